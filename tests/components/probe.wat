@@ -40,16 +40,16 @@
     (memory (export "memory") 1)
     (global $heap (mut i32) (i32.const 0x1100))
 
-    (func (export "reset") (param $result i32)
+    (func $reset (export "reset") (param $result i32)
       (global.set $heap (i32.const 0x1100)))
 
     ;; Where the heap ends now, and back to there: what a loop uses to forget its garbage.
-    (func (export "mark") (result i32)
+    (func $mark (export "mark") (result i32)
       (global.get $heap))
-    (func (export "release") (param $mark i32)
+    (func $release (export "release") (param $mark i32)
       (global.set $heap (local.get $mark)))
 
-    (func (export "realloc")
+    (func $realloc (export "realloc")
         (param $old i32) (param $old_size i32) (param $align i32) (param $size i32) (result i32)
       (local $ptr i32) (local $missing i32)
       (local.set $ptr
@@ -532,7 +532,7 @@
       (global.set $state (local.get $ptr))
       (global.set $state_len (select (local.get $len) (i32.const 0) (local.get $some))))
 
-    (func (export "init")
+    (func $init (export "init")
         (param $some i32) (param $state i32) (param $state_len i32)
         (param $id i32) (param $id_len i32) (result i32)
       (global.set $failed (i32.const 0))
@@ -547,14 +547,14 @@
             (i32.sub (local.get $state_len) (i32.const 5)))))
       (call $result))
 
-    (func (export "handle-send")
+    (func $handle-send (export "handle-send")
         (param $some i32) (param $state i32) (param $state_len i32)
         (param $msg i32) (param $msg_len i32) (result i32)
       (call $take_state (local.get $some) (local.get $state) (local.get $state_len))
       (call $script (local.get $msg) (local.get $msg_len))
       (call $result))
 
-    (func (export "handle-request")
+    (func $handle-request (export "handle-request")
         (param $some i32) (param $state i32) (param $state_len i32)
         (param $id i32) (param $id_len i32)
         (param $msg i32) (param $msg_len i32) (result i32)

@@ -1,0 +1,114 @@
+;; The smallest useful actor: it counts its messages.
+;;
+;; The state is the count in decimal digits; none is zero. A message adds one, whatever it says. A
+;; request is answered with the count and adds nothing.
+(component
+  (core module $Counter
+    ;; A bump allocator whose heap is emptied after every call (the post-return function).
+    (memory (export "memory") 1)
+    (global $heap (mut i32) (i32.const 0x100))
+    (func $reset (export "reset") (param $result i32)
+      (global.set $heap (i32.const 0x100)))
+    (func $realloc (export "realloc")
+        (param $old i32) (param $old_size i32) (param $align i32) (param $size i32) (result i32)
+      (local $ptr i32) (local $missing i32)
+      (local.set $ptr
+        (i32.and
+          (i32.add (global.get $heap) (i32.sub (local.get $align) (i32.const 1)))
+          (i32.sub (i32.const 0) (local.get $align))))
+      (global.set $heap (i32.add (local.get $ptr) (local.get $size)))
+      (local.set $missing
+        (i32.sub
+          (i32.shr_u (i32.add (global.get $heap) (i32.const 0xffff)) (i32.const 16))
+          (memory.size)))
+      (if (i32.gt_s (local.get $missing) (i32.const 0))
+        (then
+          (if (i32.eq (memory.grow (local.get $missing)) (i32.const -1))
+            (then unreachable))))
+      (memory.copy (local.get $ptr) (local.get $old) (local.get $old_size))
+      (local.get $ptr))
+
+    ;; Ok of the state as it came: result<tuple<option<list<u8>>>, string> has the case at +0 (0 is
+    ;; ok) and the option at +4, +8, +12.
+    (func $keep (export "init")
+        (param $some i32) (param $state i32) (param $state_len i32)
+        (param $id i32) (param $id_len i32) (result i32)
+      (i32.store (i32.const 0x24) (local.get $some))
+      (i32.store (i32.const 0x28) (local.get $state))
+      (i32.store (i32.const 0x2c) (local.get $state_len))
+      (i32.const 0x20))
+
+    ;; Add one to the digits in place, as on paper: from the right, nines become zeros and carry.
+    (func $handle-send (export "handle-send")
+        (param $some i32) (param $state i32) (param $state_len i32)
+        (param $msg i32) (param $msg_len i32) (result i32)
+      (local $at i32) (local $digit i32) (local $longer i32)
+      (if (i32.eqz (local.get $some)) (then (local.set $state_len (i32.const 0))))
+      (local.set $at (i32.add (local.get $state) (local.get $state_len)))
+      (block $done
+        (loop $carry
+          (if (i32.eq (local.get $at) (local.get $state))
+            (then ;; all were nines, or there were none: a one in front
+              (local.set $longer
+                (call $realloc
+                  (i32.const 0) (i32.const 0) (i32.const 1)
+                  (i32.add (local.get $state_len) (i32.const 1))))
+              (i32.store8 (local.get $longer) (i32.const 0x31)) ;; "1"
+              (memory.copy
+                (i32.add (local.get $longer) (i32.const 1))
+                (local.get $state) (local.get $state_len))
+              (local.set $state (local.get $longer))
+              (local.set $state_len (i32.add (local.get $state_len) (i32.const 1)))
+              (br $done)))
+          (local.set $at (i32.sub (local.get $at) (i32.const 1)))
+          (local.set $digit (i32.load8_u (local.get $at)))
+          (if (i32.eq (local.get $digit) (i32.const 0x39)) ;; "9"
+            (then
+              (i32.store8 (local.get $at) (i32.const 0x30)) ;; "0"
+              (br $carry)))
+          (i32.store8 (local.get $at) (i32.add (local.get $digit) (i32.const 1)))))
+      (call $keep
+        (i32.const 1) (local.get $state) (local.get $state_len)
+        (local.get $msg) (local.get $msg_len)))
+
+    ;; The reply, some of the state or of "0", is at +16, +20, +24.
+    (data (i32.const 0x40) "0")
+    (func $handle-request (export "handle-request")
+        (param $some i32) (param $state i32) (param $state_len i32)
+        (param $id i32) (param $id_len i32)
+        (param $msg i32) (param $msg_len i32) (result i32)
+      (i32.store (i32.const 0x30) (i32.const 1))
+      (i32.store (i32.const 0x34) (select (local.get $state) (i32.const 0x40) (local.get $some)))
+      (i32.store (i32.const 0x38) (select (local.get $state_len) (i32.const 1) (local.get $some)))
+      (call $keep
+        (local.get $some) (local.get $state) (local.get $state_len)
+        (local.get $id) (local.get $id_len))))
+  (core instance $counter (instantiate $Counter))
+  (alias core export $counter "memory" (core memory $memory))
+  (alias core export $counter "realloc" (core func $realloc))
+  (alias core export $counter "reset" (core func $reset))
+
+  (func $init
+      (param "state" (option (list u8))) (param "params" (tuple string))
+      (result (result (tuple (option (list u8))) (error string)))
+    (canon lift (core func $counter "init")
+      (memory $memory) (realloc $realloc) (post-return $reset)))
+  (func $handle-send
+      (param "state" (option (list u8))) (param "params" (tuple (list u8)))
+      (result (result (tuple (option (list u8))) (error string)))
+    (canon lift (core func $counter "handle-send")
+      (memory $memory) (realloc $realloc) (post-return $reset)))
+  (func $handle-request
+      (param "state" (option (list u8))) (param "params" (tuple string (list u8)))
+      (result (result
+        (tuple (option (list u8)) (tuple (option (list u8))))
+        (error string)))
+    (canon lift (core func $counter "handle-request")
+      (memory $memory) (realloc $realloc) (post-return $reset)))
+
+  (instance $actor (export "init" (func $init)))
+  (instance $client
+    (export "handle-send" (func $handle-send))
+    (export "handle-request" (func $handle-request)))
+  (export "theater:simple/actor" (instance $actor))
+  (export "theater:simple/message-server-client" (instance $client)))
