@@ -1,0 +1,1 @@
+"""The root process: it owns the tree, spawns and reaps, and runs no wasm."""

@@ -1,0 +1,65 @@
+"""OTP's rules as tables: who is restarted, in which order, and how often."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TypeVar, assert_never
+
+from theater.spec import Restart, Strategy
+from theater.supervisor.orders import ExitKind
+
+T = TypeVar("T")
+
+# supervisor.erl, do_restart: may a child that ended by itself be started again?
+RESTARTS: dict[tuple[Restart, ExitKind], bool] = {
+    (Restart.PERMANENT, ExitKind.NORMAL): True,
+    (Restart.PERMANENT, ExitKind.SHUTDOWN): True,
+    (Restart.PERMANENT, ExitKind.CRASH): True,
+    (Restart.TRANSIENT, ExitKind.NORMAL): False,
+    (Restart.TRANSIENT, ExitKind.SHUTDOWN): False,
+    (Restart.TRANSIENT, ExitKind.CRASH): True,
+    (Restart.TEMPORARY, ExitKind.NORMAL): False,
+    (Restart.TEMPORARY, ExitKind.SHUTDOWN): False,
+    (Restart.TEMPORARY, ExitKind.CRASH): False,
+}
+
+
+def group(strategy: Strategy, children: Iterable[T], dead: T) -> tuple[list[T], list[T]]:
+    """What a restart of `dead` takes: whom to stop and whom to start, each in its order.
+
+    `children` is everything under the supervisor in start order. The dead child is never in
+    the first list and always in the second.
+    """
+    match strategy:
+        case Strategy.ONE_FOR_ONE:
+            return [], [dead]
+        case _:
+            assert_never(strategy)
+
+
+@dataclass(slots=True)
+class Window:
+    """Counts restarts in a sliding window: `intensity` of them within `period_s` are allowed.
+
+    As supervisor.erl's add_restart, except that stamps are not cut to whole seconds: an
+    earlier one counts while now - stamp <= period. Nothing but age removes a stamp.
+    """
+
+    intensity: int
+    period_s: float
+    stamps: deque[float] = field(default_factory=deque)
+
+    def left(self, now_s: float) -> int:
+        """How many restarts would be allowed now."""
+        while self.stamps and now_s - self.stamps[0] > self.period_s:
+            self.stamps.popleft()
+        return self.intensity - len(self.stamps)
+
+    def take(self, now_s: float) -> bool:
+        """Count one restart, before it is made. False: it is one too many, and not counted."""
+        if self.left(now_s) <= 0:
+            return False
+        self.stamps.append(now_s)
+        return True
