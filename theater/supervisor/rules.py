@@ -53,13 +53,18 @@ class Window:
 
     def left(self, now_s: float) -> int:
         """How many restarts would be allowed now."""
-        while self.stamps and now_s - self.stamps[0] > self.period_s:
-            self.stamps.popleft()
-        return self.intensity - len(self.stamps)
+        old = 0
+        for stamp in self.stamps:
+            if now_s - stamp <= self.period_s:
+                break
+            old += 1
+        return self.intensity - (len(self.stamps) - old)
 
     def take(self, now_s: float) -> bool:
         """Count one restart, before it is made. False: it is one too many, and not counted."""
-        if self.left(now_s) <= 0:
+        while self.stamps and now_s - self.stamps[0] > self.period_s:
+            self.stamps.popleft()
+        if len(self.stamps) >= self.intensity:
             return False
         self.stamps.append(now_s)
         return True

@@ -143,12 +143,13 @@ def initial(spec: SupervisorSpec, incarnations: Mapping[str, int]) -> State:
 
 def below(child: Child) -> Iterator[Child]:
     """Everything under a supervisor, parents first; nothing for an actor."""
-    stack = list(child.inner.initial) if child.inner else []
+    stack = [child]
     while stack:
         each = stack.pop()
-        yield each
+        if each is not child:
+            yield each
         if each.inner:
-            stack.extend(each.inner.initial)
+            stack.extend(reversed(each.inner.initial))
 
 
 @dataclass(frozen=True, slots=True)

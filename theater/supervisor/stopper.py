@@ -1,0 +1,137 @@
+"""How children and supervisors are stopped: asked, waited for, killed."""
+
+from __future__ import annotations
+
+from theater.spec import ActorSpec, Restart, ShutdownKind, SupervisorSpec
+from theater.supervisor.ledger import Ledger
+from theater.supervisor.orders import (
+    AskStop,
+    Decision,
+    Kill,
+    Phase,
+    RestartChild,
+    StartChild,
+    StopChild,
+)
+from theater.supervisor.tree import Book, Child, Node, Purpose, Task
+
+
+class Stopper(Ledger):
+    """The part of a step that takes things down."""
+
+    def end(self, node: Node, reason: str, failed: bool, leave: Phase) -> None:
+        """Go down: everything that is alive is stopped, the youngest first."""
+        task = node.task
+        if task and task.purpose is Purpose.END:
+            if task.leave is not Phase.FAILED:
+                task.leave = leave  # on its way already, now because of the one above
+            return
+        self.refuse_all(node)
+        todo = list(node.children.values())
+        if task and task.current and task.current.book is Book.STOPPING:
+            todo.remove(task.current)  # has been asked: it is waited for first
+            todo.append(task.current)
+        node.task = Task(Purpose.END, todo, leave=leave, reason=reason, failed=failed)
+        self.phase(node.owner, Phase.STOPPING)
+        self.agenda.append(node)
+
+    def refuse_all(self, node: Node) -> None:
+        """The supervisor goes down: nothing that waits will be done."""
+        if node.task:
+            self.answer(node.task, False, "its supervisor is stopping")
+        for item in node.inbox:
+            if isinstance(item, StopChild | StartChild | RestartChild):
+                self.reply(item.call, False, "its supervisor is stopping")
+        node.inbox.clear()
+        node.calls = 0
+
+    def ask(self, child: Child, leave: Phase) -> None:
+        """Begin to stop it, as its `shutdown` says. One that has been asked is waited for."""
+        child.leave = leave
+        if child.book is Book.STOPPING:
+            return
+        starting = child.book is Book.STARTING
+        child.book = Book.STOPPING
+        self.phase(child, Phase.STOPPING)
+        shutdown = child.spec.shutdown
+        if child.kill_why:
+            return
+        if shutdown.kind is ShutdownKind.BRUTAL_KILL:
+            self.kill(child, "shutdown is brutal_kill")
+            return
+        if child.inner:
+            self.end(child.inner, "stopped", failed=False, leave=leave)
+        else:
+            self.out.append(AskStop(child.path, child.incarnation))
+        if shutdown.kind is ShutdownKind.TIMEOUT:
+            child.timer = 0
+            if shutdown.timeout_s > 0:
+                self.set_timer(child, shutdown.timeout_s)
+            else:
+                self.kill(child, "shutdown is 0")
+        elif not starting:
+            # With infinity, one that is not ready yet still has to be in time with that.
+            child.timer = 0
+
+    def stopped(self, child: Child, leave: Phase) -> None:
+        """Its supervisor has stopped it, or found it dead when it wanted to."""
+        child.book = Book.NONE
+        self.settle(child, leave)
+        for call in child.callers:
+            self.reply(call, True, "stopped")
+        child.callers.clear()
+        self.drop_if_temporary(child)
+
+    def drop_if_temporary(self, child: Child) -> None:
+        """OTP deletes the specification of a temporary child that has ended."""
+        if child.spec.restart is Restart.TEMPORARY and child.parent:
+            child.parent.children.pop(child.path, None)
+            child.removed = True
+
+    def overdue(self, child: Child) -> None:
+        """It was not ready, or not gone, in the time it had."""
+        spec, starting = child.spec, child.book is Book.STARTING
+        if starting:
+            why = f"not ready within {start_timeout_s(spec):g} s"
+        elif spec.shutdown.kind is ShutdownKind.TIMEOUT:
+            why = f"did not stop within {spec.shutdown.timeout_s:g} s"
+        else:
+            why = f"neither ready nor stopped within {start_timeout_s(spec):g} s"
+        self.decided(child.path, Decision.KILL, incarnation=child.incarnation, why=why)
+        if starting:
+            self.kill_process(child, why)  # its end will be a failed start
+        else:
+            self.kill(child, why)
+
+    def kill(self, child: Child, why: str) -> None:
+        """Stop it by force; a supervisor with everything under it at once."""
+        stack = [child]
+        while stack:
+            each = stack.pop()
+            each.book = Book.STOPPING
+            each.leave = child.leave
+            self.phase(each, Phase.STOPPING)
+            node = each.inner
+            if node is None:
+                self.kill_process(each, why)
+                continue
+            each.timer = 0
+            each.kill_why = each.kill_why or why
+            self.end(node, why, failed=False, leave=child.leave)
+            assert node.task is not None
+            under = list(node.children.values())
+            node.task.stop = [one for one in under if not one.alive]
+            node.task.current = None
+            self.agenda.append(node)
+            stack.extend(one for one in reversed(under) if one.alive)
+
+    def kill_process(self, child: Child, why: str) -> None:
+        child.timer = 0
+        if not child.kill_why:
+            child.kill_why = why
+            self.out.append(Kill(child.path, child.incarnation, why))
+
+
+def start_timeout_s(spec: ActorSpec | SupervisorSpec) -> float:
+    assert isinstance(spec, ActorSpec), "a supervisor has no start timeout of its own"
+    return spec.limits.start_timeout_s
