@@ -1,145 +1,25 @@
-"""The components that other tests run, each held to what tests/components/README.md says of it.
-
-They are driven with wasmtime alone and a host made of Python lists: nothing of Theater is in
-between, so that a failure here is a failure of the component.
-"""
+"""The components that other tests run, each held to what tests/components/README.md says of it."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 import wasmtime
-from wasmtime import component as wc
+
+from tests.components.drive import Actor, engine, load
 
 COMPONENTS = Path(__file__).parent / "components"
 ACTORS = ["probe", "counter", "sink", "burst", "minimal"]
-MEBIBYTE = 1024 * 1024
 
 
-@pytest.fixture(scope="module")
-def engine() -> wasmtime.Engine:
-    config = wasmtime.Config()
-    config.consume_fuel = True
-    return wasmtime.Engine(config)
-
-
-@functools.cache
-def load(engine: wasmtime.Engine, name: str) -> wc.Component:
-    return wc.Component(engine, (COMPONENTS / f"{name}.wat").read_text())
-
-
-@dataclass
-class Host:
-    """What the component asked for, in order, and what it gets for an answer."""
-
-    logged: list[str] = field(default_factory=list)
-    sent: list[tuple[str, bytes]] = field(default_factory=list)
-    asked: list[tuple[str, bytes]] = field(default_factory=list)
-    shutdowns: list[bytes | None] = field(default_factory=list)
-    registered: int = 0
-    calls: list[str] = field(default_factory=list)
-    send_error: str | None = None
-    answer: bytes | str = b"pong"  # a string is an Err
-
-    def functions(self) -> dict[str, dict[str, Callable[..., Any]]]:
-        return {
-            "theater:simple/runtime": {
-                "log": self._log,
-                "self": lambda _store: "pool/me",
-                "get-chain": self._get_chain,
-                "shutdown": lambda _store, data: self.shutdowns.append(data),
-            },
-            "theater:simple/message-server-host": {
-                "register": self._register,
-                "send": self._send,
-                "request": self._request,
-            },
-        }
-
-    def _log(self, _store: object, text: str) -> None:
-        self.logged.append(text)
-
-    def _register(self, _store: object) -> None:
-        self.registered += 1
-
-    def _get_chain(self, _store: object) -> wc.Record:
-        chain = wc.Record()
-        chain.events = []  # type: ignore[attr-defined]  # a record has the fields it is given
-        for number in range(12):
-            event = wc.Record()
-            vars(event).update(
-                {"hash": b"h", "parent-hash": None, "event-type": f"e{number}", "data": b""}
-            )
-            chain.events.append(event)  # type: ignore[attr-defined]
-        return chain
-
-    def _send(self, _store: object, to: str, message: bytes) -> str | None:
-        self.calls.append("send")
-        self.sent.append((to, message))
-        return self.send_error
-
-    def _request(self, _store: object, to: str, message: bytes) -> bytes | str:
-        self.calls.append("request")
-        self.asked.append((to, message))
-        return self.answer
-
-
-class Actor:
-    """One instance, its state, and its host."""
-
-    def __init__(self, engine: wasmtime.Engine, name: str, *, memory_bytes: int = MEBIBYTE) -> None:
-        self.host = Host()
-        self.state: bytes | None = None
-        self._store = wasmtime.Store(engine)
-        self._store.set_limits(memory_size=memory_bytes)
-        self._store.set_fuel(10**9)
-        component = load(engine, name)
-        linker = wc.Linker(engine)
-        with linker.root() as root:
-            for interface, functions in self.host.functions().items():
-                with root.add_instance(interface) as instance:
-                    for function, implementation in functions.items():
-                        instance.add_func(function, implementation)
-        self._instance = linker.instantiate(self._store, component)
-
-    def _call(self, interface: str, function: str, params: tuple[Any, ...]) -> Any:
-        index = self._instance.get_export_index(self._store, f"theater:simple/{interface}")
-        assert index is not None
-        index = self._instance.get_export_index(self._store, function, index)
-        assert index is not None
-        called = self._instance.get_func(self._store, index)
-        assert called is not None
-        result = called(self._store, self.state, params)
-        called.post_return(self._store)
-        if isinstance(result, tuple):
-            self.state = result[0]
-        return result
-
-    def init(self, state: bytes | None = None) -> str | None:
-        """The text of the Err, if any."""
-        self.state = state
-        result = self._call("actor", "init", ("pool/me",))
-        return result if isinstance(result, str) else None
-
-    def send(self, message: bytes) -> str | None:
-        """The text of the Err, if any."""
-        result = self._call("message-server-client", "handle-send", (message,))
-        return result if isinstance(result, str) else None
-
-    def ask(self, message: bytes) -> Any:
-        """The reply (None: later), or the text of the Err as a string."""
-        result = self._call("message-server-client", "handle-request", ("pool/me-1-0", message))
-        return result if isinstance(result, str) else result[1][0]
+def start(name: str, *, memory_bytes: int = 1024 * 1024) -> Actor:
+    return Actor(COMPONENTS / f"{name}.wat", memory_bytes=memory_bytes)
 
 
 @pytest.fixture
-def probe(engine: wasmtime.Engine) -> Actor:
-    actor = Actor(engine, "probe")
+def probe() -> Actor:
+    actor = start("probe")
     assert actor.init() is None
     return actor
 
@@ -149,10 +29,8 @@ def probe(engine: wasmtime.Engine) -> Actor:
 
 @pytest.mark.parametrize("name", ACTORS)
 @pytest.mark.parametrize("state", [None, b"", b"\x00\xff", b"7" * 100_000])
-def test_init_keeps_the_state_it_is_given(
-    engine: wasmtime.Engine, name: str, state: bytes | None
-) -> None:
-    actor = Actor(engine, name)
+def test_init_keeps_the_state_it_is_given(name: str, state: bytes | None) -> None:
+    actor = start(name)
     assert actor.init(state) is None
     assert actor.state == (b"" if name == "probe" and state is None else state)
 
@@ -166,10 +44,8 @@ def test_init_keeps_the_state_it_is_given(
         ("burst", b"2 b " + b"x" * 1000),
     ],
 )
-def test_many_messages_need_no_more_memory_than_one(
-    engine: wasmtime.Engine, name: str, message: bytes
-) -> None:
-    actor = Actor(engine, name, memory_bytes=64 * 1024)
+def test_many_messages_need_no_more_memory_than_one(name: str, message: bytes) -> None:
+    actor = start(name, memory_bytes=64 * 1024)
     actor.init()
     for _ in range(200):  # 200 kB of messages through a memory of 64 KiB
         assert actor.send(message) is None
@@ -290,8 +166,8 @@ def test_probe_dies_as_told(probe: Actor, command: bytes, cause: str) -> None:
         probe.send(command)
 
 
-def test_probe_runs_a_script_in_init(engine: wasmtime.Engine) -> None:
-    actor = Actor(engine, "probe")
+def test_probe_runs_a_script_in_init() -> None:
+    actor = start("probe")
     assert actor.init(b"init-err no such luck") == "no such luck"
     assert actor.init(b"init-shutdown done") is None
     assert actor.host.shutdowns == [b"done"]
@@ -307,8 +183,8 @@ def test_probe_runs_a_script_in_init(engine: wasmtime.Engine) -> None:
 # ---- the others ----
 
 
-def test_counter_counts_and_tells(engine: wasmtime.Engine) -> None:
-    actor = Actor(engine, "counter")
+def test_counter_counts_and_tells() -> None:
+    actor = start("counter")
     actor.init()
     assert actor.ask(b"") == b"0"
     for number in range(1, 121):
@@ -321,8 +197,8 @@ def test_counter_counts_and_tells(engine: wasmtime.Engine) -> None:
     assert actor.state == b"1000"
 
 
-def test_sink_keeps_its_state_and_echoes(engine: wasmtime.Engine) -> None:
-    actor = Actor(engine, "sink")
+def test_sink_keeps_its_state_and_echoes() -> None:
+    actor = start("sink")
     for state in (None, b"", b"kept"):
         actor.init(state)
         assert actor.send(b"x" * 1000) is None
@@ -330,8 +206,8 @@ def test_sink_keeps_its_state_and_echoes(engine: wasmtime.Engine) -> None:
         assert actor.state == state
 
 
-def test_burst_sends_and_asks_as_often_as_told(engine: wasmtime.Engine) -> None:
-    actor = Actor(engine, "burst")
+def test_burst_sends_and_asks_as_often_as_told() -> None:
+    actor = start("burst")
     actor.init(b"kept")
     assert actor.send(b"1000 pool/b hello there") is None
     assert actor.host.sent == [("pool/b", b"hello there")] * 1000
@@ -341,8 +217,8 @@ def test_burst_sends_and_asks_as_often_as_told(engine: wasmtime.Engine) -> None:
     assert actor.state == b"kept"
 
 
-def test_burst_stops_at_the_first_error(engine: wasmtime.Engine) -> None:
-    actor = Actor(engine, "burst")
+def test_burst_stops_at_the_first_error() -> None:
+    actor = start("burst")
     actor.init()
     actor.host.send_error = "refused: not you"
     actor.host.answer = "timeout: b did not answer"
@@ -357,11 +233,9 @@ def test_burst_stops_at_the_first_error(engine: wasmtime.Engine) -> None:
 @pytest.mark.parametrize(
     "name, cause", [("core-module", "component"), ("bad-syntax", r"expected `\)`")]
 )
-def test_what_is_no_component_does_not_compile(
-    engine: wasmtime.Engine, name: str, cause: str
-) -> None:
+def test_what_is_no_component_does_not_compile(name: str, cause: str) -> None:
     with pytest.raises(wasmtime.WasmtimeError, match=cause):
-        load(engine, name)
+        load(COMPONENTS / f"{name}.wat")
 
 
 @pytest.mark.parametrize(
@@ -373,8 +247,8 @@ def test_what_is_no_component_does_not_compile(
     ],
 )
 def test_what_theater_refuses_is_a_sound_component(
-    engine: wasmtime.Engine, name: str, imports: list[str], exports: list[str]
+    name: str, imports: list[str], exports: list[str]
 ) -> None:
-    component = load(engine, name)
-    assert list(component.type.imports(engine)) == imports
-    assert list(component.type.exports(engine)) == exports
+    component = load(COMPONENTS / f"{name}.wat")
+    assert list(component.type.imports(engine())) == imports
+    assert list(component.type.exports(engine())) == exports

@@ -118,7 +118,7 @@
     (global $rest (mut i32) (i32.const 0))
     (global $rest_len (mut i32) (i32.const 0))
 
-    ;; Scratch. HOST = 0x1000: what a host function returns. RESULT = 0x1020: what an export returns.
+    ;; Scratch. HOST = 0x1000: what a host function returns; RESULT = 0x1020: what an export does.
 
     ;; ---- text ----
 
@@ -502,7 +502,10 @@
         (local.set $len (global.get $rest_len))
         (call $set_answer (i32.const 0) (i32.const 0))
         (call $command (global.get $word) (global.get $word_len))
-        (br_if $next (i32.and (i32.eqz (global.get $failed)) (i32.ne (local.get $len) (i32.const 0))))))
+        (br_if $next
+          (i32.and
+            (i32.eqz (global.get $failed))
+            (i32.ne (local.get $len) (i32.const 0))))))
 
     ;; ---- the exports ----
 

@@ -1,0 +1,62 @@
+# Two targets do all the set-up: `make demo` and `make test`. Everything they make is in .venv and
+# beside the examples' sources, and is made again only when what it is made from has changed.
+# All paths are relative, so the directory may have any name.
+
+PYTHON ?= python3
+PY := .venv/bin/python
+PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check
+DEMO := examples/market
+
+.DELETE_ON_ERROR:
+.PHONY: demo examples test check format clean
+
+demo: examples
+	@cat $(DEMO)/try-next.txt
+	@.venv/bin/theater up $(DEMO)/manifest.toml
+
+examples: .venv/.installed-demo $(DEMO)/clerk.wasm
+
+test: .venv/.installed-dev
+	@$(PY) -m pytest -n 2 $(PYTEST)
+
+check: .venv/.installed-dev
+	@$(PY) -m ruff format --check .
+	@$(PY) -m ruff check .
+	@$(PY) -m mypy
+	@$(PY) -m pytest -n 2 $(PYTEST)
+
+format: .venv/.installed-dev
+	@$(PY) -m ruff format .
+	@$(PY) -m ruff check --fix .
+
+clean:
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache $(DEMO)/*.wasm
+
+# ---- what the targets need ----
+
+.venv/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "theater needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)." >&2; \
+	  echo "Name another one:  make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu:" >&2; \
+	  echo "  sudo apt install python3-venv" >&2; exit 1; }
+	@echo "Creating .venv ..."
+	@$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/.installed-demo: .venv/.created pyproject.toml
+	@echo "Installing theater and what builds Python actors into .venv ..."
+	@$(PIP_INSTALL) --editable '.[python]'
+	@touch $@
+
+.venv/.installed-dev: .venv/.created pyproject.toml
+	@echo "Installing theater and what the tests need into .venv ..."
+	@$(PIP_INSTALL) --editable '.[dev]'
+	@touch $@
+
+# An actor in Python: its module, the interpreter and the bindings in one component, in about 6 s.
+$(DEMO)/clerk.wasm: $(DEMO)/clerk/app.py theater/wit/theater-simple.wit | .venv/.installed-demo
+	@echo "Building $@ from $< ..."
+	@.venv/bin/componentize-py --wit-path theater/wit --world messaging-actor \
+	  componentize --python-path $(<D) app --output $@

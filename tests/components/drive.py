@@ -1,0 +1,135 @@
+"""Drive one component with wasmtime alone, and a host made of Python lists.
+
+Nothing of Theater is in between, so that a failure here is a failure of the component.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import wasmtime
+from wasmtime import component as wc
+
+MEBIBYTE = 1024 * 1024
+
+
+@functools.cache
+def engine() -> wasmtime.Engine:
+    config = wasmtime.Config()
+    config.consume_fuel = True
+    return wasmtime.Engine(config)
+
+
+@functools.cache
+def load(path: Path) -> wc.Component:
+    return wc.Component(engine(), path.read_text())
+
+
+@dataclass
+class Host:
+    """What the component asked for, in order, and what it gets for an answer."""
+
+    self_id: str = "pool/me"
+    logged: list[str] = field(default_factory=list)
+    sent: list[tuple[str, bytes]] = field(default_factory=list)
+    asked: list[tuple[str, bytes]] = field(default_factory=list)
+    shutdowns: list[bytes | None] = field(default_factory=list)
+    registered: int = 0
+    calls: list[str] = field(default_factory=list)
+    send_error: str | None = None
+    answer: bytes | str = b"pong"  # a string is an Err
+
+    def functions(self) -> dict[str, dict[str, Callable[..., Any]]]:
+        return {
+            "theater:simple/runtime": {
+                "log": self._log,
+                "self": lambda _store: self.self_id,
+                "get-chain": self._get_chain,
+                "shutdown": lambda _store, data: self.shutdowns.append(data),
+            },
+            "theater:simple/message-server-host": {
+                "register": self._register,
+                "send": self._send,
+                "request": self._request,
+            },
+        }
+
+    def _log(self, _store: object, text: str) -> None:
+        self.logged.append(text)
+
+    def _register(self, _store: object) -> None:
+        self.registered += 1
+
+    def _get_chain(self, _store: object) -> wc.Record:
+        chain = wc.Record()
+        chain.events = []  # type: ignore[attr-defined]  # a record has the fields it is given
+        for number in range(12):
+            event = wc.Record()
+            vars(event).update(
+                {"hash": b"h", "parent-hash": None, "event-type": f"e{number}", "data": b""}
+            )
+            chain.events.append(event)  # type: ignore[attr-defined]
+        return chain
+
+    def _send(self, _store: object, to: str, message: bytes) -> str | None:
+        self.calls.append("send")
+        self.sent.append((to, message))
+        return self.send_error
+
+    def _request(self, _store: object, to: str, message: bytes) -> bytes | str:
+        self.calls.append("request")
+        self.asked.append((to, message))
+        return self.answer
+
+
+class Actor:
+    """One instance, its state, and its host."""
+
+    def __init__(
+        self, path: Path, *, self_id: str = "pool/me", memory_bytes: int = MEBIBYTE
+    ) -> None:
+        self.host = Host(self_id)
+        self.state: bytes | None = None
+        self._store = wasmtime.Store(engine())
+        self._store.set_limits(memory_size=memory_bytes)
+        self._store.set_fuel(10**9)
+        linker = wc.Linker(engine())
+        with linker.root() as root:
+            for interface, functions in self.host.functions().items():
+                with root.add_instance(interface) as instance:
+                    for function, implementation in functions.items():
+                        instance.add_func(function, implementation)
+        self._instance = linker.instantiate(self._store, load(path))
+
+    def _call(self, interface: str, function: str, params: tuple[Any, ...]) -> Any:
+        index = self._instance.get_export_index(self._store, f"theater:simple/{interface}")
+        assert index is not None
+        index = self._instance.get_export_index(self._store, function, index)
+        assert index is not None
+        called = self._instance.get_func(self._store, index)
+        assert called is not None
+        result = called(self._store, self.state, params)
+        called.post_return(self._store)
+        if isinstance(result, tuple):
+            self.state = result[0]
+        return result
+
+    def init(self, state: bytes | None = None) -> str | None:
+        """The text of the Err, if any."""
+        self.state = state
+        result = self._call("actor", "init", (self.host.self_id,))
+        return result if isinstance(result, str) else None
+
+    def send(self, message: bytes) -> str | None:
+        """The text of the Err, if any."""
+        result = self._call("message-server-client", "handle-send", (message,))
+        return result if isinstance(result, str) else None
+
+    def ask(self, message: bytes) -> Any:
+        """The reply (None: later), or the text of the Err as a string."""
+        result = self._call("message-server-client", "handle-request", ("request-1", message))
+        return result if isinstance(result, str) else result[1][0]
