@@ -61,19 +61,23 @@ class Resources:
 
     def __init__(self) -> None:
         self.context = 0
-        self._types: list[wc.ResourceType] = []  # the index is the type's number for wasmtime
+        self._static: list[wc.ResourceType] = []  # as the component's type names them
+        self._host: list[wc.ResourceType] = []  # as an instance sees them
         self._temporary: list[int] = []
 
-    def define(self, seen: wc.ResourceType) -> int:
-        """The number of this resource type; a new one if it was not seen before."""
-        known = self.number(seen)
-        if known is None:
-            known = len(self._types)
-            self._types.append(seen)
-        return known
+    def define(self, static: wc.ResourceType) -> tuple[int, wc.ResourceType]:
+        """Number and host type of an imported resource; new ones if it was not seen before."""
+        for number, known in enumerate(self._static):
+            if known == static:
+                return number, self._host[number]
+        host = wc.ResourceType.host(len(self._host))
+        self._static.append(static)
+        self._host.append(host)
+        return len(self._host) - 1, host
 
     def number(self, seen: wc.ResourceType) -> int | None:
-        return next((i for i, known in enumerate(self._types) if known == seen), None)
+        """The number of a resource in the type of an instance's function; None if not ours."""
+        return next((number for number, known in enumerate(self._host) if known == seen), None)
 
     def to_rep(self, resource_any: int) -> int:
         """The number behind a resource handle that wasmtime handed to us."""

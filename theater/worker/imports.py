@@ -99,10 +99,9 @@ class Imports:
             elif isinstance(item, wc.ResourceType):
                 # An interface that uses another one's resource comes after it and holds the
                 # same type under a name of its own; the first to name it is its owner.
-                number = self.codec.resources.define(item)
+                number, host_type = self.codec.resources.define(item)
                 owner = self._owners.setdefault(number, (interface, name))
                 slot = self._slot(_Destructor(self, *owner))
-                host_type = wc.ResourceType.host(number)
                 error = add_resource(
                     parent,
                     encoded,

@@ -15,7 +15,7 @@ from wasmtime import _ffi as ffi
 from wasmtime import component as wc
 
 from theater.engine import make_engine
-from theater.errors import ComponentError
+from theater.errors import ComponentError, TheaterError
 from theater.worker.abi import Codec, FunctionCodec, Unsupported
 from theater.worker.cvalues import (
     MEMORY,
@@ -190,7 +190,8 @@ class Instance:
         if raised is not None:
             if isinstance(raised, Abort) or not isinstance(raised, Exception):
                 raise raised
-            message = f"{self._imports.where}: {type(raised).__name__}: {raised}"
+            what = str(raised) if isinstance(raised, TheaterError) else _describe(raised)
+            message = f"{self._imports.where}: {what}"
             raise GuestFailure("trap", message, backtrace, used) from raised
         kind = kind_of(text, self._fuel_left.value)
         if linking and kind == "trap" and not is_trap(text):
@@ -227,6 +228,10 @@ def _load(engine: wasmtime.Engine, path: str) -> wc.Component:
         return wc.Component.deserialize_file(engine, path)
     except wasmtime.WasmtimeError as error:
         raise ComponentError(f"cannot load the compiled component {path}: {error}") from None
+
+
+def _describe(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _mapped_bytes() -> int:
