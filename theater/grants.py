@@ -1,0 +1,288 @@
+"""Which interfaces a handler grants, and whether a component keeps within its manifest. Pure.
+
+Signatures are written with every alias expanded, the way the compiler describes a component:
+`func(msg: list<u8>) -> result<_, string>`, `record{a: string}`, `enum{a, b}`. Names of
+parameters are for people: they take no part in linking and are not compared.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from theater.addresses import check_pattern
+from theater.errors import Problem
+from theater.quoting import described, did_you_mean, escaped, nearest
+from theater.spec import ActorSpec
+
+Signatures = Mapping[str, str]  # function -> type text
+Loc = tuple[str | int, ...]  # where in the manifest: ("child", 0, "name")
+Wrong = list[tuple[Loc, str]]  # what is wrong, and where below the thing checked
+
+
+def _check_send_to(value: object) -> Wrong:
+    if not isinstance(value, list):
+        shape = 'must be an array of address patterns, as in ["counter", "pool/*"]'
+        return [((), f"found {described(value)}; {shape}")]
+    wrong: Wrong = []
+    for index, pattern in enumerate(value):
+        if not isinstance(pattern, str):
+            wrong.append(((index,), f"found {described(pattern)}; must be an address pattern"))
+        elif problem := check_pattern(pattern):
+            wrong.append(((index,), problem))
+    return wrong
+
+
+def _check_max_events(value: object) -> Wrong:
+    if type(value) is not int or not 1 <= value <= 1_000_000:
+        return [((), f"found {described(value)}; must be a whole number from 1 to 1000000")]
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerType:
+    """A capability that can be granted, what it links, and the settings it takes."""
+
+    imports: Mapping[str, Signatures]  # interface -> what the host provides
+    exports: Mapping[str, Signatures]  # interface -> what the host may call, all optional
+    settings: Mapping[str, Callable[[object], Wrong]] = field(default_factory=dict)
+
+
+ACTOR = "theater:simple/actor"
+TYPES = "theater:simple/types"
+INIT = (
+    "func(state: option<list<u8>>, params: tuple<string>) "
+    "-> result<tuple<option<list<u8>>>, string>"
+)
+_CHAIN_EVENT = (
+    "record{hash: list<u8>, parent-hash: option<list<u8>>, event-type: string, data: list<u8>}"
+)
+_STATE = "state: option<list<u8>>"
+_NEW_STATE = "result<tuple<option<list<u8>>>, string>"
+
+HANDLERS: dict[str, HandlerType] = {
+    "message-server": HandlerType(
+        imports={
+            "theater:simple/message-server-host": {
+                "register": "func() -> result<_, string>",
+                "send": "func(actor-id: string, msg: list<u8>) -> result<_, string>",
+                "request": "func(actor-id: string, msg: list<u8>) -> result<list<u8>, string>",
+                # From here on not provided yet: they link, since language tools import whole
+                # interfaces, and fail when called.
+                "list-outstanding-requests": "func() -> list<string>",
+                "respond-to-request": (
+                    "func(request-id: string, response: list<u8>) -> result<_, string>"
+                ),
+                "cancel-request": "func(request-id: string) -> result<_, string>",
+                "open-channel": (
+                    "func(actor-id: string, initial-msg: list<u8>) -> result<string, string>"
+                ),
+                "send-on-channel": "func(channel-id: string, msg: list<u8>) -> result<_, string>",
+                "close-channel": "func(channel-id: string) -> result<_, string>",
+            }
+        },
+        exports={
+            "theater:simple/message-server-client": {
+                "handle-send": f"func({_STATE}, params: tuple<list<u8>>) -> {_NEW_STATE}",
+                "handle-request": (
+                    f"func({_STATE}, params: tuple<string, list<u8>>) -> "
+                    "result<tuple<option<list<u8>>, tuple<option<list<u8>>>>, string>"
+                ),
+                "handle-channel-open": (
+                    f"func({_STATE}, params: tuple<string, list<u8>>) -> "
+                    "result<tuple<option<list<u8>>, "
+                    "tuple<record{accepted: bool, message: option<list<u8>>}>>, string>"
+                ),
+                "handle-channel-message": (
+                    f"func({_STATE}, params: tuple<string, list<u8>>) -> {_NEW_STATE}"
+                ),
+                "handle-channel-close": f"func({_STATE}, params: tuple<string>) -> {_NEW_STATE}",
+            }
+        },
+        settings={"send_to": _check_send_to},
+    ),
+    "runtime": HandlerType(
+        imports={
+            "theater:simple/runtime": {
+                "log": "func(msg: string)",
+                "self": "func() -> string",
+                "get-chain": f"func() -> record{{events: list<{_CHAIN_EVENT}>}}",
+                "shutdown": "func(data: option<list<u8>>) -> result<_, string>",
+            }
+        },
+        exports={},
+        settings={"max_events": _check_max_events},
+    ),
+}
+
+# Imported like any other, but nothing answers them yet: worker/handlers fails the call.
+DEFERRED = {
+    ("theater:simple/message-server-host", function)
+    for function in (
+        "list-outstanding-requests",
+        "respond-to-request",
+        "cancel-request",
+        "open-channel",
+        "send-on-channel",
+        "close-channel",
+    )
+}
+
+# Of the design, not of this version: handler -> the interfaces it will link.
+LATER: dict[str, tuple[str, ...]] = {
+    "store": ("theater:simple/store",),
+    "supervisor": ("theater:simple/supervisor",),
+    "timer": ("theater:simple/timer",),
+    "wasi:filesystem": (),
+    "wasi:http": (),
+    "wasi:sockets": (),
+}
+
+_PROVIDED: dict[str, tuple[str, Signatures]] = {
+    interface: (name, functions)
+    for name, handler in HANDLERS.items()
+    for interface, functions in handler.imports.items()
+}
+_CALLED: dict[str, Signatures] = {
+    interface: functions
+    for handler in HANDLERS.values()
+    for interface, functions in handler.exports.items()
+}
+_LATER_IMPORTS = {interface: name for name, all_ in LATER.items() for interface in all_}
+# What this version never calls is not held against a component.
+_UNCALLED = {"handle-channel-open", "handle-channel-message", "handle-channel-close"}
+
+
+def check_handler(type: object, settings: Mapping[str, object]) -> Wrong:
+    """What is wrong with one `[[handler]]` table: its `type` and its other keys."""
+    available = "available: " + ", ".join(HANDLERS)
+    if not isinstance(type, str):
+        return [(("type",), f"found {described(type)}; must be a string; {available}")]
+    if type in LATER:
+        return [(("type",), f'handler "{type}" is not available in this version; {available}')]
+    if type.startswith("wasi:"):
+        return [(("type",), f"wasi:* needs no grant, take this handler away; {available}")]
+    handler = HANDLERS.get(type)
+    if handler is None:
+        hint = did_you_mean(type, [*HANDLERS, *LATER])
+        return [(("type",), f"no handler is called {described(type)}{hint} {available}")]
+    wrong: Wrong = []
+    for key, value in settings.items():
+        check = handler.settings.get(key)
+        if check is None:
+            hint = did_you_mean(key, handler.settings)
+            others = ", ".join(handler.settings)
+            wrong.append(((key,), f'unknown setting of "{type}"{hint} allowed: {others}'))
+        else:
+            wrong += [((key, *below), message) for below, message in check(value)]
+    return wrong
+
+
+def check_grants(
+    actor: ActorSpec, imports: Mapping[str, Any], exports: Mapping[str, Any]
+) -> list[Problem]:
+    """What stands between a compiled component and its manifest; [] if it may start.
+
+    `imports` and `exports` are the compiler's description: interface without version ->
+    {"version": str or None, "functions": {name: type text}}.
+    """
+    messages: list[str] = []
+    for interface in sorted(imports):
+        messages += _import_problems(actor, interface, imports[interface]["functions"])
+    messages += _actor_export_problems(exports)
+    for interface, called in _CALLED.items():
+        if interface in exports:
+            found = exports[interface]["functions"]
+            checked = {name: text for name, text in found.items() if name not in _UNCALLED}
+            messages += _differences("exports", interface, checked, called)
+    return [Problem(actor.where, message) for message in messages]
+
+
+def _import_problems(actor: ActorSpec, interface: str, functions: Signatures) -> list[str]:
+    if interface.startswith("wasi:") or interface == TYPES:
+        return []
+    if interface in _PROVIDED:
+        handler, provided = _PROVIDED[interface]
+        problems = _differences("imports", interface, functions, provided)
+        if actor.handler(handler) is None:
+            problems.insert(0, _missing_grant(actor.where, interface, handler))
+        return problems
+    if interface in _LATER_IMPORTS:
+        handler = _LATER_IMPORTS[interface]
+        return [
+            f'imports {interface}: its handler "{handler}" is not available in this version; '
+            f"available: {', '.join(HANDLERS)}"
+        ]
+    if interface == ACTOR or interface in _CALLED:
+        return [f"imports {interface}, which an actor exports and nobody provides"]
+    hint = did_you_mean(interface, [*_PROVIDED, *_LATER_IMPORTS])
+    provided_names = ", ".join(sorted(_PROVIDED))
+    return [
+        f"imports {escaped(interface)}, which nobody provides{hint} "
+        f"there are {provided_names} and wasi:*"
+    ]
+
+
+def _missing_grant(where: str, interface: str, handler: str) -> str:
+    table = ".".join(filter(None, (re.sub(r"\[\d+\]", "", where), "handler")))
+    return (
+        f"imports {interface}, which the manifest does not grant; to grant it add\n"
+        f'    [[{table}]]\n    type = "{handler}"'
+    )
+
+
+def _actor_export_problems(exports: Mapping[str, Any]) -> list[str]:
+    must = f"an actor must export {ACTOR} with init: {INIT}"
+    if ACTOR not in exports:
+        close = nearest(ACTOR, exports)
+        others = ", ".join(escaped(name) for name in sorted(exports)[:10]) or "nothing"
+        found = f"it has {escaped(close)}" if close else f"it exports {others}"
+        return [f"does not export {ACTOR}; {found}; {must}"]
+    functions: Signatures = exports[ACTOR]["functions"]
+    if "init" not in functions:
+        others = ", ".join(escaped(name) for name in sorted(functions)[:10]) or "nothing"
+        return [f"exports {ACTOR} without init, only {others}; {must}"]
+    return _differences("exports", ACTOR, {"init": functions["init"]}, {"init": INIT})
+
+
+def _differences(verb: str, interface: str, found: Signatures, expected: Signatures) -> list[str]:
+    problems = []
+    for function, text in sorted(found.items()):
+        if function not in expected:
+            hint = did_you_mean(function, expected)
+            problems.append(
+                f"{verb} {escaped(function)} of {interface}, which has no such function{hint} "
+                f"it has {', '.join(expected)}"
+            )
+        elif _comparable(text) != _comparable(expected[function]):
+            problems.append(
+                f"{verb} {function} of {interface} with another type\n"
+                f"    found:    {escaped(text, 1000)}\n"
+                f"    expected: {expected[function]}"
+            )
+    return problems
+
+
+def _comparable(text: str) -> tuple[list[str], str]:
+    """A function's parameter types and the rest of its type, without blanks and names."""
+    packed = "".join(text.split())
+    if not packed.startswith("func("):
+        return [], packed
+    params: list[str] = []
+    depth = 0
+    begin = len("func(")
+    for at in range(begin, len(packed)):
+        char = packed[at]
+        if char in "(<{":
+            depth += 1
+        elif depth == 0 and char in ",)":
+            if param := packed[begin:at]:
+                params.append(re.sub(r"^[%\w-]+:", "", param))
+            begin = at + 1
+            if char == ")":
+                return params, packed[begin:]
+        elif char in ")>}":
+            depth -= 1
+    return [], packed

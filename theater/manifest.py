@@ -1,0 +1,283 @@
+"""Read a manifest: from TOML to a `SystemSpec`, or every problem in it at once.
+
+`parse` is pure but for the paths it makes absolute; `load` and `find` are thin and look at the
+disk. What the keys mean: `manifest_schema`, what can be wrong: `manifest_check`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from theater import addresses
+from theater.errors import ManifestError, Problem
+from theater.manifest_files import Files, StateFile, os_problem, read_file
+from theater.quoting import escaped
+from theater.spec import (
+    ActorSpec,
+    Durability,
+    Handler,
+    Limits,
+    MailboxBounds,
+    OnFull,
+    Restart,
+    Strategy,
+    SupervisorSpec,
+    SystemSpec,
+)
+
+if TYPE_CHECKING:  # pydantic is imported when a manifest is parsed, not with this module
+    from theater.manifest_schema import (
+        ChildTable,
+        DefaultsTable,
+        LimitsTable,
+        SingleLimitsTable,
+        SingleTable,
+        SupervisorTable,
+        SystemLimitsTable,
+        SystemTable,
+    )
+
+NAMES = ("theater.toml", "manifest.toml")  # looked for in this order
+MANIFEST_MAX_BYTES = 1024 * 1024  # tomllib needs seconds for a hostile megabyte
+KEY_PARTS_MAX = 32
+PATH_SHOWN_MAX = 4096  # characters of a path in a message
+
+# tomllib's time grows with the square of the parts of a dotted key: minutes for a megabyte. Looked
+# for where a key can begin, so that text with dots in it is (but for the oddest) left alone.
+_LONG_KEY = re.compile(
+    r"""(?:^[ \t]*+\[{0,2}|[{,])
+    (?:[ \t]*+(?:[A-Za-z0-9_-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')[ \t]*+\.){N}""".replace(
+        "{N}", f"{{{KEY_PARTS_MAX}}}"
+    ),
+    re.MULTILINE | re.VERBOSE,
+)
+
+
+def find(start_dir: str | os.PathLike[str]) -> Path:
+    """The manifest of the directory, else of the nearest one above; ManifestError if none."""
+    start = Path(os.path.abspath(start_dir))
+    for directory in (start, *start.parents):
+        for name in NAMES:
+            path = directory / name
+            # Also one that cannot be read: better to say so than to go on to another.
+            if os.path.lexists(path) and not path.is_dir():
+                return path
+    raise ManifestError(
+        escaped(str(start), PATH_SHOWN_MAX),
+        [Problem("", f"no {' or '.join(NAMES)} here or above; name the manifest with -f")],
+    )
+
+
+def load(path: str | os.PathLike[str]) -> SystemSpec:
+    """Read the manifest at `path`, and the files it names; ManifestError says all that is wrong.
+
+    Components are looked at (is there a file that can be read?) but not read.
+    """
+    name = os.fspath(path)
+    file = escaped(name, PATH_SHOWN_MAX)
+    try:
+        text = read_file(name, MANIFEST_MAX_BYTES + 1)
+        directory = os.path.dirname(os.path.abspath(name))
+    except OSError as problem:
+        raise ManifestError(file, [Problem("", os_problem(problem))]) from None
+    return _parse(text, file, Files(directory, on_disk=True))
+
+
+def parse(text: bytes | str, file: str) -> SystemSpec:
+    """The system that `text` describes; `file` names it in problems and is what paths in it are
+    relative to. No file is opened: components are not looked for, and an initial state that is
+    in a file is a problem. ManifestError holds all problems there are."""
+    directory = os.path.dirname(os.path.abspath(file))
+    return _parse(text, escaped(file, PATH_SHOWN_MAX), Files(directory, on_disk=False))
+
+
+def _parse(text: bytes | str, file: str, files: Files) -> SystemSpec:
+    from theater import manifest_check, manifest_schema
+
+    checked, problems = manifest_check.check(_tables(text, file), files)
+    if checked is None:
+        raise ManifestError(file, problems)
+    if isinstance(checked, manifest_schema.SingleTable):
+        system = _single(checked, files)
+    else:
+        system = _system(checked, files)
+    too_large = [
+        Problem(
+            f"{actor.where}.initial_state".lstrip("."),
+            f"has {len(actor.initial_state)} bytes; limits.state_max is {system.state_max_bytes}",
+        )
+        for actor in system.root.actors()
+        if actor.initial_state is not None and len(actor.initial_state) > system.state_max_bytes
+    ]
+    if too_large:
+        raise ManifestError(file, too_large)
+    return system
+
+
+def _tables(text: bytes | str, file: str) -> dict[str, Any]:
+    def refuse(message: str) -> NoReturn:
+        raise ManifestError(file, [Problem("", message)])
+
+    if isinstance(text, str):
+        text = text.encode("utf-8", "surrogatepass")
+    if len(text) > MANIFEST_MAX_BYTES:
+        refuse(f"is larger than {MANIFEST_MAX_BYTES} bytes, the most a manifest may have")
+    try:
+        decoded = text.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        line = text.count(b"\n", 0, problem.start) + 1
+        refuse(f"line {line}: not UTF-8 (byte {text[problem.start]:#04x})")
+    if match := _LONG_KEY.search(decoded):
+        line = decoded.count("\n", 0, match.end()) + 1
+        refuse(f"TOML: line {line}: a key with more than {KEY_PARTS_MAX} dots")
+    try:
+        return tomllib.loads(decoded)
+    except RecursionError:
+        refuse("TOML: arrays or inline tables are nested too deeply")
+    except ValueError as problem:  # TOMLDecodeError, and numbers that Python will not read
+        message = escaped(str(problem), 500)
+        match = re.fullmatch(r"(.*) \(at (.*)\)", message)
+        refuse(f"TOML: {match[2]}: {match[1]}" if match else f"TOML: {message}")
+
+
+def _system(table: SystemTable, files: Files) -> SystemSpec:
+    children = _children(table.child, "", "", table.defaults, files)
+    root = _supervisor(table.supervisor, children)
+    return _with_limits(table, table.limits, root)
+
+
+def _single(table: SingleTable, files: Files) -> SystemSpec:
+    actor = _actor(table, table.name, table.package, table.limits, "", None, files)
+    root = _supervisor(table.supervisor, (actor,))
+    return _with_limits(table, table.limits, root)
+
+
+def _with_limits(
+    table: SystemTable | SingleTable,
+    limits: SystemLimitsTable | SingleLimitsTable | None,
+    root: SupervisorSpec,
+) -> SystemSpec:
+    system = SystemSpec(name=table.name, root=root)
+    if table.durability is not None:
+        system = replace(system, durability=Durability(table.durability))
+    if limits is None:
+        return system
+    return replace(
+        system,
+        **_given(
+            message_max_bytes=limits.message_max,
+            state_max_bytes=limits.state_max,
+            compile_memory_bytes=limits.compile_memory,
+            compile_timeout_s=limits.compile_timeout,
+        ),
+    )
+
+
+def _supervisor(
+    table: SupervisorTable | None, children: tuple[ActorSpec | SupervisorSpec, ...]
+) -> SupervisorSpec:
+    """The root, or what a nested supervisor has in common with it."""
+    root = SupervisorSpec(path="", children=children)
+    if table is None:
+        return root
+    strategy = None if table.strategy is None else Strategy(table.strategy)
+    return replace(
+        root,
+        **_given(strategy=strategy, intensity=table.intensity, period_s=table.period),
+    )
+
+
+def _children(
+    tables: list[ChildTable] | None,
+    path: str,
+    where: str,
+    defaults: DefaultsTable | None,
+    files: Files,
+) -> tuple[ActorSpec | SupervisorSpec, ...]:
+    specs: list[ActorSpec | SupervisorSpec] = []
+    for index, table in enumerate(tables or ()):
+        address = addresses.child(path, table.name)
+        here = f"{where}.child[{index}]".lstrip(".")
+        if table.component is not None:
+            actor = _actor(table, address, table.component, table.limits, here, defaults, files)
+            specs.append(actor)
+            continue
+        children = _children(table.child, address, here, defaults, files)
+        restart = None if table.restart is None else Restart(table.restart)
+        specs.append(
+            replace(
+                _supervisor(table.supervisor, children),
+                path=address,
+                where=here,
+                **_given(restart=restart, shutdown=table.shutdown),
+            )
+        )
+    return tuple(specs)
+
+
+def _actor(
+    table: ChildTable | SingleTable,
+    path: str,
+    component: str,
+    limits: LimitsTable | None,
+    where: str,
+    defaults: DefaultsTable | None,
+    files: Files,
+) -> ActorSpec:
+    state = table.initial_state
+    if isinstance(state, StateFile):
+        state = files.states[state.path]
+    restart = _first("restart", table, defaults)
+    limits_said = (limits, _first("limits", defaults))
+    mailbox_said = (table.mailbox, _first("mailbox", defaults))
+    on_full = _first("on_full", *mailbox_said)
+    return ActorSpec(
+        path=path,
+        component=files.absolute(component),
+        initial_state=state,
+        handlers=tuple(
+            Handler(handler["type"], {key: handler[key] for key in handler if key != "type"})
+            for handler in table.handler or ()
+        ),
+        env=table.env or {},
+        args=tuple(table.args or ()),
+        limits=Limits(
+            **_given(
+                memory_bytes=_first("memory", *limits_said),
+                fuel=_first("fuel", *limits_said),
+                turn_timeout_s=_first("turn_timeout", *limits_said),
+                turn_bytes=_first("turn_bytes", *limits_said),
+                start_timeout_s=_first("start_timeout", *limits_said),
+                max_deliveries=_first("max_deliveries", *limits_said),
+            )
+        ),
+        mailbox=MailboxBounds(
+            **_given(
+                max_messages=_first("max_messages", *mailbox_said),
+                max_bytes=_first("max_bytes", *mailbox_said),
+                on_full=None if on_full is None else OnFull(on_full),
+            )
+        ),
+        where=where,
+        **_given(
+            restart=None if restart is None else Restart(restart),
+            shutdown=_first("shutdown", table, defaults),
+            request_timeout_s=_first("request_timeout", table, defaults),
+        ),
+    )
+
+
+def _first(key: str, *tables: object) -> Any:
+    """The value of `key` in the first table that says it, None if none does."""
+    values = (getattr(table, key, None) for table in tables)
+    return next((value for value in values if value is not None), None)
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    """The values that were given; for the others the defaults of `spec` hold."""
+    return {key: value for key, value in values.items() if value is not None}

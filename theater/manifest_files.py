@@ -1,0 +1,91 @@
+"""The files that a manifest names: the components and initial states of its actors.
+
+The only place of the manifest modules that looks at a disk.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from dataclasses import dataclass
+
+from theater.quoting import escaped, quoted
+
+
+@dataclass(frozen=True, slots=True)
+class StateFile:
+    """An initial state to be read from a file, relative to the manifest."""
+
+    path: str
+
+
+class Files:
+    """The files that a manifest names. A message says what is wrong with one, None nothing."""
+
+    def __init__(self, directory: str, on_disk: bool) -> None:
+        self._directory = directory
+        self._on_disk = on_disk
+        self.states: dict[str, bytes] = {}  # content of initial states, by path as written
+
+    def absolute(self, path: str) -> str:
+        joined = os.path.join(self._directory, path)
+        # "a/.." is not always nothing: a may be a link. Such a path stays as it is.
+        return joined if ".." in path.split("/") else os.path.normpath(joined)
+
+    def check_component(self, path: str) -> str | None:
+        if not self._on_disk:
+            return None
+        try:
+            os.close(_open_file(self.absolute(path)))
+        except OSError as problem:
+            return f"{quoted(path)}: {os_problem(problem)}"
+        return None
+
+    def check_state(self, path: str, max_bytes: int) -> str | None:
+        if not self._on_disk:
+            return f"{quoted(path)}: a manifest that is not a file cannot name one"
+        if path in self.states:
+            return None
+        try:
+            content = read_file(self.absolute(path), max_bytes + 1)
+        except OSError as problem:
+            return f"{quoted(path)}: {os_problem(problem)}"
+        if len(content) > max_bytes:
+            return f"{quoted(path)}: larger than {max_bytes} bytes, the most a state may have"
+        self.states[path] = content
+        return None
+
+
+def _open_file(path: str) -> int:
+    """A descriptor of a regular file. Never blocks, as opening a named pipe would."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except ValueError:  # a NUL in the path
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)) from None
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def read_file(path: str, max_bytes: int) -> bytes:
+    with open(_open_file(path), "rb") as file:
+        return file.read(max_bytes)
+
+
+def os_problem(problem: OSError) -> str:
+    match problem:
+        case FileNotFoundError():
+            return "there is no such file"
+        case IsADirectoryError():
+            return "is a directory, not a file"
+        case PermissionError():
+            return "cannot be read: permission denied"
+    return f"cannot be read: {escaped(problem.strerror or str(problem))}"

@@ -1,0 +1,342 @@
+"""The keys of a manifest and what each may be: pydantic models and the checks of single values.
+
+Every check takes what TOML gave and returns what the program wants (bytes, seconds), or raises
+ValueError saying what was found and what is allowed. Importing this module costs 0.1 s
+(pydantic), so `manifest.py` imports it late.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import datetime
+import json
+import re
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, PlainValidator
+
+from theater.addresses import check_segment
+from theater.manifest_files import StateFile
+from theater.quoting import described, did_you_mean, quoted
+from theater.spec import Durability, OnFull, Restart, Shutdown, ShutdownKind, Strategy
+
+KIB, MIB, GIB, TIB = 1024, 1024**2, 1024**3, 1024**4
+# poll() counts milliseconds in 31 bits: 2,147,483 s is all it can wait.
+SECONDS_MAX = 2_000_000
+# SQLite holds at most 10^9 bytes in a row, and a message travels with its event.
+ROW_MAX = 512 * MIB
+COUNT_MAX = 2**31 - 1
+
+T = TypeVar("T")
+_UNITS = {"B": 1, "KiB": KIB, "MiB": MIB, "GiB": GIB, "TiB": TIB}
+_UNITS |= {"kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_SIZE = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,6})?) ?([A-Za-z]+)")
+_SECONDS_IN = {"ms": Fraction(1, 1000), "s": Fraction(1), "m": Fraction(60), "h": Fraction(3600)}
+_SYSTEM_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+
+
+def size_text(size: int) -> str:
+    """A size in the largest unit that divides it: 65536 -> "64KiB"."""
+    for unit, factor in (("TiB", TIB), ("GiB", GIB), ("MiB", MIB), ("KiB", KIB)):
+        if size and size % factor == 0:
+            return f"{size // factor}{unit}"
+    return f"{size}B"
+
+
+def _size(minimum: int, maximum: int) -> Callable[[object], int]:
+    allowed = (
+        f'must be a size from {size_text(minimum)} to {size_text(maximum)}, as bytes or "64MiB"'
+    )
+
+    def check(value: object) -> int:
+        size: int | Fraction
+        if type(value) is int:
+            size = value
+        elif isinstance(value, str) and (match := _SIZE.fullmatch(value)):
+            number, unit = match.groups()
+            if unit not in _UNITS:
+                raise ValueError(f"found {quoted(value)}; a size ends in {', '.join(_UNITS)}")
+            size = Fraction(number) * _UNITS[unit]
+        else:
+            raise ValueError(f"found {described(value)}; {allowed}")
+        if size != int(size) or not minimum <= size <= maximum:
+            raise ValueError(f"found {described(value)}; {allowed}")
+        return int(size)
+
+    return check
+
+
+def _whole(minimum: int, maximum: int) -> Callable[[object], int]:
+    def check(value: object) -> int:
+        if type(value) is int and minimum <= value <= maximum:
+            return value
+        raise ValueError(
+            f"found {described(value)}; must be a whole number from {minimum} to {maximum}"
+        )
+
+    return check
+
+
+def _duration(*, zero: bool = False, also: str = "") -> Callable[[object], float]:
+    least = "from 0" if zero else "above 0,"
+    allowed = f'must be {least} up to {SECONDS_MAX} seconds: a number, "500ms", "2s", "1m"{also}'
+
+    def check(value: object) -> float:
+        seconds: int | float | Fraction
+        if isinstance(value, str):
+            match = re.fullmatch(r"([0-9]{1,18}(?:\.[0-9]{1,9})?) ?(ms|s|m|h)", value)
+            if match is None:
+                raise ValueError(f"found {quoted(value)}; {allowed}")
+            seconds = Fraction(match[1]) * _SECONDS_IN[match[2]]
+        elif type(value) is int or type(value) is float:
+            seconds = value
+        else:
+            raise ValueError(f"found {described(value)}; {allowed}")
+        # NaN compares false with everything, so it ends up here too.
+        if not (0 < seconds <= SECONDS_MAX or (zero and seconds == 0)):
+            raise ValueError(f"found {described(value)}; {allowed}")
+        return abs(float(seconds))
+
+    return check
+
+
+def _shutdown(value: object) -> Shutdown:
+    if value in ("brutal_kill", "infinity"):
+        return Shutdown(ShutdownKind(value))
+    if isinstance(value, float) and value == float("inf"):
+        raise ValueError('found inf; write shutdown = "infinity"')
+    if isinstance(value, str) and value[:1].isalpha():
+        hint = did_you_mean(value, ("brutal_kill", "infinity"))
+        raise ValueError(
+            f'found {quoted(value)}{hint} must be seconds, "brutal_kill" or "infinity"'
+        )
+    return Shutdown(timeout_s=_duration(zero=True, also=', or "brutal_kill", "infinity"')(value))
+
+
+def _one_of(*words: str, later: tuple[str, ...] = ()) -> Callable[[object], str]:
+    allowed = ", ".join(words)
+
+    def check(value: object) -> str:
+        if not isinstance(value, str):
+            raise ValueError(f"found {described(value)}; allowed: {allowed}")
+        if value in later:
+            raise ValueError(f'"{value}" is not supported yet; allowed: {allowed}')
+        if value not in words:
+            hint = did_you_mean(value, words)
+            raise ValueError(f"found {quoted(value)}{hint} allowed: {allowed}")
+        return value
+
+    return check
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"found {described(value)}; must be a string")
+    if "\0" in value:
+        raise ValueError(f"found {quoted(value)}; cannot contain the character NUL")
+    return value
+
+
+def _env_name(value: object) -> str:
+    name = _text(value)
+    if not name or "=" in name:
+        raise ValueError(f"{quoted(name)} cannot be a variable's name: it is empty or contains =")
+    return name
+
+
+def file_path(value: object) -> str:
+    path = _text(value)
+    if not path:
+        raise ValueError('found ""; must be the path of a file, relative to this manifest')
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", path):
+        raise ValueError(f"found {quoted(path)}; must be the path of a file, not a URL")
+    return path
+
+
+def _system_name(value: object) -> str:
+    name = _text(value)
+    if not _SYSTEM_NAME.fullmatch(name) or len(name) > 64:
+        raise ValueError(
+            f"{quoted(name)} is not a name; a system's name is 1 to 64 characters of "
+            "a-z, 0-9, _ and -, beginning with a-z or 0-9"
+        )
+    return name
+
+
+def _child_name(value: object) -> str:
+    name = _text(value)
+    if problem := check_segment(name):
+        raise ValueError(problem)
+    return name
+
+
+def _from_base64(text: str) -> bytes:
+    try:
+        return base64.b64decode("".join(text.split()).encode("ascii"), validate=True)
+    except (binascii.Error, UnicodeEncodeError):
+        raise ValueError(f"found {quoted(text)}; base64 must be valid base64") from None
+
+
+def _from_hex(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise ValueError(f"found {quoted(text)}; hex must be pairs of hex digits") from None
+
+
+def _to_json(value: object) -> bytes:
+    def refuse(what: object) -> object:
+        if isinstance(what, datetime.date | datetime.time):
+            raise ValueError(f"json holds {described(what)}; JSON has no dates, write a string")
+        raise ValueError(f"json holds {described(what)}, which JSON cannot express")
+
+    try:
+        text = json.dumps(
+            value, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=refuse
+        )
+    except RecursionError:
+        raise ValueError("json is nested too deeply") from None
+    except ValueError as problem:
+        if str(problem).startswith("Out of range float"):
+            raise ValueError("json holds inf or nan, which JSON cannot express") from None
+        if "integer string conversion" in str(problem):
+            raise ValueError("json holds a number of too many digits") from None
+        raise
+    return text.encode()
+
+
+def _state(value: object) -> bytes | StateFile:
+    forms = "must be a string or one of { base64 = .. }, { hex = .. }, { file = .. }, { json = .. }"
+    if isinstance(value, str):
+        return value.encode()
+    if not isinstance(value, dict):
+        raise ValueError(f"found {described(value)}; {forms}")
+    if len(value) != 1:
+        raise ValueError(f"found a table with {len(value)} keys; {forms}")
+    [(kind, content)] = value.items()
+    if kind == "json":
+        return _to_json(content)
+    if kind not in ("base64", "hex", "file"):
+        hint = did_you_mean(kind, ("base64", "hex", "file", "json"))
+        raise ValueError(f"found a table with the key {quoted(kind)}{hint} {forms}")
+    if not isinstance(content, str):
+        raise ValueError(f"{kind}: found {described(content)}; must be a string")
+    if kind == "file":
+        return StateFile(file_path(content))
+    return _from_base64(content) if kind == "base64" else _from_hex(content)
+
+
+StrategyWord = Annotated[
+    str,
+    PlainValidator(_one_of(*Strategy, later=("one_for_all", "rest_for_one", "simple_one_for_one"))),
+]
+RestartWord = Annotated[str, PlainValidator(_one_of(*Restart))]
+DurabilityWord = Annotated[str, PlainValidator(_one_of(*Durability))]
+OnFullWord = Annotated[str, PlainValidator(_one_of(*OnFull))]
+ShutdownValue = Annotated[Shutdown, PlainValidator(_shutdown)]
+Seconds = Annotated[float, PlainValidator(_duration())]
+Memory = Annotated[int, PlainValidator(_size(64 * KIB, TIB))]
+Bytes = Annotated[int, PlainValidator(_size(1, TIB))]
+RowBytes = Annotated[int, PlainValidator(_size(1, ROW_MAX))]
+CompileMemory = Annotated[int, PlainValidator(_size(MIB, TIB))]
+Count = Annotated[int, PlainValidator(_whole(1, COUNT_MAX))]
+CountOrNone = Annotated[int, PlainValidator(_whole(0, COUNT_MAX))]
+Fuel = Annotated[int, PlainValidator(_whole(1, 2**63 - 1))]
+Text = Annotated[str, PlainValidator(_text)]
+EnvName = Annotated[str, PlainValidator(_env_name)]
+FilePath = Annotated[str, PlainValidator(file_path)]
+SystemName = Annotated[str, PlainValidator(_system_name)]
+ChildName = Annotated[str, PlainValidator(_child_name)]
+InitialState = Annotated[bytes | StateFile, PlainValidator(_state)]
+
+
+class Table(BaseModel):
+    """A TOML table: keys nobody knows are errors, a missing key is None (TOML has no null)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SupervisorTable(Table):
+    strategy: StrategyWord | None = None
+    intensity: CountOrNone | None = None
+    period: Seconds | None = None
+
+
+class LimitsTable(Table):
+    memory: Memory | None = None
+    fuel: Fuel | None = None
+    turn_timeout: Seconds | None = None
+    turn_bytes: Bytes | None = None
+    start_timeout: Seconds | None = None
+    max_deliveries: Count | None = None
+
+
+class MailboxTable(Table):
+    max_messages: Count | None = None
+    max_bytes: Bytes | None = None
+    on_full: OnFullWord | None = None
+
+
+class SystemLimitsTable(Table):
+    message_max: RowBytes | None = None
+    state_max: RowBytes | None = None
+    compile_memory: CompileMemory | None = None
+    compile_timeout: Seconds | None = None
+
+
+class SingleLimitsTable(LimitsTable, SystemLimitsTable):
+    """A manifest of one actor has one [limits] for the actor and the system around it."""
+
+
+class DefaultsTable(Table):
+    restart: RestartWord | None = None
+    shutdown: ShutdownValue | None = None
+    request_timeout: Seconds | None = None
+    limits: LimitsTable | None = None
+    mailbox: MailboxTable | None = None
+
+
+class ActorKeys(Table):
+    """What an actor may have, wherever it stands. Handlers are checked by `grants`."""
+
+    restart: RestartWord | None = None
+    shutdown: ShutdownValue | None = None
+    initial_state: InitialState | None = None
+    handler: list[Any] | None = None
+    env: dict[EnvName, Text] | None = None
+    args: list[Text] | None = None
+    request_timeout: Seconds | None = None
+    mailbox: MailboxTable | None = None
+
+
+class ChildTable(ActorKeys):
+    """An actor (with `component`) or a nested supervisor (with `supervisor` or `child`)."""
+
+    name: ChildName
+    component: FilePath | None = None
+    limits: LimitsTable | None = None
+    supervisor: SupervisorTable | None = None
+    child: list[ChildTable] | None = None
+
+
+class SystemTable(Table):
+    name: SystemName
+    durability: DurabilityWord | None = None
+    supervisor: SupervisorTable | None = None
+    defaults: DefaultsTable | None = None
+    limits: SystemLimitsTable | None = None
+    child: list[ChildTable] | None = None
+
+
+class SingleTable(ActorKeys):
+    """A manifest of one actor, in the shape that `theater:simple` packages come with."""
+
+    name: SystemName
+    package: FilePath
+    version: Text | None = None
+    durability: DurabilityWord | None = None
+    supervisor: SupervisorTable | None = None
+    limits: SingleLimitsTable | None = None
