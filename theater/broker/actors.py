@@ -1,0 +1,97 @@
+"""What the broker holds of each actor in memory."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from theater.broker.mailbox import Mailbox, Message
+from theater.chain import GENESIS
+
+INIT = "init"
+SEND = "send"
+REQUEST = "request"
+
+# Phases in which new messages are collected; in the others they become dead letters.
+COLLECTING = frozenset({"starting", "running", "unresponsive", "restarting", "stopping"})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What root tells the broker of an actor."""
+
+    send_to: tuple[str, ...] | None  # None: the default neighbours
+    may_send: bool  # has the message-server handler
+    max_events: int  # a chain shown to the actor holds at most so many events
+    request_timeout_s: float
+    turn_timeout_s: float
+    turn_bytes: int
+    max_deliveries: int
+
+
+@dataclass(slots=True)
+class Handed:
+    """An input in the worker's hands. `turn` is its number; `message` is None for init."""
+
+    turn: int
+    kind: str
+    message: Message | None
+
+
+@dataclass(slots=True)
+class Ask:
+    index: int  # of the event that asks
+    interface: str
+    function: str
+    callee: str | None  # of a request
+    deadline_s: float | None
+
+
+@dataclass(slots=True)
+class OpenTurn:
+    """The turn that has committed a step and not ended."""
+
+    turn: int
+    step: int  # the next one
+    index: int  # of the next event
+    size: int  # bytes of its events so far
+    ask: Ask | None = None
+    shutdown: bool = False  # `shutdown` was called in it: it acts when the turn ends
+    answered: tuple[int, object] | None = None  # (index, value) of the last answer, to send again
+    known: set[bytes] = field(default_factory=set)  # contents its events may refer to
+
+
+@dataclass(slots=True)
+class Actor:
+    id: int
+    name: str
+    settings: Settings
+    mailbox: Mailbox
+    initial_state: bytes | None
+    component: str
+    phase: str = "stopped"
+    incarnation: int = 0
+    secret: bytes = b""
+    pid: int | None = None
+    route: bytes | None = None  # the worker's routing id, once it has said HELLO
+    live: bool = False
+    fenced: bool = False  # nothing of this incarnation is taken any more
+    head: bytes = GENESIS
+    length: int = 0
+    initialised: bool = False
+    state: bytes | None = None  # hash
+    next_turn: int = 1
+    committed: tuple[int, int] = (0, -1)  # the last committed (turn, step)
+    handed: deque[Handed] = field(default_factory=deque)
+    current: OpenTurn | None = None
+    init_deliveries: int = 0
+    shut_down: bool = False  # it has committed a `shutdown`
+    ignored: bool = False  # ... in its init, which is OTP's `ignore`
+    due_s: float | None = None  # when the worker is late with what it owes
+    budget_s: float = 0.0  # left of the turn's time while it waits in an ask
+    senders: set[str] = field(default_factory=set)
+    blocked_on: set[str] = field(default_factory=set)  # full mailboxes it has sent to
+    blocking: set[str] = field(default_factory=set)  # actors that wait for this mailbox
+
+    def takes_messages(self) -> bool:
+        return self.phase in COLLECTING and not self.shut_down

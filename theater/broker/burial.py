@@ -1,0 +1,195 @@
+"""Decide what becomes of a dead incarnation's turn. Pure: the black box comes in as bytes.
+
+| the turn had            | and the worker      | then                                         |
+|-------------------------|---------------------|----------------------------------------------|
+| not begun               | died of anything    | its input is delivered again, not counted     |
+| begun, no step          | failed in the guest | set aside                                     |
+| begun, no step          | was lost            | delivered again, counted; at the limit set aside |
+| begun, no step          | was stopped         | delivered again, not counted                  |
+| committed a step        | died of anything    | set aside as interrupted                      |
+
+An `init` is never set aside: its failure is counted by the supervisor.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+from theater.broker.actors import REQUEST, Actor, Handed
+from theater.broker.turns import ToRoot, Turns
+from theater.errors import ProtocolError
+from theater.events import EventType, content_hash, decode
+from theater.wire import pack
+
+_LENGTH = struct.Struct("<I")
+BOX_MAX = 64 * 1024 * 1024  # bytes of a black box that are looked at
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """What root knows of a worker's end."""
+
+    reason: str  # "killed by SIGKILL", "exit status 11"
+    kind: str  # normal, shutdown or crash, by the exit status alone
+    wanted: bool  # stopped, or killed by root for a reason that is not the turn's
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a black box holds: event bytes by turn, and the failures it names."""
+
+    turns: dict[int, list[tuple[int, bytes]]]  # turn -> [(index, event bytes)]
+    failures: dict[int, dict[str, Any]]  # turn -> payload of its wasm-error; 0: at the start
+
+    def events(self, turn: int, index: int) -> list[bytes]:
+        """What `turn` recorded from event `index` on."""
+        return [data for number, data in self.turns.get(turn, []) if number >= index]
+
+
+def read_box(box: bytes) -> Found:
+    """All whole records. The box is hostile input: it ends at the first bad record."""
+    found = Found({}, {})
+    offset = 0
+    while offset + 4 <= len(box):
+        (length,) = _LENGTH.unpack_from(box, offset)
+        data = box[offset + 4 : offset + 4 + length]
+        if len(data) < length:
+            break
+        offset += 4 + length
+        try:
+            event = decode(data)
+        except ProtocolError:
+            break
+        found.turns.setdefault(event.turn, []).append((event.index, data))
+        if event.type == EventType.WASM_ERROR and isinstance(event.payload, dict):
+            found.failures[event.turn] = event.payload
+    return found
+
+
+def bury(turns: Turns, actor: Actor, death: Death, box: bytes, now_s: float) -> None:
+    """Fence the incarnation, decide about its turn, and tell root what it died of."""
+    actor.live = False
+    actor.route = None
+    actor.due_s = None
+    ignored = actor.shut_down and actor.ignored
+    reason, kind = death.reason, death.kind
+    if actor.shut_down:
+        reason, kind = "shutdown by itself", "normal"
+    elif kind == "normal":
+        reason, kind = f"{death.reason} without a shutdown", "crash"
+    found = read_box(box)
+    if 0 in found.failures and not actor.shut_down:
+        reason, kind = failure_text(found.failures[0]), "crash"
+    if actor.handed:
+        handed = actor.handed[0]
+        failure = found.failures.get(handed.turn)
+        if failure is not None:
+            reason, kind = failure_text(failure), "crash"
+        events = found.events(handed.turn, actor.current.index if actor.current else 0)
+        turns.take_back(actor)
+        _judge(turns, actor, handed, death, events, failure is not None, reason, now_s)
+    turns.lifecycle(actor, EventType.EXITED, {"reason": reason, "kind": kind})
+    turns.batch.incarnation_ended.append((turns.at, reason, actor.id, actor.incarnation))
+    turns.out.append(ToRoot(("buried", actor.name, actor.incarnation, kind, reason, ignored)))
+    actor.shut_down = actor.ignored = False
+    for name in actor.blocked_on:
+        full = turns.actors.get(name)
+        if full is not None:
+            full.blocking.discard(actor.name)
+    actor.blocked_on.clear()
+
+
+def failure_text(failure: dict[str, Any]) -> str:
+    return f"{failure.get('kind', 'failure')}: {failure.get('message', '')}"[:2000]
+
+
+def _judge(
+    turns: Turns,
+    actor: Actor,
+    handed: Handed,
+    death: Death,
+    events: list[bytes],
+    failed: bool,
+    reason: str,
+    now_s: float,
+) -> None:
+    message = handed.message
+    if actor.current is not None:
+        if not failed:
+            reason = f"interrupted: {reason}"
+        set_aside(turns, actor, handed, reason, events, now_s)
+    elif not events:
+        return
+    elif message is None:
+        actor.init_deliveries += 1
+        _turn_failed(turns, actor, handed, reason, events)
+        turns.turn_row(actor, handed, "waiting", 0, reason=reason)
+    elif failed:
+        set_aside(turns, actor, handed, reason, events, now_s)
+    elif not death.wanted:
+        message.deliveries += 1
+        if message.deliveries >= actor.settings.max_deliveries:
+            reason = f"{reason}, delivered {message.deliveries} times"
+            set_aside(turns, actor, handed, reason, events, now_s)
+        else:
+            _turn_failed(turns, actor, handed, reason, events)
+            turns.turn_row(actor, handed, "waiting", 0, reason=reason)
+
+
+def set_aside(
+    turns: Turns,
+    actor: Actor,
+    handed: Handed,
+    reason: str,
+    evidence: list[bytes],
+    now_s: float,
+) -> None:
+    """Make the input of a turn a dead letter; the state stays what it was before the turn."""
+    current = actor.current
+    if current is not None:
+        if current.ask is not None:
+            turns.batch.ask_status.append(("abandoned", actor.id, current.turn, current.ask.index))
+        actor.current = None
+    evidence_id = _turn_failed(turns, actor, handed, reason, evidence)
+    turns.turn_row(actor, handed, "failed", current.step if current else 0, reason=reason)
+    message = handed.message
+    if message is None:
+        actor.init_deliveries = 0
+    else:
+        # It was taken back from the worker and stands at the front: take it out for good.
+        front = actor.mailbox.hand()
+        assert front is message, "a turn was set aside that is not the oldest"
+        turns.consume(actor, handed, "dead")
+        turns.dead_letter(message, actor.name, handed.turn, reason, actor.state, evidence_id)
+        if handed.kind == REQUEST:
+            turns.reply(message, {"err": f"failed: {actor.name}: {reason}"}, now_s)
+    actor.next_turn = handed.turn + 1
+    actor.committed = (handed.turn, 1 << 62)
+
+
+def _turn_failed(
+    turns: Turns, actor: Actor, handed: Handed, reason: str, events: list[bytes]
+) -> int | None:
+    """Store the evidence and chain its hash. Returns the evidence's id, if there is any."""
+    payload: dict[str, Any] = {"turn": handed.turn, "reason": reason, "evidence": None}
+    evidence_id = None
+    if events:
+        packed = pack(events)
+        payload["evidence"] = content_hash(packed)
+        evidence_id = turns.next_evidence
+        turns.next_evidence += 1
+        turns.batch.evidence.append(
+            (
+                evidence_id,
+                actor.id,
+                actor.incarnation,
+                handed.turn,
+                packed,
+                payload["evidence"],
+                turns.at,
+            )
+        )
+    turns.lifecycle(actor, EventType.TURN_FAILED, payload)
+    return evidence_id

@@ -1,0 +1,154 @@
+"""The endpoint for the command line and the Python API: messages in, answers and news out.
+
+Client to broker:
+    send     id, address, body              answered by `ok` once committed
+    request  id, address, body, timeout_s   answered by `answer`
+    watch    id                             answered by `ok`, then `committed` after each commit
+Broker to client:
+    ok id seq   answer id {ok: body} or {err: text}   error id text   committed seq
+
+An id is the client's own, unique for ever; a message that comes again under its id is
+recognised, and its answer is given again.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import zmq
+
+from theater import wire
+from theater.addresses import check_address
+from theater.broker.links import parse_peer
+from theater.broker.log import Log
+from theater.broker.turns import Turns
+from theater.errors import ProtocolError
+
+MESSAGES = {"send": 3, "request": 4, "watch": 1}
+ID_MAX = 128
+
+
+@dataclass(slots=True)
+class _Asked:
+    route: bytes
+    to: str
+    timeout_s: float
+    deadline_s: float
+
+
+class Clients:
+    def __init__(self, socket: zmq.Socket[bytes], turns: Turns, log: Log) -> None:
+        self.socket = socket
+        self._turns = turns
+        self._log = log
+        self._asked: dict[str, _Asked] = {}  # open requests by the client's id
+        self._fresh: set[str] = set()  # ids of messages in the batch that is not committed yet
+        self._acks: list[tuple[bytes, tuple[Any, ...]]] = []  # sent after the commit
+        self._watchers: set[bytes] = set()
+        self._told = 0
+
+    def take(self, limit: int, now_s: float) -> None:
+        for _ in range(limit):
+            try:
+                frames = self.socket.recv_multipart(zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                return
+            route = frames[0].bytes
+            if len(frames) != 2:
+                continue
+            uid, pid = parse_peer(frames[1].get("Peer-Address"))  # type: ignore[arg-type]
+            if uid != os.getuid() or any(actor.pid == pid for actor in self._workers()):
+                continue
+            try:
+                message = wire.unpack_message(frames[1].bytes, MESSAGES)
+                self._take_one(route, message, now_s)
+            except ProtocolError as error:
+                self._send(route, ("error", None, f"refused: {error}"))
+
+    def _workers(self) -> list[Any]:
+        return [actor for actor in self._turns.actors.values() if actor.live]
+
+    def _take_one(self, route: bytes, message: list[Any], now_s: float) -> None:
+        kind, id = message[0], message[1]
+        if not isinstance(id, str) or not 0 < len(id) <= ID_MAX:
+            raise ProtocolError("a message needs an id of 1 to 128 characters")
+        if kind == "watch":
+            self._watchers.add(route)
+            self._send(route, ("ok", id, self._turns.next_seq - 1))
+            return
+        to, body = message[2], message[3]
+        if not isinstance(to, str) or not isinstance(body, bytes):
+            raise ProtocolError(f"{kind} is not (address, bytes)")
+        wrong = check_address(to)
+        if wrong is not None:
+            self._send(route, ("error", id, f"no-actor: {wrong}"))
+            return
+        timeout_s = 0.0
+        if kind == "request":
+            timeout_s = message[4]
+            if not isinstance(timeout_s, int | float) or not 0 < timeout_s < 1e9:
+                raise ProtocolError("a timeout is a number of seconds above 0")
+            self._asked[id] = _Asked(route, to, timeout_s, now_s + timeout_s)
+        if id in self._fresh:
+            return
+        before = self._log.client_message(id)
+        if before is not None:
+            self._again(route, id, kind, before)
+            return
+        row, error = self._turns.deliver_from_client(to, body, kind, id)
+        if error is not None:
+            self._asked.pop(id, None)
+            self._send(route, ("error", id, error))
+            return
+        self._fresh.add(id)
+        if kind == "send":
+            self._acks.append((route, ("ok", id, row)))
+
+    def _again(
+        self, route: bytes, id: str, kind: str, before: tuple[int, str, bytes | None, str]
+    ) -> None:
+        row, _status, answer, first_kind = before
+        if kind != first_kind:
+            self._asked.pop(id, None)
+            self._send(route, ("error", id, f"refused: id {id} was a {first_kind}"))
+        elif kind == "send":
+            self._send(route, ("ok", id, row))
+        elif answer is not None:
+            self.answer(id, wire.unpack(answer))
+
+    def answer(self, id: str, value: dict[str, Any]) -> None:
+        """A committed answer to a client's request."""
+        asked = self._asked.pop(id, None)
+        if asked is not None:
+            self._send(asked.route, ("answer", id, value))
+
+    def time_out(self, now_s: float) -> None:
+        for id, asked in list(self._asked.items()):
+            if asked.deadline_s <= now_s:
+                del self._asked[id]
+                text = f"timeout: no answer from {asked.to} within {asked.timeout_s:g} s"
+                self._send(asked.route, ("error", id, text))
+
+    def next_deadline_s(self) -> float | None:
+        return min((asked.deadline_s for asked in self._asked.values()), default=None)
+
+    def committed(self, seq: int) -> None:
+        """A batch is committed up to event `seq`: acknowledge and wake."""
+        acks, self._acks = self._acks, []
+        self._fresh.clear()
+        for route, message in acks:
+            self._send(route, message)
+        if seq != self._told:
+            self._told = seq
+            for route in list(self._watchers):
+                self._send(route, ("committed", seq))
+
+    def _send(self, route: bytes, message: tuple[Any, ...]) -> None:
+        try:
+            self.socket.send_multipart((route, wire.pack(message)), zmq.NOBLOCK)
+        except zmq.ZMQError as error:
+            if error.errno not in (zmq.EHOSTUNREACH, zmq.EAGAIN):
+                raise
+            self._watchers.discard(route)

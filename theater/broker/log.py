@@ -1,0 +1,307 @@
+"""The log: `chain.db`, written by one connection in one process, read by many.
+
+The connection comes in as an argument, and only `execute`, `executemany` and explicit
+BEGIN and COMMIT are used on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from theater.broker import schema
+from theater.broker.batch import Batch
+from theater.chain import GENESIS
+from theater.errors import EnvironmentProblem
+from theater.spec import Durability
+
+
+class Connection(Protocol):
+    """What is needed of an SQLite connection in autocommit mode."""
+
+    def execute(self, sql: str, parameters: Any = ..., /) -> Any: ...
+    def executemany(self, sql: str, rows: Any, /) -> Any: ...
+
+
+# In this order, so that a row comes after those it refers to.
+_WRITES: tuple[tuple[str, str], ...] = (
+    ("actors", "INSERT INTO actors (id, name, component, phase, created_at) VALUES (?,?,?,?,?)"),
+    ("phases", "UPDATE actors SET phase = ?, reason = ? WHERE id = ?"),
+    ("initialised", "UPDATE actors SET initialised = 1 WHERE id = ?"),
+    ("components", "UPDATE actors SET component = ?, removed_at = NULL WHERE id = ?"),
+    ("removed", "UPDATE actors SET phase = 'removed', removed_at = ? WHERE id = ?"),
+    (
+        "incarnations",
+        "INSERT INTO incarnations (actor, incarnation, pid, started_at) VALUES (?,?,?,?)",
+    ),
+    (
+        "incarnation_pids",
+        "UPDATE incarnations SET pid = ? WHERE actor = ? AND incarnation = ?",
+    ),
+    (
+        "incarnation_ready",
+        "UPDATE incarnations SET ready_at = ? WHERE actor = ? AND incarnation = ?",
+    ),
+    (
+        "incarnation_ended",
+        "UPDATE incarnations SET ended_at = ?, reason = ? WHERE actor = ? AND incarnation = ?",
+    ),
+    ("blobs", "INSERT OR IGNORE INTO blobs (hash, bytes) VALUES (?,?)"),
+    (
+        "events",
+        "INSERT INTO events (seq, actor, position, incarnation, turn, idx, type, function, line,"
+        " bytes, hash, at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+    ),
+    (
+        "messages",
+        "INSERT INTO messages (id, kind, to_actor, to_name, from_actor, from_turn, from_index,"
+        " client, size, body, body_hash, status, at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    ),
+    ("consumed", "UPDATE messages SET status = ?, turn = ? WHERE id = ?"),
+    ("client_answers", "UPDATE messages SET answer = ? WHERE id = ?"),
+    (
+        "turns",
+        "INSERT OR REPLACE INTO turns (actor, turn, kind, message, status, incarnation, steps,"
+        " deliveries, state, fuel, reason, at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+    ),
+    (
+        "steps",
+        "INSERT INTO steps (actor, turn, step, incarnation, last_event) VALUES (?,?,?,?,?)",
+    ),
+    (
+        "asks",
+        "INSERT INTO asks (actor, turn, idx, kind, message, timeout_s, status)"
+        " VALUES (?,?,?,?,?,?,'open')",
+    ),
+    ("ask_status", "UPDATE asks SET status = ? WHERE actor = ? AND turn = ? AND idx = ?"),
+    ("senders", "INSERT OR IGNORE INTO senders (actor, sender) VALUES (?,?)"),
+    (
+        "evidence",
+        "INSERT INTO evidence (id, actor, incarnation, turn, events, hash, at)"
+        " VALUES (?,?,?,?,?,?,?)",
+    ),
+    (
+        "dead_letters",
+        "INSERT INTO dead_letters (id, message, actor, turn, reason, state, evidence, at)"
+        " VALUES (?,?,?,?,?,?,?,?)",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredActor:
+    """What the log knows of an actor at start-up."""
+
+    id: int
+    name: str
+    component: str
+    phase: str
+    initialised: bool
+    last_incarnation: int
+    state: bytes | None  # hash
+    next_turn: int
+    head: bytes
+    length: int  # events in the chain
+    mailbox_messages: int
+    mailbox_bytes: int
+    removed: bool
+
+
+class Log:
+    def __init__(self, connection: Connection, durability: Durability) -> None:
+        self._db = connection
+        self._db.execute("PRAGMA journal_mode = WAL")
+        # FULL syncs the WAL at each commit and survives power loss; NORMAL does not sync it and
+        # survives the death of any process.
+        level = "FULL" if durability is Durability.DISK else "NORMAL"
+        self._db.execute(f"PRAGMA synchronous = {level}")
+        self._db.execute("PRAGMA cache_size = -16384")
+        self._migrate()
+
+    def _migrate(self) -> None:
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version == schema.VERSION:
+            return
+        if version != 0:
+            raise EnvironmentProblem(
+                f"chain.db has schema version {version}; this theater reads {schema.VERSION}."
+                " Use the theater that wrote it, or another data directory"
+            )
+        self._db.execute("BEGIN IMMEDIATE")
+        for statement in _statements(schema.TABLES + schema.VIEWS):
+            self._db.execute(statement)
+        self._db.execute(f"PRAGMA user_version = {schema.VERSION}")
+        self._db.execute("COMMIT")
+
+    # Writing
+
+    def write(self, batch: Batch) -> None:
+        """Write all rows of `batch` in one transaction; on return they are committed."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            for name, sql in _WRITES:
+                rows = getattr(batch, name)
+                if rows:
+                    self._db.executemany(sql, rows)
+            for counter, value in batch.counters.items():
+                self._db.execute(
+                    "INSERT INTO counters (name, value) VALUES (?, ?)"
+                    " ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
+                    (counter, value),
+                )
+            self._db.execute("COMMIT")
+        except BaseException:
+            if getattr(self._db, "in_transaction", True):
+                self._db.execute("ROLLBACK")
+            raise
+
+    def set_meta(self, key: str, value: str) -> None:
+        self._db.execute(
+            "INSERT INTO meta (key, value) VALUES (?, ?)"
+            " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            (key, value),
+        )
+
+    # Reading at start-up
+
+    def next_seq(self) -> int:
+        return self._next("events", "seq")
+
+    def next_message(self) -> int:
+        return self._next("messages", "id")
+
+    def next_dead_letter(self) -> int:
+        return self._next("dead_letters", "id")
+
+    def next_evidence(self) -> int:
+        return self._next("evidence", "id")
+
+    def next_actor(self) -> int:
+        return self._next("actors", "id")
+
+    def _next(self, table: str, column: str) -> int:
+        (highest,) = self._db.execute(f"SELECT max({column}) FROM {table}").fetchone()
+        return int(highest or 0) + 1
+
+    def actors(self) -> list[StoredActor]:
+        rows = self._db.execute(
+            "SELECT id, name, component, phase, initialised, removed_at IS NOT NULL FROM actors"
+            " ORDER BY id"
+        ).fetchall()
+        return [self._actor(*row) for row in rows]
+
+    def _actor(
+        self, id: int, name: str, component: str, phase: str, initialised: int, removed: int
+    ) -> StoredActor:
+        def one(sql: str) -> tuple[Any, ...]:
+            row: tuple[Any, ...] | None = self._db.execute(sql, (id,)).fetchone()
+            return row or (None, None)
+
+        incarnation = one("SELECT max(incarnation) FROM incarnations WHERE actor = ?")[0] or 0
+        last_turn = one("SELECT max(turn) FROM turns WHERE actor = ? AND status != 'waiting'")[0]
+        state = one(
+            "SELECT state FROM turns WHERE actor = ? AND status IN ('done', 'failed')"
+            " ORDER BY turn DESC LIMIT 1"
+        )[0]
+        position, head = one(
+            "SELECT position, hash FROM events WHERE actor = ? ORDER BY position DESC LIMIT 1"
+        )
+        count, size = one(
+            "SELECT count(*), coalesce(sum(size), 0) FROM messages"
+            " WHERE to_actor = ? AND status = 'queued'"
+        )
+        return StoredActor(
+            id=id,
+            name=name,
+            component=component,
+            phase=phase,
+            initialised=bool(initialised),
+            last_incarnation=incarnation,
+            state=state,
+            next_turn=(last_turn or 0) + 1,
+            head=head or GENESIS,
+            length=0 if position is None else position + 1,
+            mailbox_messages=count,
+            mailbox_bytes=size,
+            removed=bool(removed),
+        )
+
+    def open_turns(self) -> list[tuple[int, int, str, int | None, int, int, int]]:
+        """(actor, turn, kind, message, steps, deliveries, events) of turns begun and not ended."""
+        rows: list[tuple[int, int, str, int | None, int, int, int]] = self._db.execute(
+            "SELECT t.actor, t.turn, t.kind, t.message, t.steps, t.deliveries,"
+            " (SELECT count(*) FROM events e WHERE e.actor = t.actor AND e.turn = t.turn)"
+            " FROM turns t WHERE t.status = 'open'"
+        ).fetchall()
+        return rows
+
+    def waiting_turns(self) -> list[tuple[int, int, int | None, int]]:
+        """(actor, turn, message, failed deliveries) of turns that never committed a step."""
+        rows: list[tuple[int, int, int | None, int]] = self._db.execute(
+            "SELECT actor, turn, message, deliveries FROM turns WHERE status = 'waiting'"
+        ).fetchall()
+        return rows
+
+    def open_asks(self) -> list[tuple[int, int, int, str, int | None]]:
+        rows: list[tuple[int, int, int, str, int | None]] = self._db.execute(
+            "SELECT actor, turn, idx, kind, message FROM asks WHERE status = 'open'"
+        ).fetchall()
+        return rows
+
+    def senders(self) -> Iterator[tuple[int, str]]:
+        yield from self._db.execute("SELECT actor, sender FROM senders")
+
+    # Reading while running
+
+    def mailbox_after(self, actor: int, message: int, limit: int) -> list[tuple[Any, ...]]:
+        """The next queued messages after id `message`, oldest first: rows for `turns.Message`."""
+        rows: list[tuple[Any, ...]] = self._db.execute(
+            "SELECT m.id, m.kind, s.name, m.from_actor, m.from_turn, m.from_index, m.client,"
+            " coalesce(m.body, b.bytes), m.size"
+            " FROM messages m LEFT JOIN blobs b ON b.hash = m.body_hash"
+            " LEFT JOIN actors s ON s.id = m.from_actor"
+            " WHERE m.to_actor = ? AND m.status = 'queued' AND m.id > ? ORDER BY m.id LIMIT ?",
+            (actor, message, limit),
+        ).fetchall()
+        return rows
+
+    def queued(self, actor: int) -> list[int]:
+        rows = self._db.execute(
+            "SELECT id FROM messages WHERE to_actor = ? AND status = 'queued' ORDER BY id", (actor,)
+        ).fetchall()
+        return [row[0] for row in rows]
+
+    def blob(self, hash: bytes) -> bytes | None:
+        row = self._db.execute("SELECT bytes FROM blobs WHERE hash = ?", (hash,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def client_message(self, client: str) -> tuple[int, str, bytes | None, str] | None:
+        """(id, status, answer, kind) of the message a client has sent under this id before."""
+        row: tuple[int, str, bytes | None, str] | None = self._db.execute(
+            "SELECT id, status, answer, kind FROM messages WHERE client = ?", (client,)
+        ).fetchone()
+        return row
+
+    def chain_part(self, actor: int, first: int, last: int) -> list[tuple[bytes, bytes, str]]:
+        """(bytes, hash, type) of the events at positions `first` to `last`, both included."""
+        rows: list[tuple[bytes, bytes, str]] = self._db.execute(
+            "SELECT bytes, hash, type FROM events WHERE actor = ? AND position BETWEEN ? AND ?"
+            " ORDER BY position",
+            (actor, first, last),
+        ).fetchall()
+        return rows
+
+    def parent_hash(self, actor: int, position: int) -> bytes | None:
+        row = self._db.execute(
+            "SELECT hash FROM events WHERE actor = ? AND position = ?", (actor, position - 1)
+        ).fetchone()
+        return None if row is None else bytes(row[0])
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Cut a script into statements; ours hold no semicolon but at their ends and in comments."""
+    lines = [line.split("--")[0].rstrip() for line in script.splitlines()]
+    for statement in "\n".join(lines).split(";"):
+        if statement.strip():
+            yield statement.strip()

@@ -1,0 +1,407 @@
+"""The broker's loop: wait, take what has arrived, commit it all at once, then let go of it."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import socket
+import sqlite3
+import sys
+import time
+from collections import deque
+from typing import Any
+
+import zmq
+
+from theater import wire
+from theater.broker import register
+from theater.broker.actors import Actor
+from theater.broker.batch import Batch
+from theater.broker.burial import BOX_MAX, Death, bury
+from theater.broker.clients import Clients
+from theater.broker.links import Hello, Links, parse_peer
+from theater.broker.log import Log
+from theater.broker.steps import BadStep
+from theater.broker.turns import ChainPart, ToClient, ToRoot, ToWorker, Turns, input_message
+from theater.clock import SteadyClock
+from theater.errors import ProtocolError
+from theater.events import EventType
+from theater.paths import box_name
+
+WORKER_MESSAGES = {"hello": 4, "step": 5, "pong": 1}
+FRAMES = 512  # taken from one socket before a commit
+TIMER_S = 0.02  # deadlines are looked at no more often than this
+WINDOW_ROWS = 256
+
+
+class Fatal(Exception):
+    """The log cannot be written; the system ends with this reason."""
+
+
+class Broker:
+    def __init__(self, root: socket.socket, setup: dict[str, Any], log: Log) -> None:
+        self._root = root
+        self._root_frames = wire.FrameReader()
+        self._log = log
+        self._clock = SteadyClock(time.monotonic())
+        self._turns = Turns(
+            setup["message_max_bytes"],
+            setup["state_max_bytes"],
+            next_seq=log.next_seq(),
+            next_message=log.next_message(),
+            next_dead_letter=log.next_dead_letter(),
+            next_evidence=log.next_evidence(),
+        )
+        self._links = Links()
+        self._boxes: str = setup["boxes"]
+        self._buried: list[str] = []  # black boxes that are stored once this batch commits
+        self._ending = False
+        self._context = zmq.Context()
+        self._workers = self._bind(setup["workers_endpoint"], setup["state_max_bytes"])
+        self._clients = Clients(
+            self._bind(setup["clients_endpoint"], setup["message_max_bytes"]),
+            self._turns,
+            self._log,
+        )
+        self._next_timer_s = 0.0
+
+    def _bind(self, endpoint: str, largest: int) -> zmq.Socket[bytes]:
+        router = self._context.socket(zmq.ROUTER)
+        router.setsockopt(zmq.ROUTER_MANDATORY, 1)  # else what cannot be routed vanishes
+        router.setsockopt(zmq.MAXMSGSIZE, largest + 64 * 1024 * 1024)
+        router.setsockopt(zmq.LINGER, 0)
+        router.setsockopt(zmq.BACKLOG, 4096)
+        router.setsockopt(zmq.SNDHWM, 0)  # bounded by the credit of each worker
+        router.setsockopt(zmq.RCVHWM, 1000)
+        router.bind(endpoint)
+        return router
+
+    def now_s(self) -> float:
+        return self._clock.now_s(time.monotonic())
+
+    # The loop
+
+    def run(self) -> None:
+        poller = zmq.Poller()
+        poller.register(self._root, zmq.POLLIN)
+        poller.register(self._workers, zmq.POLLIN)
+        poller.register(self._clients.socket, zmq.POLLIN)
+        while not self._ending:
+            timeout_s = self._timeout_s()
+            before_s = time.monotonic()
+            ready = dict(poller.poll(None if timeout_s is None else math.ceil(timeout_s * 1000)))
+            if timeout_s is not None:
+                paused_s = self._clock.woke(before_s, timeout_s, time.monotonic())
+                if paused_s:
+                    print(f"broker: stood still for {paused_s:.1f} s", file=sys.stderr)
+            self._turns.at = time.time()
+            if self._workers in ready:
+                self._take_workers(FRAMES)
+            if self._clients.socket in ready:
+                self._clients.take(FRAMES, self.now_s())
+            if self._root.fileno() in ready:
+                self._take_root()
+            self._timers()
+            self._commit()
+            self._release()
+
+    def _timeout_s(self) -> float | None:
+        deadlines = (self._turns.next_deadline_s(), self._clients.next_deadline_s())
+        times = [time_s for time_s in deadlines if time_s is not None]
+        if not times:
+            return None
+        return max(0.0, min(times) - self.now_s())
+
+    def _timers(self) -> None:
+        now_s = self.now_s()
+        if now_s < self._next_timer_s:
+            return
+        self._next_timer_s = now_s + TIMER_S
+        self._turns.time_out(now_s)
+        self._clients.time_out(now_s)
+        for actor in self._turns.late(now_s):
+            actor.due_s = None
+            seconds = actor.settings.turn_timeout_s
+            turn = actor.handed[0].turn if actor.handed else actor.committed[0]
+            self._to_root(
+                "late",
+                actor.name,
+                actor.incarnation,
+                f"timeout: turn {turn} took longer than turn_timeout ({seconds:g} s)",
+            )
+
+    # Workers
+
+    def _take_workers(self, limit: int) -> None:
+        receive = self._workers.recv
+        routes = self._links.routes
+        for _ in range(limit):
+            try:
+                route = receive(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            actor = routes.get(route)
+            frame: Any = receive(copy=actor is not None)
+            while self._workers.getsockopt(zmq.RCVMORE):
+                receive()  # our messages have one frame; what has more is ignored below
+                frame = b""
+            if actor is not None:
+                self._from_worker(route, actor, frame)
+            else:
+                self._from_stranger(route, frame)
+
+    def _from_worker(self, route: bytes, actor: Actor, data: bytes) -> None:
+        try:
+            message = wire.unpack_message(data, WORKER_MESSAGES)
+            if message[0] == "step":
+                _, turn, step, input_id, events, blobs = _typed_step(message)
+                self._turns.step(actor, turn, step, input_id, events, blobs, self.now_s())
+            elif message[0] == "hello":
+                # The worker has waited for an acknowledgement: it says who it is once more.
+                self._welcome(actor)
+        except BadStep as error:
+            self._violation(actor, str(error))
+        except ProtocolError as error:
+            self._violation(actor, str(error))
+
+    def _violation(self, actor: Actor, text: str) -> None:
+        """Fence the incarnation at once; root kills it."""
+        self._links.unbind(actor)
+        actor.fenced = True
+        actor.due_s = None
+        self._turns.batch.count("violations")
+        self._to_root("violation", actor.name, actor.incarnation, f"protocol: {text}")
+
+    def _from_stranger(self, route: bytes, frame: Any) -> None:
+        data = frame if isinstance(frame, bytes) else frame.bytes
+        try:
+            message = wire.unpack_message(data, WORKER_MESSAGES)
+        except ProtocolError:
+            return
+        if message[0] != "hello":
+            self._send_worker(route, [("who",)])
+            return
+        _, name, incarnation, secret, _last = message
+        if not (isinstance(name, str) and isinstance(secret, bytes)):
+            return
+        _uid, pid = parse_peer(frame.get("Peer-Address"))
+        self._hello(Hello(route, name, incarnation, secret, pid))
+
+    def _hello(self, hello: Hello) -> None:
+        actor = self._turns.actors.get(hello.actor)
+        refusal = self._links.hello(hello, actor)
+        if refusal is None:
+            assert actor is not None
+            self._welcome(actor)
+        elif refusal:
+            print(f"broker: refused a worker: {refusal}", file=sys.stderr)
+            self._send_worker(hello.route, [("refused", refusal)])
+
+    def _welcome(self, actor: Actor) -> None:
+        """Tell a worker where it stands, and send again what it may not have received."""
+        state = None if actor.state is None else self._log.blob(actor.state)
+        assert actor.state is None or state is not None, "a committed state has no content"
+        messages: list[tuple[Any, ...]] = [
+            (
+                "welcome",
+                {
+                    "state": state,
+                    "senders": sorted(actor.senders),
+                    "initialised": actor.initialised,
+                    "committed": list(actor.committed),
+                },
+            )
+        ]
+        messages.extend(input_message(actor, handed) for handed in actor.handed)
+        if actor.current is not None and actor.current.answered is not None:
+            index, value = actor.current.answered
+            messages.append(("answer", actor.current.turn, index, value))
+        assert actor.route is not None
+        self._send_worker(actor.route, messages)
+        if actor.initialised and actor.phase == "starting":
+            self._turns.ready(actor)
+        self._turns.touched[actor.name] = actor
+
+    def _send_worker(self, route: bytes, messages: list[tuple[Any, ...]]) -> None:
+        try:
+            self._workers.send_multipart((route, wire.pack(messages)), zmq.NOBLOCK)
+        except zmq.ZMQError as error:
+            # The worker is gone or has reconnected; it will say HELLO, or root will tell.
+            if error.errno not in (zmq.EHOSTUNREACH, zmq.EAGAIN):
+                raise
+
+    # Root
+
+    def _to_root(self, *message: Any) -> None:
+        self._turns.out.append(ToRoot(message))
+
+    def _take_root(self) -> None:
+        data = self._root.recv(1 << 20)
+        if not data:
+            self._ending = True  # root is gone; so are the workers, any moment now
+            return
+        for message in self._root_frames.feed(data):
+            getattr(self, f"_root_{message[0]}")(*message[1:])
+
+    def _root_register(self, orders: list[dict[str, Any]]) -> None:
+        turns, log, now_s = self._turns, self._log, self.now_s()
+        turns.at = time.time()
+        stored = log.actors()
+        register.register(turns, orders, stored)
+        for actor in turns.actors.values():
+            register.load_window(actor, log.mailbox_after(actor.id, 0, WINDOW_ROWS))
+        for actor_id, sender in log.senders():
+            if actor_id in turns.by_id:
+                turns.by_id[actor_id].senders.add(sender)
+        register.count_deliveries(turns, log.waiting_turns())
+        asks = {(row[0], row[1]): row[2] for row in log.open_asks()}
+        register.interrupt_open_turns(turns, log.open_turns(), asks, now_s)
+        for gone in stored:
+            if gone.name not in turns.actors and not gone.removed:
+                rows = log.mailbox_after(gone.id, 0, -1)
+                register.remove(turns, gone, [register.message_from(row) for row in rows], now_s)
+        self._to_root(
+            "registered", {actor.name: actor.incarnation for actor in turns.actors.values()}
+        )
+
+    def _root_expect(self, name: str, incarnation: int, secret: bytes) -> None:
+        """A worker is about to be forked."""
+        actor = self._turns.actors[name]
+        actor.incarnation, actor.secret = incarnation, secret
+        actor.pid, actor.live, actor.fenced = None, True, False
+        self._turns.batch.incarnations.append((actor.id, incarnation, None, time.time()))
+        self._turns.lifecycle(actor, EventType.STARTED, {"component": actor.component})
+
+    def _root_spawned(self, name: str, incarnation: int, pid: int) -> None:
+        actor = self._turns.actors[name]
+        if incarnation != actor.incarnation or not actor.live:
+            return
+        actor.pid = pid
+        self._turns.batch.incarnation_pids.append((pid, actor.id, incarnation))
+        early = self._links.early.pop(name, None)
+        if early is not None:
+            self._hello(early)
+
+    def _root_exited(
+        self, name: str, incarnation: int, kind: str, reason: str, wanted: bool
+    ) -> None:
+        actor = self._turns.actors[name]
+        if incarnation != actor.incarnation or not actor.live:
+            return
+        # What has already arrived is from a living worker; what comes later is nobody's.
+        self._take_workers(1 << 30)
+        box = os.path.join(self._boxes, box_name(name, incarnation))
+        self._links.unbind(actor)
+        bury(self._turns, actor, Death(reason, kind, wanted), _read(box), self.now_s())
+        self._buried.append(box)
+
+    def _root_phase(self, name: str, phase: str, reason: str) -> None:
+        actor = self._turns.actors.get(name)
+        if actor is None:
+            return
+        actor.phase = phase
+        self._turns.batch.phases.append((phase, reason, actor.id))
+        self._turns.touched[name] = actor
+
+    def _root_decided(self, name: str, payload: dict[str, Any]) -> None:
+        actor = self._turns.actors.get(name)
+        if actor is not None:
+            self._turns.lifecycle(actor, EventType.DECIDED, payload)
+
+    def _root_closing(self) -> None:
+        self._turns.closing = True
+
+    def _root_stats(self, call: int) -> None:
+        counts = {
+            actor.name: {"messages": actor.mailbox.messages, "bytes": actor.mailbox.bytes}
+            for actor in self._turns.actors.values()
+        }
+        self._to_root("stats", call, counts)
+
+    def _root_end(self) -> None:
+        self._ending = True
+
+    # Commit and release
+
+    def _commit(self) -> None:
+        batch = self._turns.batch
+        if batch.is_empty():
+            return
+        try:
+            self._log.write(batch)
+        except sqlite3.Error as error:
+            # Nothing of the group has happened. What was promised to nobody is not lost: the
+            # workers' black boxes and the clients still have it, and the next `up` goes on.
+            raise Fatal(f"cannot write the log: {error}") from error
+        self._turns.batch = Batch()
+        for box in self._buried:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(box)
+        self._buried.clear()
+        self._clients.committed(self._turns.next_seq - 1)
+
+    def _release(self) -> None:
+        frames: dict[bytes, list[tuple[Any, ...]]] = {}
+        out, self._turns.out = self._turns.out, []
+        for item in out:
+            if isinstance(item, ToWorker):
+                if item.actor.route is not None:
+                    frames.setdefault(item.actor.route, []).append(item.message)
+            elif isinstance(item, ChainPart):
+                if item.actor.route is not None:
+                    frames.setdefault(item.actor.route, []).append(self._chain_answer(item))
+            elif isinstance(item, ToClient):
+                self._clients.answer(item.client, item.value)
+            else:
+                self._root.sendall(wire.frame(item.message))
+        now_s = self.now_s()
+        touched = deque(self._turns.touched.values())
+        self._turns.touched = {}
+        for actor in touched:
+            if actor.mailbox.wants_refill():
+                rows = self._log.mailbox_after(actor.id, actor.mailbox.last_loaded, WINDOW_ROWS)
+                register.load_window(actor, rows)
+            inputs = self._turns.hand_out(actor, now_s)
+            if inputs and actor.route is not None:
+                frames.setdefault(actor.route, []).extend(inputs)
+        for route, messages in frames.items():
+            self._send_worker(route, messages)
+
+    def _chain_answer(self, part: ChainPart) -> tuple[Any, ...]:
+        """Rebuild a `chain` value from the log."""
+        actor = part.actor
+        actor.due_s = self.now_s() + actor.budget_s
+        parent = self._log.parent_hash(actor.id, part.first) if part.first else None
+        chain = []
+        for data, hash, type in self._log.chain_part(actor.id, part.first, part.last):
+            chain.append({"hash": hash, "parent-hash": parent, "event-type": type, "data": data})
+            parent = hash
+        value = {"events": chain}
+        if actor.current is not None and actor.current.turn == part.turn:
+            actor.current.answered = (part.index, value)
+        return ("answer", part.turn, part.index, value)
+
+    def close(self) -> None:
+        self._workers.close()
+        self._clients.socket.close()
+        self._context.term()
+
+
+def _typed_step(message: list[Any]) -> list[Any]:
+    _, turn, step, input_id, events, blobs = message
+    numbers = (turn, step, input_id)
+    if not all(isinstance(number, int) for number in numbers):
+        raise ProtocolError("a step has a number that is none")
+    if not isinstance(events, list) or not isinstance(blobs, list):
+        raise ProtocolError("a step has no lists of events and contents")
+    return message
+
+
+def _read(path: str) -> bytes:
+    """A dead worker's black box, read as what it is: a file that anybody may have written."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(BOX_MAX)
+    except OSError:
+        return b""

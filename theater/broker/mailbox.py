@@ -1,0 +1,121 @@
+"""Decide what waits, what is handed on, and when a mailbox is full. Pure.
+
+The rows in the log are the mailbox. In memory there is a count, and a window of the oldest
+messages that have not been handed to the worker.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from theater.events import INLINE_MAX, content_hash, ref
+from theater.spec import MailboxBounds, OnFull
+
+WINDOW = 256  # messages in memory, per actor
+WINDOW_BYTES = 4 * 1024 * 1024
+OVERFLOW = 10  # at this many times the bound a message becomes a dead letter
+
+
+@dataclass(slots=True)
+class Message:
+    """One committed message on its way to an actor."""
+
+    id: int
+    kind: str  # send or request
+    sender: str | None  # address; None: a client
+    sender_turn: int | None
+    sender_index: int | None
+    client: str | None  # the client's id for it
+    body: bytes
+    body_hash: bytes | None = None  # only of a body over the inline size
+    deliveries: int = 0  # failed ones
+
+    def body_value(self) -> object:
+        """The body as it stands in an event: itself, or a reference when it is long."""
+        if len(self.body) <= INLINE_MAX:
+            return self.body
+        if self.body_hash is None:
+            self.body_hash = content_hash(self.body)
+        return ref(self.body_hash)
+
+    def request_id(self) -> str:
+        """The name of a request, derived from who made it."""
+        if self.sender is None:
+            return f"client:{self.id}"
+        return f"{self.sender}:{self.sender_turn}:{self.sender_index}"
+
+
+@dataclass(slots=True)
+class Mailbox:
+    bounds: MailboxBounds
+    messages: int = 0  # queued in the log, also those handed to the worker and not consumed
+    bytes: int = 0
+    window: deque[Message] = field(default_factory=deque)
+    window_bytes: int = 0
+    handed: int = 0
+    last_loaded: int = 0  # id of the newest message that has been in the window
+
+    def put(self, message: Message) -> None:
+        """A message has become a row. It enters the window if no older one is outside."""
+        complete = self.messages == len(self.window) + self.handed
+        self.messages += 1
+        self.bytes += len(message.body)
+        if complete and self._has_room():
+            self._load(message)
+
+    def refill(self, messages: Iterable[Message]) -> None:
+        """Rows read after `last_loaded`, oldest first."""
+        for message in messages:
+            if not self._has_room():
+                return
+            self._load(message)
+
+    def _has_room(self) -> bool:
+        return len(self.window) < WINDOW and self.window_bytes < WINDOW_BYTES
+
+    def _load(self, message: Message) -> None:
+        assert message.id > self.last_loaded, "a mailbox was loaded out of order"
+        self.window.append(message)
+        self.window_bytes += len(message.body)
+        self.last_loaded = message.id
+
+    def wants_refill(self) -> bool:
+        return not self.window and self.messages > self.handed
+
+    def hand(self) -> Message | None:
+        """The oldest message that no worker has, now in a worker's hands."""
+        if not self.window:
+            return None
+        message = self.window.popleft()
+        self.window_bytes -= len(message.body)
+        self.handed += 1
+        return message
+
+    def take_back(self, handed: Iterable[Message]) -> None:
+        """The worker is gone: its messages, oldest first, stand at the front again."""
+        back = list(handed)
+        for message in reversed(back):
+            self.window.appendleft(message)
+            self.window_bytes += len(message.body)
+        self.handed -= len(back)
+
+    def consumed(self, message: Message) -> None:
+        """A message in a worker's hands has been consumed by a turn, or set aside."""
+        self.handed -= 1
+        self.messages -= 1
+        self.bytes -= len(message.body)
+        assert self.messages >= 0 and self.handed >= 0, "a message was consumed twice"
+
+    def is_full(self) -> bool:
+        return self.messages >= self.bounds.max_messages or self.bytes >= self.bounds.max_bytes
+
+    def refuses(self) -> bool:
+        """Whether a message from an actor becomes a dead letter."""
+        if self.bounds.on_full is OnFull.REJECT:
+            return self.is_full()
+        return (
+            self.messages >= OVERFLOW * self.bounds.max_messages
+            or self.bytes >= OVERFLOW * self.bounds.max_bytes
+        )

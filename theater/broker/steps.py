@@ -1,0 +1,228 @@
+"""Decide whether a step is what its worker may send. Pure; nothing is changed here.
+
+A step is believed in nothing that can be compared: its events must carry the right numbers, its
+call must be the input that was handed out with the state that is committed, and every reference
+must name a content that is there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from theater.broker.actors import INIT, REQUEST, SEND, Actor, Handed
+from theater.errors import ProtocolError
+from theater.events import (
+    Event,
+    EventType,
+    content_hash,
+    decode,
+    has_refs,
+    ref_hash,
+    refs_in,
+    state_ref,
+)
+
+ACTOR = "theater:simple/actor"
+CLIENT = "theater:simple/message-server-client"
+RUNTIME = "theater:simple/runtime"
+MESSAGES = "theater:simple/message-server-host"
+
+CALLED = {
+    INIT: (ACTOR, "init"),
+    SEND: (CLIENT, "handle-send"),
+    REQUEST: (CLIENT, "handle-request"),
+}
+HELD = frozenset({(MESSAGES, "send"), (RUNTIME, "shutdown")})
+ASKS = frozenset({(MESSAGES, "request"), (RUNTIME, "get-chain")})
+
+
+class BadStep(ProtocolError):
+    """The worker sent a step it may not send; its incarnation ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    index: int
+    function: str  # send or shutdown
+    to: str = ""
+    body: bytes = b""
+
+
+@dataclass(slots=True)
+class Step:
+    """A checked step, in the words of what it does."""
+
+    turn: int
+    step: int
+    events: list[tuple[bytes, Event]]
+    size: int
+    contents: dict[bytes, bytes] = field(default_factory=dict)  # by hash
+    effects: list[Effect] = field(default_factory=list)
+    ask: Event | None = None
+    ends: bool = False
+    state: bytes | None = None  # hash after the turn
+    reply: bytes | None = None
+    fuel: int = 0
+
+
+def expected_call(actor: Actor, handed: Handed) -> tuple[str, str, list[Any]]:
+    """The interface, function and arguments with which a turn must begin."""
+    interface, function = CALLED[handed.kind]
+    if handed.message is None:
+        before = None if actor.initial_state is None else content_hash(actor.initial_state)
+        return interface, function, [state_ref(before), [actor.name]]
+    body = handed.message.body_value()
+    parameters = [body] if handed.kind == SEND else [handed.message.request_id(), body]
+    return interface, function, [state_ref(actor.state), parameters]
+
+
+def check(
+    actor: Actor,
+    turn: int,
+    step: int,
+    input_id: int,
+    events: list[Any],
+    blobs: list[Any],
+    message_max: int,
+    state_max: int,
+) -> Step:
+    """The step as data, or BadStep."""
+    if not actor.handed:
+        raise BadStep(f"step of turn {turn}, but nothing was handed out")
+    handed = actor.handed[0]
+    current = actor.current
+    next_step = current.step if current else 0
+    if (turn, step) != (handed.turn, next_step):
+        raise BadStep(f"step ({turn}, {step}) where ({handed.turn}, {next_step}) comes next")
+    if input_id != (handed.message.id if handed.message else 0):
+        raise BadStep(f"turn {turn} is not about input {input_id}")
+    if current is not None and current.ask is not None:
+        raise BadStep(f"turn {turn} went on without its answer")
+    if not events:
+        raise BadStep(f"step ({turn}, {step}) has no event")
+
+    result = Step(turn, step, [], 0)
+    for blob in blobs:
+        if not isinstance(blob, bytes):
+            raise BadStep("a content is not bytes")
+        result.contents[content_hash(blob)] = blob
+    index = current.index if current else 0
+    last = len(events) - 1
+    for number, data in enumerate(events):
+        if not isinstance(data, bytes):
+            raise BadStep("an event is not bytes")
+        event = decode(data)
+        if (event.actor, event.incarnation, event.turn, event.index) != (
+            actor.name,
+            actor.incarnation,
+            turn,
+            index,
+        ):
+            raise BadStep(
+                f"event {event.actor}/{event.incarnation}/{event.turn}/{event.index} where"
+                f" {actor.name}/{actor.incarnation}/{turn}/{index} comes next"
+            )
+        index += 1
+        result.size += len(data)
+        result.events.append((data, event))
+        if has_refs(data):
+            _check_refs(actor, handed, result, event)
+        if step == 0 and number == 0:
+            if event.type != EventType.WASM_CALL or (
+                event.interface,
+                event.function,
+                event.payload,
+            ) != expected_call(actor, handed):
+                raise BadStep(f"turn {turn} does not begin with the input that was handed out")
+        elif event.type == EventType.HOST_CALL:
+            _host_call(result, event, number == last, message_max)
+        elif event.type == EventType.WASM_RESULT and number == last:
+            _result(result, handed, event, message_max, state_max)
+        elif event.type != EventType.LOG:
+            raise BadStep(f"event of type {event.type} inside a turn")
+    if not result.ends and result.ask is None:
+        raise BadStep(f"step ({turn}, {step}) neither asks nor ends its turn")
+    total = result.size + (current.size if current else 0)
+    if total > actor.settings.turn_bytes + state_max:
+        raise BadStep(f"turn {turn} has {total} bytes of events")
+    return result
+
+
+def _check_refs(actor: Actor, handed: Handed, step: Step, event: Event) -> None:
+    known = actor.current.known if actor.current else set()
+    for hash in refs_in(event.payload):
+        if hash in step.contents or hash in known or hash == actor.state:
+            continue
+        message = handed.message
+        if message is not None and hash == message.body_hash:
+            continue
+        if (
+            message is None
+            and actor.initial_state is not None
+            and hash == content_hash(actor.initial_state)
+        ):
+            continue
+        raise BadStep(f"an event refers to a content that was not sent: {hash.hex()[:12]}")
+
+
+def _host_call(step: Step, event: Event, is_last: bool, message_max: int) -> None:
+    payload = event.payload
+    if not isinstance(payload, list) or len(payload) not in (1, 2):
+        raise BadStep("a host-call is not [arguments, answer]")
+    name = (event.interface, event.function)
+    if len(payload) == 1:
+        if not is_last:
+            raise BadStep(f"{event.function} has no answer, and the step goes on")
+        if name not in ASKS:
+            raise BadStep(f"{event.interface}.{event.function} is not an ask")
+        step.ask = event
+        return
+    arguments, answer = payload
+    if name not in HELD or not (isinstance(answer, dict) and "ok" in answer):
+        return
+    if event.function == "send":
+        if not isinstance(arguments, list) or len(arguments) != 2:
+            raise BadStep("send is not (actor, message)")
+        to, body = arguments
+        content = content_of(body, step, message_max)
+        if not isinstance(to, str):
+            raise BadStep("send is not to a name")
+        step.effects.append(Effect(event.index, "send", to, content))
+    else:
+        step.effects.append(Effect(event.index, "shutdown"))
+
+
+def content_of(value: Any, step: Step, limit: int) -> bytes:
+    """The bytes behind a body, which is there itself or as a reference."""
+    hash = ref_hash(value)
+    content = step.contents.get(hash) if hash is not None else value
+    if not isinstance(content, bytes):
+        raise BadStep("a message is not bytes")
+    if len(content) > limit:
+        raise BadStep(f"a message of {len(content)} bytes is over the limit of {limit}")
+    return content
+
+
+def _result(step: Step, handed: Handed, event: Event, message_max: int, state_max: int) -> None:
+    try:
+        value, fuel = event.payload
+        returned = value["ok"]
+        state = returned[0]
+        if len(returned) != (2 if handed.kind == REQUEST else 1):
+            raise ValueError("wrong number of values")
+        step.state = None if state is None else ref_hash(state)
+        if state is not None and step.state is None:
+            raise ValueError("a state is not a reference")
+        if not isinstance(fuel, int):
+            raise ValueError("fuel is not a number")
+        step.fuel = fuel
+        if handed.kind == REQUEST:
+            (reply,) = returned[1]
+            step.reply = None if reply is None else content_of(reply, step, message_max)
+    except (ValueError, TypeError, KeyError, IndexError) as error:
+        raise BadStep(f"not the result of a turn: {error}") from None
+    content = step.contents.get(step.state) if step.state is not None else None
+    if content is not None and len(content) > state_max:
+        raise BadStep(f"a state of {len(content)} bytes is over the limit of {state_max}")
+    step.ends = True

@@ -1,0 +1,164 @@
+"""The Python API: start a system or join one that runs, talk to it, read its log.
+
+with System.start("manifest.toml") as system:
+    system.send("counter", b"hello")
+    print(system.request("counter", b""))
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any, Self, TypeVar
+
+from theater.client.control import Control
+from theater.client.endpoint import Endpoint
+from theater.client.launch import Launch, launch
+from theater.client.reader import LoggedEvent, LogReader
+from theater.errors import TheaterError
+from theater.paths import DataPaths
+from theater.supervisor.datadir import runtime_of
+
+__all__ = ["LogReader", "LoggedEvent", "System", "data_directory"]
+
+T = TypeVar("T")
+
+
+def data_directory(manifest: str | os.PathLike[str], data: str | None = None) -> str:
+    """Where the data of this manifest's system lies, if not told otherwise: beside it."""
+    return data or os.path.join(os.path.dirname(os.path.abspath(manifest)), ".theater")
+
+
+class System:
+    """A running system."""
+
+    def __init__(self, data: str, started: Launch | None = None) -> None:
+        """Join the system that runs on this data directory; NotRunning if there is none."""
+        self.data = DataPaths(os.path.realpath(data))
+        self._launch = started
+        runtime = runtime_of(self.data.directory)
+        self._control = Control(runtime.control)
+        self._endpoint = Endpoint(runtime.clients)
+        self._reader: LogReader | None = None
+
+    @classmethod
+    def start(
+        cls,
+        manifest: str | os.PathLike[str],
+        data: str | None = None,
+        on_event: Callable[[dict[str, Any]], None] = lambda _event: None,
+    ) -> Self:
+        """Start a system and wait until all its actors are ready; it ends with this object.
+
+        `on_event` is told the story of the start. Raises what keeps it from starting.
+        """
+        where = data_directory(manifest, data)
+        started = launch(os.path.abspath(manifest), where)
+        try:
+            for event in started.wait_ready():
+                on_event(event)
+            return cls(where, started)
+        except BaseException:
+            started.down()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the system; one that was started here is taken down."""
+        if self._launch is not None:
+            self._launch.down()
+            self._launch = None
+        self._endpoint.close()
+        self._control.close()
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    # Talk
+
+    def send(self, actor: str, body: bytes) -> None:
+        """Returns when the message is committed; NotDelivered if it cannot be."""
+        self._endpoint.send(actor, body)
+
+    def send_many(self, actor: str, bodies: list[bytes]) -> None:
+        self._endpoint.send_many(actor, bodies)
+
+    def request(self, actor: str, body: bytes, timeout_s: float = 5.0) -> bytes:
+        """The actor's answer; NotDelivered with the reason if there is none."""
+        return self._endpoint.request(actor, body, timeout_s)
+
+    # Administer
+
+    def info(self) -> dict[str, Any]:
+        """The system's name, the pids of its processes, and `actors` as in `ps`."""
+        return self._control.ask("ps", timeout_s=30.0)
+
+    def ps(self) -> list[dict[str, Any]]:
+        """One map per actor: actor, pid, incarnation, status, restarts, mailbox, ..."""
+        actors: list[dict[str, Any]] = self.info()["actors"]
+        return actors
+
+    def actor(self, path: str) -> dict[str, Any]:
+        """The `ps` row of one actor."""
+        for row in self.ps():
+            if row["actor"] == path:
+                return row
+        raise TheaterError(f"there is no actor {path!r}")
+
+    def stop(self, path: str) -> str:
+        """Stop an actor or a supervisor's subtree; what root said."""
+        return str(self._control.ask("stop", actor=path)["text"])
+
+    def start_child(self, path: str) -> str:
+        return str(self._control.ask("start", actor=path)["text"])
+
+    def restart(self, path: str) -> str:
+        """Stop it if it runs, then start it."""
+        return str(self._control.ask("restart", actor=path)["text"])
+
+    def down(self, kill: bool = False, timeout_s: float | None = None) -> bool:
+        """Stop everything in order, or kill it; whether root has gone within `timeout_s`."""
+        self._control.ask("kill" if kill else "down", timeout_s=30.0)
+        return self._control.wait_end(timeout_s)
+
+    def wait_status(self, path: str, status: str, timeout_s: float = 30.0) -> dict[str, Any]:
+        """Wait until `ps` shows this status for the actor; its row then."""
+        return self.wait_for(
+            lambda: next(
+                (row for row in self.ps() if row["actor"] == path and row["status"] == status),
+                None,
+            ),
+            f"{path} to be {status}",
+            timeout_s,
+        )
+
+    # Read
+
+    @property
+    def log(self) -> LogReader:
+        if self._reader is None:
+            self._reader = LogReader(self.data.log)
+        return self._reader
+
+    def lines(self, actor: str | None = None) -> list[str]:
+        """The committed log lines of an actor, or of all."""
+        names = [actor] if actor else None
+        return [row.line or "" for row in self.log.events(actors=names, lines_only=True)]
+
+    def wait_for(self, condition: Callable[[], T | None], what: str, timeout_s: float = 30.0) -> T:
+        """Wait until `condition()` is true, looking again after each commit and each 50 ms."""
+        deadline_s = time.monotonic() + timeout_s
+        self._endpoint.watch()
+        while True:
+            value = condition()
+            if value:
+                return value
+            if time.monotonic() > deadline_s:
+                raise TheaterError(f"waited {timeout_s:g} s in vain for {what}")
+            self._endpoint.wait_commit(0.05)

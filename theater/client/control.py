@@ -1,0 +1,57 @@
+"""Talk to root's control socket: what runs, stop, start, restart, down."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import Any
+
+from theater.errors import NotRunning, Refused
+
+
+class Control:
+    """One connection to root."""
+
+    def __init__(self, path: str) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._socket.connect(path)
+        except (FileNotFoundError, ConnectionRefusedError):
+            self._socket.close()
+            raise NotRunning("no system is running here; `theater up` starts it") from None
+        self._buffer = b""
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def ask(self, operation: str, timeout_s: float | None = None, **facts: Any) -> dict[str, Any]:
+        """Send a request and wait for its reply; Refused with root's reason if it says no."""
+        self._socket.settimeout(timeout_s)
+        try:
+            self._socket.sendall(json.dumps({"op": operation, **facts}).encode() + b"\n")
+            while b"\n" not in self._buffer:
+                data = self._socket.recv(1 << 16)
+                if not data:
+                    raise NotRunning("the system ended before it answered")
+                self._buffer += data
+        except TimeoutError:
+            raise Refused(f"no answer to {operation} within {timeout_s:g} s") from None
+        except OSError as error:
+            raise NotRunning(f"the system ended before it answered: {error}") from None
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        reply: dict[str, Any] = json.loads(line)
+        if not reply.get("ok"):
+            raise Refused(reply.get("error", "refused"))
+        return reply
+
+    def wait_end(self, timeout_s: float | None = None) -> bool:
+        """Wait until root has gone; whether it has."""
+        self._socket.settimeout(timeout_s)
+        try:
+            while self._socket.recv(1 << 16):
+                pass
+        except TimeoutError:
+            return False
+        except OSError:
+            pass
+        return True

@@ -1,0 +1,113 @@
+"""Talk to the broker's client endpoint: send, request, be woken by commits."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from typing import Any
+
+import zmq
+
+from theater import wire
+from theater.errors import NotDelivered, NotRunning
+
+RESEND_S = 2.0  # without an acknowledgement a message is sent again under the same id
+
+
+class Endpoint:
+    """One connection; not for more than one thread."""
+
+    def __init__(self, path: str) -> None:
+        if not os.path.exists(path):
+            raise NotRunning("no system is running here")
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.DEALER)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.connect(f"ipc://{path}")
+        self._path = path
+        self._name = uuid.uuid4().hex
+        self._count = 0
+
+    def close(self) -> None:
+        self._socket.close()
+        self._context.term()
+
+    def _id(self) -> str:
+        self._count += 1
+        return f"{self._name}:{self._count}"
+
+    def send(self, actor: str, body: bytes, timeout_s: float = 30.0) -> None:
+        """Returns when the message is committed to the actor's mailbox; NotDelivered if not."""
+        self._exchange("send", (actor, body), timeout_s)
+
+    def send_many(self, actor: str, bodies: list[bytes], timeout_s: float = 60.0) -> None:
+        """As `send`, with many messages on their way at once."""
+        waiting = {}
+        for body in bodies:
+            id = self._id()
+            waiting[id] = wire.pack(("send", id, actor, body))
+            self._socket.send(waiting[id])
+        deadline_s = time.monotonic() + timeout_s
+        while waiting:
+            reply = self._receive(min(RESEND_S, deadline_s - time.monotonic()))
+            if reply is None:
+                if time.monotonic() >= deadline_s:
+                    raise NotDelivered(f"timeout: {len(waiting)} messages not acknowledged")
+                self._require_running()
+                for frame in waiting.values():
+                    self._socket.send(frame)
+            elif reply[0] == "error":
+                raise NotDelivered(reply[2])
+            elif reply[0] == "ok":
+                waiting.pop(reply[1], None)
+
+    def request(self, actor: str, body: bytes, timeout_s: float = 5.0) -> bytes:
+        """The actor's answer; NotDelivered with the reason if there is none."""
+        reply = self._exchange("request", (actor, body, timeout_s), timeout_s + 30.0)
+        value = reply[2]
+        if "err" in value:
+            raise NotDelivered(value["err"])
+        answer: bytes = value["ok"]
+        return answer
+
+    def watch(self) -> int:
+        """Be told of commits from now on; the seq of the last one so far."""
+        return int(self._exchange("watch", (), 10.0)[2])
+
+    def wait_commit(self, timeout_s: float | None) -> bool:
+        """Whether something was committed within `timeout_s`. Several count as one."""
+        reply = self._receive(timeout_s)
+        if reply is None:
+            return False
+        while self._socket.poll(0):
+            self._socket.recv()
+        return True
+
+    def _exchange(self, kind: str, arguments: tuple[Any, ...], timeout_s: float) -> list[Any]:
+        id = self._id()
+        frame = wire.pack((kind, id, *arguments))
+        deadline_s = time.monotonic() + timeout_s
+        self._socket.send(frame)
+        while True:
+            reply = self._receive(min(RESEND_S, max(0.0, deadline_s - time.monotonic())))
+            if reply is None:
+                if time.monotonic() >= deadline_s:
+                    raise NotDelivered(f"timeout: the broker did not answer in {timeout_s:g} s")
+                self._require_running()
+                self._socket.send(frame)
+            elif reply[0] != "committed" and reply[1] in (id, None):
+                if reply[0] == "error":
+                    raise NotDelivered(reply[2])
+                return reply
+
+    def _receive(self, timeout_s: float | None) -> list[Any] | None:
+        wait_ms = None if timeout_s is None else max(0, int(timeout_s * 1000))
+        if not self._socket.poll(wait_ms):
+            return None
+        reply: list[Any] = wire.unpack(self._socket.recv())
+        return reply
+
+    def _require_running(self) -> None:
+        if not os.path.exists(self._path):
+            raise NotRunning("the system has ended")

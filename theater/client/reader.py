@@ -1,0 +1,137 @@
+"""Read the log: `chain.db`, read-only, in short transactions; also while the system is down."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgpack
+
+from theater.errors import EnvironmentProblem, NotRunning
+from theater.events import Event, decode
+
+PAGE = 1000  # rows a transaction
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEvent:
+    """One row of the log. `line` is the text of a log line, for the events that are one."""
+
+    seq: int
+    at: float  # Unix time of the commit
+    position: int  # in the actor's chain
+    hash: bytes
+    data: bytes  # the event bytes
+    line: str | None
+
+    @property
+    def event(self) -> Event:
+        return decode(self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    seq: int
+    at: float
+    actor: str
+    incarnation: int
+    turn: int
+    text: str
+    committed: bool  # False: from a turn that did not commit, found in a black box
+
+
+class LogReader:
+    def __init__(self, path: str) -> None:
+        if not os.path.exists(path):
+            raise NotRunning(f"there is no log at {path}: nothing has run here yet")
+        self._db = sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True, timeout=10)
+        self._db.isolation_level = None
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _rows(self, sql: str, parameters: Any = ()) -> list[Any]:
+        try:
+            return self._db.execute(sql, parameters).fetchall()
+        except sqlite3.OperationalError as error:
+            raise EnvironmentProblem(f"cannot read the log: {error}") from None
+
+    def actors(self) -> list[str]:
+        """Every address the log knows, in the order they came."""
+        return [row[0] for row in self._rows("SELECT name FROM actors ORDER BY id")]
+
+    def last_seq(self) -> int:
+        return int(self._rows("SELECT coalesce(max(seq), 0) FROM events")[0][0])
+
+    def events(
+        self, after: int = 0, actors: list[str] | None = None, lines_only: bool = False
+    ) -> Iterator[LoggedEvent]:
+        """The events after `after`, in the order of commits, a page of them at a time."""
+        where = "e.seq > ?"
+        names: list[Any] = []
+        if actors:
+            marks = ",".join("?" * len(actors))
+            where += f" AND e.actor IN (SELECT id FROM actors WHERE name IN ({marks}))"
+            names = list(actors)
+        if lines_only:
+            where += " AND e.line IS NOT NULL"
+        while True:
+            rows = self._rows(
+                "SELECT e.seq, e.at, e.position, e.hash, e.bytes, e.line FROM events e"
+                f" WHERE {where} ORDER BY e.seq LIMIT {PAGE}",
+                [after, *names],
+            )
+            for row in rows:
+                yield LoggedEvent(*row)
+            if len(rows) < PAGE:
+                return
+            after = rows[-1][0]
+
+    def seq_of_last(self, count: int, actors: list[str] | None, lines_only: bool = False) -> int:
+        """The seq before the last `count` events of these actors: where a tail begins."""
+        where, names = "1", []
+        if actors:
+            marks = ",".join("?" * len(actors))
+            where = f"actor IN (SELECT id FROM actors WHERE name IN ({marks}))"
+            names = list(actors)
+        if lines_only:
+            where += " AND line IS NOT NULL"
+        rows = self._rows(
+            f"SELECT seq FROM events WHERE {where} ORDER BY seq DESC LIMIT 1 OFFSET ?",
+            [*names, count],
+        )
+        return int(rows[0][0]) if rows else 0
+
+    def evidence(self, hash: bytes) -> list[Event]:
+        """What a black box held of a turn that did not commit, by the hash in `turn-failed`."""
+        rows = self._rows("SELECT events FROM evidence WHERE hash = ?", (hash,))
+        if not rows:
+            return []
+        return [decode(data) for data in msgpack.unpackb(rows[0][0])]
+
+    def content(self, hash: bytes) -> bytes | None:
+        """What a reference in an event stands for."""
+        rows = self._rows("SELECT bytes FROM blobs WHERE hash = ?", (hash,))
+        return bytes(rows[0][0]) if rows else None
+
+    def state(self, actor: str) -> bytes | None:
+        """The last committed state; None: the actor has none."""
+        rows = self._rows(
+            "SELECT b.bytes FROM turns t JOIN actors a ON a.id = t.actor"
+            " LEFT JOIN blobs b ON b.hash = t.state"
+            " WHERE a.name = ? AND t.status IN ('done', 'failed') ORDER BY t.turn DESC LIMIT 1",
+            (actor,),
+        )
+        return bytes(rows[0][0]) if rows and rows[0][0] is not None else None
+
+    def query(self, sql: str, *parameters: Any) -> list[Any]:
+        """Any SELECT; see `broker/schema.py` for the tables."""
+        return self._rows(sql, parameters)
+
+
+def _quoted(path: str) -> str:
+    """A path inside a file: URI."""
+    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")

@@ -1,0 +1,31 @@
+"""A clock that stands still while its process does.
+
+A process that was stopped (SIGSTOP, suspend, a starved machine) finds that much time has passed
+at once. Whoever it watches had no chance to be on time either, so that time must not count.
+"""
+
+from __future__ import annotations
+
+GRACE_S = 1.0  # a wait may last this much longer than asked before it counts as a pause
+
+
+class SteadyClock:
+    """Seconds since start, without the time in which this process was not running."""
+
+    def __init__(self, raw_s: float) -> None:
+        self._offset_s = raw_s
+
+    def now_s(self, raw_s: float) -> float:
+        """`raw_s` is the monotonic clock."""
+        return raw_s - self._offset_s
+
+    def woke(self, before_s: float, timeout_s: float, raw_s: float) -> float:
+        """A wait begun at raw time `before_s` for at most `timeout_s` ended at `raw_s`.
+
+        Returns how much of it was a pause; 0.0 most of the time.
+        """
+        paused_s = raw_s - before_s - timeout_s
+        if paused_s < GRACE_S:
+            return 0.0
+        self._offset_s += paused_s
+        return paused_s

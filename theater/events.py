@@ -1,0 +1,165 @@
+"""What an event is: one crossing of the sandbox boundary, as bytes that are hashed and stored.
+
+The bytes are a msgpack array
+`[format, actor, incarnation, turn, index, type, interface, function, payload]`.
+They hold no recording time, so that a replay makes the same bytes. `index` counts the events of
+a turn from 0; lifecycle events have turn 0 and their position in the actor's chain as index.
+
+Payloads, by type:
+
+| type          | payload                                                            |
+|---------------|--------------------------------------------------------------------|
+| wasm-call     | the arguments: `[state, [parameter, ...]]`                         |
+| host-call     | `[arguments, answer]`; `[arguments]` for an ask, answered later     |
+| host-answer   | `[answer]` of the ask just before it                               |
+| log           | `[line]`: a whole line the guest wrote to stdout or stderr         |
+| wasm-result   | `[value, fuel]`: what the export returned and the fuel it burned    |
+| wasm-error    | `{kind, message, backtrace, fuel}`; only ever found as evidence     |
+| all others    | a map: what the supervisor or the broker decided about the actor   |
+
+In payloads a state, and every byte string over `INLINE_MAX` bytes, stands as a reference to its
+content (`ref`), which is stored once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import msgpack
+
+from theater.errors import ProtocolError
+
+FORMAT = 1
+INLINE_MAX = 1024  # bytes; longer byte strings in payloads are replaced by a reference
+REF_CODE = 1  # msgpack extension type of a reference: 32 bytes, the SHA-256 of the content
+CHAIN_CODE = 2  # a part of a chain: msgpack [actor, first position, last position, head]
+_REF_MARK = b"\xc7\x20\x01"  # how a reference starts in msgpack: ext 8, 32 bytes, type 1
+
+
+class EventType(StrEnum):
+    WASM_CALL = "wasm-call"
+    HOST_CALL = "host-call"
+    HOST_ANSWER = "host-answer"
+    LOG = "log"
+    WASM_RESULT = "wasm-result"
+    WASM_ERROR = "wasm-error"
+    # Lifecycle, written by the broker on its own account or for the supervisor.
+    CREATED = "created"
+    COMPONENT_CHANGED = "component-changed"
+    STARTED = "started"
+    READY = "ready"
+    EXITED = "exited"
+    TURN_FAILED = "turn-failed"
+    REMOVED = "removed"
+    DECIDED = "decided"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    actor: str
+    incarnation: int
+    turn: int
+    index: int
+    type: str
+    interface: str
+    function: str
+    payload: Any
+
+
+_pack = msgpack.Packer(use_bin_type=True, autoreset=True).pack
+
+
+def encode(
+    actor: str,
+    incarnation: int,
+    turn: int,
+    index: int,
+    type: str,
+    interface: str,
+    function: str,
+    payload: Any,
+) -> bytes:
+    data: bytes = _pack(
+        (FORMAT, actor, incarnation, turn, index, type, interface, function, payload)
+    )
+    return data
+
+
+def decode(data: bytes) -> Event:
+    """Read event bytes; anything but a well-formed event is a ProtocolError."""
+    try:
+        fields = msgpack.unpackb(data, strict_map_key=False)
+        version, actor, incarnation, turn, index, type, interface, function, payload = fields
+    except (ValueError, TypeError, msgpack.UnpackException, RecursionError) as error:
+        raise ProtocolError(f"not an event: {error}") from None
+    if version != FORMAT:
+        raise ProtocolError(f"event format {version!r} is not {FORMAT}")
+    for text in (actor, type, interface, function):
+        if not isinstance(text, str):
+            raise ProtocolError(f"not an event: {text!r} where a name belongs")
+    for number in (incarnation, turn, index):
+        if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < 1 << 62:
+            raise ProtocolError(f"not an event: {number!r} where a number belongs")
+    return Event(actor, incarnation, turn, index, type, interface, function, payload)
+
+
+def content_hash(content: bytes) -> bytes:
+    return hashlib.sha256(content).digest()
+
+
+def ref(hash: bytes) -> msgpack.ExtType:
+    return msgpack.ExtType(REF_CODE, hash)
+
+
+def ref_hash(value: Any) -> bytes | None:
+    """The hash if `value` is a reference, else None."""
+    if isinstance(value, msgpack.ExtType) and value.code == REF_CODE:
+        return bytes(value.data)
+    return None
+
+
+def state_ref(state_hash: bytes | None) -> msgpack.ExtType | None:
+    return None if state_hash is None else ref(state_hash)
+
+
+def has_refs(data: bytes) -> bool:
+    """Whether event bytes can hold a reference at all; a cheap test before walking."""
+    return _REF_MARK in data
+
+
+def refs_in(value: Any) -> list[bytes]:
+    """The hashes of all references in a payload, in order."""
+    found: list[bytes] = []
+    _walk(value, found)
+    return found
+
+
+def _walk(value: Any, found: list[bytes]) -> None:
+    if isinstance(value, msgpack.ExtType):  # a named tuple: look at it before tuples
+        if value.code == REF_CODE:
+            found.append(value.data)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _walk(item, found)
+    elif isinstance(value, dict):
+        for item in value.values():
+            _walk(item, found)
+
+
+def externalise(value: Any, blobs: list[bytes]) -> Any:
+    """A copy of `value` with long byte strings as references; their contents go to `blobs`."""
+    if isinstance(value, bytes):
+        if len(value) <= INLINE_MAX:
+            return value
+        blobs.append(value)
+        return ref(content_hash(value))
+    if isinstance(value, msgpack.ExtType):
+        return value
+    if isinstance(value, list | tuple):
+        return [externalise(item, blobs) for item in value]
+    if isinstance(value, dict):
+        return {key: externalise(item, blobs) for key, item in value.items()}
+    return value

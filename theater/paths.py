@@ -1,0 +1,70 @@
+"""Where things lie: the data directory of a system, and the sockets that belong to it. Pure.
+
+Socket paths hold 107 bytes at most (the kernel's `sun_path`), so the runtime directory of a
+system is named by a hash of its data directory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+SOCKET_PATH_MAX = 107  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DataPaths:
+    """The files of one data directory; `directory` is absolute and without links."""
+
+    directory: str
+
+    @property
+    def log(self) -> str:
+        return f"{self.directory}/chain.db"
+
+    @property
+    def lock(self) -> str:
+        return f"{self.directory}/lock"
+
+    @property
+    def boxes(self) -> str:
+        return f"{self.directory}/boxes"
+
+    @property
+    def internal_log(self) -> str:
+        """What the processes of the system print when something is wrong with themselves."""
+        return f"{self.directory}/internal.log"
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimePaths:
+    directory: str
+
+    @property
+    def control(self) -> str:
+        return f"{self.directory}/control"
+
+    @property
+    def workers(self) -> str:
+        return f"{self.directory}/workers"
+
+    @property
+    def clients(self) -> str:
+        return f"{self.directory}/clients"
+
+
+def runtime_base(environment_dir: str | None, uid: int) -> str:
+    """The parent of all runtime directories: in $XDG_RUNTIME_DIR if that is short enough."""
+    if environment_dir and len(environment_dir.encode()) < SOCKET_PATH_MAX - 40:
+        return f"{environment_dir}/theater"
+    return f"/tmp/theater-{uid}"
+
+
+def runtime_paths(base: str, data_directory: str) -> RuntimePaths:
+    digest = hashlib.sha256(data_directory.encode("utf-8", "surrogateescape")).hexdigest()
+    return RuntimePaths(f"{base}/{digest[:16]}")
+
+
+def box_name(actor: str, incarnation: int) -> str:
+    """The file name of an incarnation's black box."""
+    return f"{hashlib.sha256(actor.encode()).hexdigest()[:16]}-{incarnation}"

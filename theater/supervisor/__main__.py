@@ -1,0 +1,74 @@
+"""Start of root: `python -m theater.supervisor LEASH_FD MANIFEST DATA_DIRECTORY`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+
+from theater import linux
+from theater.errors import ManifestError, TheaterError
+from theater.supervisor.datadir import open_data, open_runtime, remove_runtime, runtime_of
+from theater.supervisor.leash import Leash
+from theater.supervisor.prepare import open_artifacts, prepare_system
+from theater.supervisor.root import Root
+
+
+class Interrupted(Exception):
+    """Whoever started the system has gone, or wants it stopped, while it was being prepared."""
+
+
+def main() -> int:
+    leash = Leash(int(sys.argv[1]))
+    manifest, data_directory = sys.argv[2], sys.argv[3]
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def on_progress(text: str) -> None:
+        leash.tell("progress", {"text": text})
+        if leash.is_cut():
+            raise Interrupted
+
+    try:
+        linux.require_kernel()
+        linux.become_subreaper()
+        linux.no_new_privileges()
+        linux.not_dumpable()
+        linux.no_core_dumps()
+        linux.set_name("theater-root")
+        linux.raise_descriptor_limit()
+        prepared = prepare_system(manifest, on_progress)
+        artifacts = open_artifacts(prepared, on_progress)
+        data, lock = open_data(data_directory)
+        runtime = runtime_of(data.directory)
+        open_runtime(runtime)
+        try:
+            ended = Root(prepared, artifacts, data, runtime, lock, leash).run()
+        finally:
+            remove_runtime(runtime)
+        leash.tell("ended", {"reason": ended.reason, "failed": ended.failed})
+        return 1 if ended.failed else 0
+    except Interrupted:
+        return 130
+    except TheaterError as error:
+        facts: dict[str, object] = {"error": str(error), "code": error.exit_code}
+        if isinstance(error, ManifestError):
+            facts["file"] = error.file
+            facts["problems"] = [[problem.path, problem.message] for problem in error.problems]
+        leash.tell("failed", facts)
+        return error.exit_code
+    except Exception as error:
+        traceback.print_exc()
+        leash.tell(
+            "failed",
+            {"error": f"theater itself failed: {type(error).__name__}: {error}", "code": 1},
+        )
+        return 1
+
+
+if __name__ == "__main__":
+    # Everything is closed by now; nothing of the interpreter's own end is worth waiting for.
+    status = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

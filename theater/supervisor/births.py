@@ -1,0 +1,55 @@
+"""What root tells the broker and a worker about an actor. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from theater.engine import SETTINGS
+from theater.spec import ActorSpec, SystemSpec
+
+MAX_EVENTS = 1000  # of a chain shown to its actor, unless the handler's settings say otherwise
+
+
+def registration(actor: ActorSpec, component_sha256: str) -> dict[str, Any]:
+    """What the broker has to know of an actor; read by `broker/register.py`."""
+    messages = actor.handler("message-server")
+    runtime = actor.handler("runtime")
+    return {
+        "name": actor.path,
+        "component": component_sha256,
+        "engine": dict(SETTINGS),
+        "grants": {handler.type: handler.settings for handler in actor.handlers},
+        "initial_state": actor.initial_state,
+        "send_to": messages.settings.get("send_to") if messages else None,
+        "may_send": messages is not None,
+        "max_events": runtime.settings.get("max_events", MAX_EVENTS) if runtime else MAX_EVENTS,
+        "request_timeout_s": actor.request_timeout_s,
+        "turn_timeout_s": actor.limits.turn_timeout_s,
+        "turn_bytes": actor.limits.turn_bytes,
+        "max_deliveries": actor.limits.max_deliveries,
+        "mailbox": {
+            "max_messages": actor.mailbox.max_messages,
+            "max_bytes": actor.mailbox.max_bytes,
+            "on_full": actor.mailbox.on_full.value,
+        },
+    }
+
+
+def order(
+    actor: ActorSpec, system: SystemSpec, incarnation: int, secret: bytes, endpoint: str
+) -> dict[str, Any]:
+    """What a worker has to know; read by `worker/order.py`."""
+    return {
+        "actor": actor.path,
+        "incarnation": incarnation,
+        "secret": secret,
+        "endpoint": endpoint,
+        "memory_bytes": actor.limits.memory_bytes,
+        "fuel": actor.limits.fuel,
+        "turn_bytes": actor.limits.turn_bytes,
+        "message_max": system.message_max_bytes,
+        "state_max": system.state_max_bytes,
+        "handlers": {handler.type: handler.settings for handler in actor.handlers},
+        "env": actor.env,
+        "args": list(actor.args),
+    }

@@ -1,0 +1,78 @@
+"""The directories of a running system: data, locked and private; sockets, private too."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import stat
+
+from theater.errors import EnvironmentProblem, Refused
+from theater.paths import DataPaths, RuntimePaths, runtime_base, runtime_paths
+
+
+def open_data(directory: str) -> tuple[DataPaths, int]:
+    """Create the data directory if it is not there, and lock it.
+
+    Returns its paths and the descriptor that holds the lock; the broker inherits it, so that the
+    log never has two writers.
+    """
+    paths = DataPaths(os.path.realpath(directory))
+    try:
+        os.makedirs(paths.directory, mode=0o700, exist_ok=True)
+        os.makedirs(paths.boxes, mode=0o700, exist_ok=True)
+        with contextlib.suppress(FileExistsError), open(f"{paths.directory}/.gitignore", "x") as f:
+            f.write("*\n")
+        lock = os.open(paths.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"cannot use the data directory {paths.directory}: {error.strerror};"
+            " choose another with --data DIR"
+        ) from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise Refused(
+            f"a system is running on {paths.directory} already;"
+            " `theater ps` shows it, `theater down` stops it"
+        ) from None
+    except OSError as error:
+        os.close(lock)
+        raise EnvironmentProblem(f"cannot lock {paths.lock}: {error.strerror}") from None
+    return paths, lock
+
+
+def runtime_of(data_directory: str) -> RuntimePaths:
+    """Where the sockets of the system on this data directory are, or would be."""
+    base = runtime_base(os.environ.get("XDG_RUNTIME_DIR"), os.getuid())
+    return runtime_paths(base, os.path.realpath(data_directory))
+
+
+def open_runtime(paths: RuntimePaths) -> None:
+    """Create the socket directory: ours, and nobody else's to look into."""
+    base = os.path.dirname(paths.directory)
+    try:
+        for directory in (base, paths.directory):
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(directory, 0o700)
+            found = os.lstat(directory)
+            if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+                raise EnvironmentProblem(
+                    f"{directory} is not a directory of yours; remove it, or set XDG_RUNTIME_DIR"
+                )
+            if stat.S_IMODE(found.st_mode) & 0o077:
+                os.chmod(directory, 0o700)
+        for name in os.listdir(paths.directory):  # left by a system that was killed
+            os.unlink(f"{paths.directory}/{name}")
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"cannot use {paths.directory} for sockets: {error.strerror}; set XDG_RUNTIME_DIR"
+        ) from None
+
+
+def remove_runtime(paths: RuntimePaths) -> None:
+    with contextlib.suppress(OSError):
+        for name in os.listdir(paths.directory):
+            os.unlink(f"{paths.directory}/{name}")
+        os.rmdir(paths.directory)

@@ -1,0 +1,65 @@
+"""Everything that is judged before anything starts: the manifest, the components, the grants."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from theater import manifest
+from theater.errors import ComponentError, ManifestError, Problem
+from theater.grants import check_grants
+from theater.spec import SystemSpec
+from theater.supervisor.cache import Artifact, open_verified, prepare
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A system that may start. `artifacts`: by the path of the component's file."""
+
+    spec: SystemSpec
+    artifacts: dict[str, Artifact]
+
+
+def prepare_system(file: str | os.PathLike[str], on_progress: Progress) -> Prepared:
+    """Read and check a manifest, compile its components, check them against its grants.
+
+    Raises ManifestError with every problem there is, also those of components.
+    """
+    spec = manifest.load(file)
+    artifacts: dict[str, Artifact] = {}
+    broken: set[str] = set()
+    problems: list[Problem] = []
+    for actor in spec.root.actors():
+        if actor.component not in artifacts and actor.component not in broken:
+            try:
+                artifacts[actor.component] = prepare(
+                    actor.component,
+                    memory_bytes=spec.compile_memory_bytes,
+                    timeout_s=spec.compile_timeout_s,
+                    on_progress=on_progress,
+                )
+            except ComponentError as error:
+                broken.add(actor.component)
+                problems.append(Problem(actor.where, str(error)))
+        artifact = artifacts.get(actor.component)
+        if artifact is not None:
+            problems.extend(check_grants(actor, artifact.imports, artifact.exports))
+    if problems:
+        raise ManifestError(str(file), problems)
+    return Prepared(spec, artifacts)
+
+
+def open_artifacts(prepared: Prepared, on_progress: Progress) -> dict[str, int]:
+    """A verified descriptor of each artifact, by the path of the component's file."""
+    return {
+        component: open_verified(
+            artifact,
+            memory_bytes=prepared.spec.compile_memory_bytes,
+            timeout_s=prepared.spec.compile_timeout_s,
+            on_progress=on_progress,
+        )
+        for component, artifact in prepared.artifacts.items()
+    }

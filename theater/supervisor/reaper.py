@@ -1,0 +1,77 @@
+"""Who has died: every worker by its pidfd, and what falls to root as the subreaper."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from dataclasses import dataclass
+
+import psutil
+
+from theater import linux
+from theater.supervisor.orders import ExitKind
+
+STOPPED = 10  # the exit status of a worker that obeyed a stop request
+
+
+@dataclass(slots=True)
+class Process:
+    """A worker that runs. `why` is set when root has killed it for a reason of its own."""
+
+    actor: str
+    incarnation: int
+    pid: int
+    pidfd: int
+    why: str = ""
+    wanted: bool = False  # root asked for its end, and not because of what its turn did
+
+    def signal(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.pidfd, number)
+
+
+def kind_of(status: int) -> ExitKind:
+    """What an exit status (or minus a signal) means to the supervisor."""
+    if status == 0:
+        return ExitKind.NORMAL
+    if status == STOPPED:
+        return ExitKind.SHUTDOWN
+    return ExitKind.CRASH
+
+
+def reason_of(status: int) -> str:
+    match status:
+        case 0:
+            return "exited"
+        case 10:
+            return "stopped"
+        case 11:
+            return "the guest failed"
+        case 12:
+            return "the broker refused it"
+        case 13:
+            return "the component could not be started"
+    if status < 0:
+        return f"killed by {linux.signal_name(-status)}"
+    return f"exit status {status}"
+
+
+def children() -> set[int]:
+    """The pids of this process's children, zombies too."""
+    try:
+        with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
+            return {int(pid) for pid in file.read().split()}
+    except FileNotFoundError:  # a kernel without CONFIG_PROC_CHILDREN
+        return {child.pid for child in psutil.Process().children()}
+
+
+def end_strangers(known: set[int]) -> int:
+    """Kill and reap every child that root has not started. Returns how many."""
+    strangers = children() - known
+    for pid in strangers:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, 0)
+    return len(strangers)

@@ -1,0 +1,88 @@
+"""Start root's helpers, and ask the zygote for workers."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from theater import wire
+
+WORKER_MODULE = "theater.worker.loop"
+PACKET_MAX = 1 << 20
+
+
+@dataclass(slots=True)
+class Helper:
+    """A process that root has started itself: the broker or the zygote."""
+
+    name: str
+    pid: int
+    pidfd: int
+    socket: socket.socket
+    process: subprocess.Popen[bytes]
+
+    def close(self) -> None:
+        self.socket.close()
+        os.close(self.pidfd)
+
+
+def start_broker(internal_log: int, lock: int) -> Helper:
+    return _start("broker", socket.SOCK_STREAM, "theater.broker", internal_log, [lock], [])
+
+
+def start_zygote(internal_log: int) -> Helper:
+    module = "theater.supervisor.zygote"
+    return _start("zygote", socket.SOCK_SEQPACKET, module, internal_log, [], [WORKER_MODULE])
+
+
+def _start(
+    name: str,
+    kind: socket.SocketKind,
+    module: str,
+    internal_log: int,
+    inherited: list[int],
+    arguments: list[str],
+) -> Helper:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, kind)
+    numbers = [str(number) for number in (theirs.fileno(), *inherited, os.getpid())]
+    process = subprocess.Popen(
+        [sys.executable, "-m", module, *numbers, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=internal_log,
+        stderr=internal_log,
+        pass_fds=[theirs.fileno(), *inherited],
+        start_new_session=True,
+    )
+    theirs.close()
+    return Helper(name, process.pid, os.pidfd_open(process.pid), ours, process)
+
+
+def ask_for_worker(zygote: socket.socket, order: dict[str, Any], component: int, box: int) -> None:
+    """Hand an order and its two descriptors to the zygote; `box` is closed here after."""
+    try:
+        socket.send_fds(zygote, [wire.pack([order])], [component, box])
+    finally:
+        os.close(box)
+
+
+def receive(zygote: socket.socket) -> tuple[list[Any], list[int]] | None:
+    """The next report of the zygote and its descriptors; None: there is none now.
+
+    An empty report means that the zygote is gone.
+    """
+    try:
+        # Not socket.recv_fds: it forgets its flags (CPython 3.11).
+        flags = socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
+        data, ancillary, _, _ = zygote.recvmsg(PACKET_MAX, socket.CMSG_LEN(4), flags)
+    except BlockingIOError:
+        return None
+    except OSError:
+        return [], []
+    if not data:
+        return [], []
+    descriptors = [int.from_bytes(item[:4], sys.byteorder) for _, _, item in ancillary]
+    return wire.unpack(data), descriptors

@@ -1,0 +1,357 @@
+"""The worker's loop: one actor, one instance, one turn at a time."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import time
+from collections import deque
+from typing import Any, NoReturn
+
+import zmq
+
+from theater import linux, wire
+from theater.errors import ComponentError, ProtocolError
+from theater.events import EventType, content_hash, encode, state_ref
+from theater.spec import MIB
+from theater.worker.blackbox import FULL_BYTES, BlackBox
+from theater.worker.failure import Abort, GuestFailure
+from theater.worker.handlers import Handler
+from theater.worker.handlers.message_server import MessageServer
+from theater.worker.handlers.runtime import Runtime
+from theater.worker.host import Leave, Recorder, TooLong
+from theater.worker.instance import Instance
+from theater.worker.order import ExitStatus, Order
+from theater.worker.turn import TurnRecord, body_value
+from theater.worker.wasi import Wasi, WasiExit
+
+MESSAGES = {
+    "welcome": 1,
+    "refused": 1,
+    "who": 0,
+    "ack": 2,
+    "input": 8,
+    "answer": 3,
+    "sender": 1,
+}
+ACTOR = "theater:simple/actor"
+CLIENT = "theater:simple/message-server-client"
+CALLS = {
+    "init": (ACTOR, "init"),
+    "send": (CLIENT, "handle-send"),
+    "request": (CLIENT, "handle-request"),
+}
+RECONNECT_S = 2.0  # a worker that waits this long for an acknowledgement says HELLO again
+UNACKED_MAX = 128  # steps on their way before the worker looks for acknowledgements
+HOST_BYTES = 1024 * MIB  # address space of the process beside the guest's memory
+
+
+class Worker:
+    def __init__(self, order: Order) -> None:
+        self._order = order
+        self._box = BlackBox(order.box_fd)
+        self._senders: set[str] = set()
+        self._runtime = Runtime(order.actor)
+        self._recorder = Recorder(self._handlers(), self._wasi(), self._box)
+        self._recorder.ask = self._ask
+        self._unacked: deque[tuple[int, int, bytes]] = deque()
+        self._inputs: deque[list[Any]] = deque()
+        self._last_input = 0  # the newest turn that has been received
+        self._answers: dict[tuple[int, int], Any] = {}
+        self._welcomed = False
+        self._state: bytes | None = None
+        self._state_hash: bytes | None = None
+        self._input_id = 0
+        self._waited_since = 0.0
+        self._instance: Instance | None = None
+        self._context: zmq.Context[Any] | None = None
+
+    def _handlers(self) -> list[Handler]:
+        handlers: list[Handler] = [self._runtime]
+        granted = self._order.handlers.get("message-server")
+        if granted is not None:
+            send_to = granted.get("send_to")
+            handlers.append(
+                MessageServer(
+                    self._order.actor,
+                    None if send_to is None else tuple(send_to),
+                    self._order.message_max,
+                    self._senders,
+                )
+            )
+        return handlers
+
+    def _wasi(self) -> Wasi:
+        return Wasi(
+            self._order.env,
+            tuple(self._order.args),
+            lambda line: self._recorder.line("stdout", line),
+            lambda line: self._recorder.line("stderr", line),
+        )
+
+    # Life
+
+    def run(self) -> None:
+        self._load()
+        self._connect()
+        while True:
+            if self._stopping():
+                self._leave(ExitStatus.STOPPED)
+            if self._inputs and self._has_room():
+                self._turn(self._inputs.popleft())
+                if self._runtime.shutdown_called:
+                    self._leave(ExitStatus.NORMAL)
+            else:
+                self._wait()
+
+    def _load(self) -> None:
+        order = self._order
+        artifact = f"/proc/self/fd/{order.component_fd}"
+        _limit_address_space(order.memory_bytes, os.fstat(order.component_fd).st_size)
+        try:
+            self._instance = Instance(
+                artifact, self._recorder, memory_bytes=order.memory_bytes, fuel=order.fuel
+            )
+        except GuestFailure as error:
+            self._start_failed(error.kind, error.message, error.backtrace)
+        except ComponentError as error:
+            self._start_failed("link", str(error), [])
+        except Abort as error:
+            self._start_failed("abort", str(error), [])
+
+    def _start_failed(self, kind: str, message: str, backtrace: list[str]) -> NoReturn:
+        failure = {"kind": kind, "message": message, "backtrace": backtrace, "fuel": 0}
+        order = self._order
+        self._box.record(
+            encode(
+                order.actor, order.incarnation, 0, 0, EventType.WASM_ERROR, ACTOR, "start", failure
+            )
+        )
+        os._exit(ExitStatus.START_FAILED)
+
+    def _connect(self) -> None:
+        self._wake, write = os.pipe()
+        os.set_blocking(self._wake, False)
+        os.set_blocking(write, False)
+        signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.DEALER)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.setsockopt(zmq.SNDHWM, 0)  # bounded by UNACKED_MAX and the black box
+        self._socket.setsockopt(zmq.RCVHWM, 0)  # bounded by the broker's credit
+        self._socket.setsockopt(zmq.RECONNECT_IVL, 20)
+        self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, 500)
+        self._socket.connect(self._order.endpoint)
+        self._poller = zmq.Poller()
+        self._poller.register(self._socket, zmq.POLLIN)
+        self._poller.register(self._wake, zmq.POLLIN)
+        self._hello()
+
+    def _hello(self) -> None:
+        order = self._order
+        self._waited_since = time.monotonic()
+        self._send(("hello", order.actor, order.incarnation, order.secret, None))
+
+    def _send(self, message: tuple[Any, ...]) -> None:
+        self._socket.send(wire.pack(message))
+
+    def _stopping(self) -> bool:
+        return _stop_requested
+
+    def _leave(self, status: ExitStatus) -> NoReturn:
+        """End once everything sent is acknowledged; root's patience is the limit."""
+        while self._unacked:
+            self._wait()
+        os._exit(status)
+
+    # Waiting
+
+    def _has_room(self) -> bool:
+        """Whether one more turn may go unacknowledged. Acknowledgements are taken on the way."""
+        if len(self._unacked) < UNACKED_MAX and self._box.size < FULL_BYTES:
+            return True
+        self._take()
+        return len(self._unacked) < UNACKED_MAX and self._box.size < FULL_BYTES
+
+    def _wait(self) -> None:
+        """Wait until something arrives, a signal comes, or an acknowledgement is overdue."""
+        owed = bool(self._unacked) or not self._welcomed
+        ready = dict(self._poller.poll(int(RECONNECT_S * 1000) if owed else None))
+        if self._wake in ready:
+            os.read(self._wake, 4096)
+        if self._socket in ready:
+            self._take()
+        elif owed and time.monotonic() - self._waited_since > RECONNECT_S:
+            self._say_again()
+
+    def _say_again(self) -> None:
+        self._hello()
+        for _, _, frame in self._unacked:
+            self._socket.send(frame)
+
+    def _take(self) -> None:
+        """Take all that has arrived."""
+        while True:
+            try:
+                data = self._socket.recv(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            self._waited_since = time.monotonic()
+            messages = wire.unpack(data)
+            if not isinstance(messages, list):
+                raise ProtocolError("the broker sent no list")
+            for message in messages:
+                self._from_broker(message)
+
+    def _from_broker(self, message: list[Any]) -> None:
+        match message[0]:
+            case "ack":
+                step = (message[1], message[2])
+                while self._unacked and self._unacked[0][:2] <= step:
+                    self._unacked.popleft()
+                if not self._unacked and self._recorder.turn is None:
+                    self._box.clear()
+            case "input":
+                if message[1] > self._last_input:  # else it was sent again and is known
+                    self._last_input = message[1]
+                    self._inputs.append(message)
+            case "answer":
+                self._answers[(message[1], message[2])] = message[3]
+            case "sender":
+                self._senders.add(message[1])
+            case "welcome":
+                if not self._welcomed:
+                    self._welcomed = True
+                    self._state = message[1]["state"]
+                    self._state_hash = None if self._state is None else content_hash(self._state)
+                self._senders.update(message[1]["senders"])
+            case "who":
+                self._say_again()
+            case "refused":
+                os._exit(ExitStatus.REFUSED)
+
+    # Turns
+
+    def _turn(self, message: list[Any]) -> None:
+        _, turn, kind, input_id, sender, request_id, body, _deliveries, _journal = message
+        order = self._order
+        assert self._instance is not None
+        interface, function = CALLS[kind]
+        record = TurnRecord(
+            order.actor, order.incarnation, turn, order.turn_bytes, order.message_max
+        )
+        recorder = self._recorder
+        recorder.turn = record
+        self._input_id = input_id
+        if sender is not None:
+            self._senders.add(sender)
+        if kind == "init":
+            state: bytes | None = body
+            state_hash = None if body is None else content_hash(body)
+            parameters: list[Any] = [order.actor]
+            recorded = parameters
+        else:
+            state, state_hash = self._state, self._state_hash
+            value = body_value(body)
+            record.know_body(value)
+            parameters = [body] if kind == "send" else [request_id, body]
+            recorded = [*parameters[:-1], value]
+        record.know(state_hash)
+        try:
+            recorder.record(
+                EventType.WASM_CALL, interface, function, [state_ref(state_hash), recorded]
+            )
+            result, fuel = self._call(interface, function, state, parameters)
+            recorder.flush()
+            if "err" in result:
+                raise GuestFailure("err", result["err"] or "", [], fuel)  # type: ignore[arg-type]
+            new_state = result["ok"][0]
+            if new_state is not None and len(new_state) > order.state_max:
+                raise GuestFailure(
+                    "err",  # type: ignore[arg-type]
+                    f"the new state has {len(new_state)} bytes; the limit is {order.state_max}",
+                    [],
+                    fuel,
+                )
+            data, new_hash = record.result(interface, function, result, new_state, fuel)
+            self._box.record(data)
+        except GuestFailure as error:
+            self._failed(error.kind, error.message, error.backtrace, error.fuel)
+        except WasiExit as error:
+            self._failed("exit", f"the guest called exit with status {error.status}", [], 0)
+        except TooLong as error:
+            self._failed("too-large", str(error), [], 0)
+        except Leave:
+            os._exit(ExitStatus.STOPPED)
+        self._send_step(record)
+        recorder.turn = None
+        self._state, self._state_hash = new_state, new_hash
+
+    def _call(
+        self, interface: str, function: str, state: bytes | None, parameters: list[Any]
+    ) -> tuple[dict[str, Any], int]:
+        """Call an export. An actor without the export takes the message and does nothing."""
+        assert self._instance is not None
+        if (interface, function) not in self._instance.exports:
+            return {"err": f"the component does not export {interface}.{function}"}, 0
+        result, fuel = self._instance.call(
+            interface, function, [state, parameters], self._order.fuel
+        )
+        return result, fuel
+
+    def _send_step(self, record: TurnRecord) -> None:
+        step, events, contents = record.cut()
+        frame = wire.pack(("step", record.turn, step, self._input_id, events, contents))
+        if not self._unacked:
+            self._waited_since = time.monotonic()
+        self._unacked.append((record.turn, step, frame))
+        self._socket.send(frame)
+
+    def _ask(self) -> Any:
+        """Commit the step that asks, then wait for its answer. The instance stands still."""
+        record = self._recorder.turn
+        assert record is not None
+        index = record.index - 1
+        self._send_step(record)
+        while True:
+            self._take()
+            if (record.turn, index) in self._answers:
+                return self._answers.pop((record.turn, index))
+            if self._stopping() and not self._unacked:
+                raise Leave("stopped while waiting for an answer")
+            self._wait()
+
+    def _failed(self, kind: str, message: str, backtrace: list[str], fuel: int) -> NoReturn:
+        """The guest could not end its turn: say why in the black box, and end."""
+        failure = {"kind": kind, "message": message, "backtrace": backtrace, "fuel": fuel}
+        self._recorder.flush()
+        self._recorder.record(EventType.WASM_ERROR, ACTOR, "failed", failure)
+        self._leave(ExitStatus.GUEST_FAILED)
+
+
+_stop_requested = False
+
+
+def _on_stop(_number: int, _frame: Any) -> None:
+    global _stop_requested
+    _stop_requested = True
+
+
+def _limit_address_space(memory_bytes: int, artifact_bytes: int) -> None:
+    """A backstop behind the store's own limit: a growing memory is copied, hence twice."""
+    with open("/proc/self/statm", "rb") as file:
+        now = int(file.read().split()[0]) * resource.getpagesize()
+    limit = now + 2 * memory_bytes + 2 * artifact_bytes + HOST_BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+def main(data: dict[str, Any]) -> NoReturn:
+    """Be the worker that `data` orders; the process has been prepared by the zygote."""
+    order = Order.read(data)
+    linux.no_core_dumps()
+    linux.no_new_privileges()
+    linux.set_name(f"th:{order.actor}"[-15:])
+    signal.signal(signal.SIGTERM, _on_stop)
+    Worker(order).run()
+    raise AssertionError("a worker never returns from its loop")

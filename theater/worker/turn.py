@@ -1,0 +1,123 @@
+"""The record of one turn: numbers its events, cuts it into steps. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgpack
+
+from theater.events import (
+    INLINE_MAX,
+    EventType,
+    content_hash,
+    encode,
+    externalise,
+    ref,
+    ref_hash,
+    state_ref,
+)
+
+
+class TurnTooLong(Exception):
+    """The turn has recorded more bytes than its limit allows."""
+
+
+class TurnRecord:
+    """Events of turn `turn`; `events` and `contents` are what the next step will carry."""
+
+    def __init__(
+        self, actor: str, incarnation: int, turn: int, limit_bytes: int, message_max: int
+    ) -> None:
+        self.turn = turn
+        self.step = 0
+        self.index = 0
+        self.size = 0
+        self.events: list[bytes] = []
+        self.contents: list[bytes] = []
+        self._known: set[bytes] = set()  # contents the broker has
+        self._actor = actor
+        self._incarnation = incarnation
+        self._limit = limit_bytes
+        # Long byte strings are stored beside the events: one message of the largest size fits.
+        self._contents_limit = limit_bytes + message_max
+        self._contents_size = 0
+
+    def know(self, hash: bytes | None) -> None:
+        """The broker has this content: the state before, the input, an answer."""
+        if hash is not None:
+            self._known.add(hash)
+
+    def know_body(self, value: bytes | msgpack.ExtType) -> None:
+        """The broker has the input's body, which stands in the event as `value`."""
+        self.know(ref_hash(value))
+
+    def add(self, type: EventType, interface: str, function: str, payload: Any) -> bytes:
+        """The next event's bytes; long byte strings in the payload become references."""
+        data = encode(
+            self._actor,
+            self._incarnation,
+            self.turn,
+            self.index,
+            type,
+            interface,
+            function,
+            payload,
+        )
+        if len(data) > INLINE_MAX:
+            found: list[bytes] = []
+            payload = externalise(payload, found)
+            for content in found:
+                hash = content_hash(content)
+                if hash not in self._known:
+                    self._known.add(hash)
+                    self.contents.append(content)
+                    self._contents_size += len(content)
+            data = encode(
+                self._actor,
+                self._incarnation,
+                self.turn,
+                self.index,
+                type,
+                interface,
+                function,
+                payload,
+            )
+        self.size += len(data)
+        over = self.size > self._limit or self._contents_size > self._contents_limit
+        if over and type != EventType.WASM_ERROR:
+            raise TurnTooLong(f"the turn recorded more than turn_bytes ({self._limit} bytes)")
+        self.events.append(data)
+        self.index += 1
+        return data
+
+    def result(
+        self, interface: str, function: str, value: dict[str, Any], state: bytes | None, fuel: int
+    ) -> tuple[bytes, bytes | None]:
+        """The last event. Returns it and the hash of the new state, which is its own content."""
+        hash = None if state is None else content_hash(state)
+        if state is not None and hash is not None and hash not in self._known:
+            self.contents.append(state)
+            self._known.add(hash)
+        returned = [state_ref(hash), *value["ok"][1:]]
+        data = self.add(EventType.WASM_RESULT, interface, function, [{"ok": returned}, fuel])
+        return data, hash
+
+    def cut(self) -> tuple[int, list[bytes], list[bytes]]:
+        """End the step: its number, its events, its contents. The next one begins."""
+        step = self.step, self.events, self.contents
+        self.step += 1
+        self.events, self.contents = [], []
+        return step
+
+    def answered(self, value: Any) -> None:
+        """The broker has added the event of an answer, and knows its contents."""
+        self.index += 1
+        found: list[bytes] = []
+        externalise(value, found)
+        for content in found:
+            self._known.add(content_hash(content))
+
+
+def body_value(body: bytes) -> bytes | msgpack.ExtType:
+    """A message's body as it stands in an event."""
+    return body if len(body) <= INLINE_MAX else ref(content_hash(body))
