@@ -18,13 +18,17 @@ from wasmtime.component import _types as wt
 from theater.errors import ComponentError
 from theater.worker.abi import Codec, FunctionCodec, Unsupported
 from theater.worker.cvalues import (
+    ITEM_FUNCTION,
+    ITEM_TYPE,
     add_func,
     add_resource,
     address_of,
     callback_type,
     destructor_type,
     error_new,
+    members,
     no_finalizer,
+    take_error,
 )
 
 
@@ -66,7 +70,7 @@ class Imports:
                 item = extern.ty
                 if isinstance(item, wc.ComponentInstanceType):
                     with root.add_instance(name) as target:
-                        self._link_interface(target, without_version(name), item.exports(engine))
+                        self._link_interface(target, without_version(name), item, engine)
                 elif isinstance(item, wc.FuncType | wc.ResourceType):
                     what = "function" if isinstance(item, wc.FuncType) else "resource"
                     raise ComponentError(
@@ -87,40 +91,38 @@ class Imports:
         self._slots.clear()
 
     def _link_interface(
-        self, target: wc.LinkerInstance, interface: str, items: dict[str, wt.ComponentExtern]
+        self,
+        target: wc.LinkerInstance,
+        interface: str,
+        item: wc.ComponentInstanceType,
+        engine: wasmtime.Engine,
     ) -> None:
         parent = address_of(target.ptr())
-        for name, extern in items.items():
-            item = extern.ty
-            encoded = name.encode()
-            if isinstance(item, wc.FuncType):
-                slot = self._slot(_Function(self, interface, name))
-                error = add_func(parent, encoded, len(encoded), _on_call, slot, no_finalizer)
-            elif isinstance(item, wc.ResourceType):
+        for encoded, kind, resource in members(item, engine):
+            size = len(encoded)
+            if kind == ITEM_FUNCTION:
+                slot = self._slot(_Function(self, interface, encoded.decode()))
+                error = add_func(parent, encoded, size, _on_call, slot, no_finalizer)
+            elif resource is not None:
                 # An interface that uses another one's resource comes after it and holds the
                 # same type under a name of its own; the first to name it is its owner.
-                number, host_type = self.codec.resources.define(item)
-                owner = self._owners.setdefault(number, (interface, name))
+                number, host_type = self.codec.resources.define(resource)
+                owner = self._owners.setdefault(number, (interface, encoded.decode()))
                 slot = self._slot(_Destructor(self, *owner))
+                type_address = address_of(host_type.ptr())
                 error = add_resource(
-                    parent,
-                    encoded,
-                    len(encoded),
-                    address_of(host_type.ptr()),
-                    _on_drop,
-                    slot,
-                    no_finalizer,
+                    parent, encoded, size, type_address, _on_drop, slot, no_finalizer
                 )
-            elif isinstance(item, wc.ComponentInstanceType | wc.ComponentType | wc.ModuleType):
-                raise ComponentError(
-                    f"{interface} holds `{name}`, which is neither a function nor a type"
-                )
-            else:
+            elif kind == ITEM_TYPE:
                 continue
+            else:
+                raise ComponentError(
+                    f"{interface} holds `{encoded.decode()}`, which is neither a function nor a "
+                    "type"
+                )
             if error:
                 raise ComponentError(
-                    f"cannot define {interface}.{name}: "
-                    f"{wasmtime.WasmtimeError._from_ptr(_error_pointer(error))}"
+                    f"cannot define {interface}.{encoded.decode()}: {take_error(error)}"
                 )
 
     def _slot(self, handler: _Function | _Destructor) -> int:
@@ -211,7 +213,3 @@ def _on_drop(slot: int, _context: int, rep: int) -> int:
         return 0
     except BaseException as error:
         return resource.imports.fail(f"{resource.interface}.[drop]{resource.resource}", error)
-
-
-def _error_pointer(error: int) -> Any:
-    return ctypes.cast(error, ctypes.POINTER(ffi.wasmtime_error_t))

@@ -18,12 +18,14 @@ from theater.engine import make_engine
 from theater.errors import ComponentError, TheaterError
 from theater.worker.abi import Codec, FunctionCodec, Unsupported
 from theater.worker.cvalues import (
+    ITEM_FUNCTION,
     MEMORY,
     VAL_BYTES,
     address_of,
     func_call,
     get_fuel,
     instantiate,
+    members,
     set_fuel,
     take_error,
     val_delete,
@@ -104,7 +106,7 @@ class Instance:
         export = self._exports.get((interface, function))
         if export is None:
             raise LookupError(f"the component does not export {interface}.{function}")
-        codec = export.codec
+        codec = export.codec or self._make_codec(export, interface, function)
         context = self._context
         result = self._result_address
         self._running = True
@@ -165,21 +167,36 @@ class Instance:
             elif isinstance(item, wc.ComponentInstanceType):
                 index = instance.get_export_index(store, name)
                 assert index is not None, "an export of the type that the instance lacks"
-                for function, member in item.exports(engine).items():
-                    if isinstance(member.ty, wc.FuncType):
+                for encoded, kind, own in members(item, engine):
+                    function = encoded.decode()
+                    if own is not None and not self._codec.resources.knows(own):
+                        raise ComponentError(
+                            f"the component exports a resource of its own, {name}.{function}; "
+                            "Theater supports resources only in imports"
+                        )
+                    if kind == ITEM_FUNCTION:
                         at = instance.get_export_index(store, function, index)
                         assert at is not None, "an export of the type that the instance lacks"
                         func = instance.get_func(store, at)
                         self._add_export(without_version(name), function, func)
+            elif isinstance(item, wc.ResourceType):
+                raise ComponentError(
+                    f"the component exports a resource of its own, {name}; "
+                    "Theater supports resources only in imports"
+                )
 
     def _add_export(self, interface: str, function: str, func: wc.Func | None) -> None:
         assert func is not None, "an export of the type that the instance lacks"
+        self._exports[interface, function] = _Export(func)
+
+    def _make_codec(self, export: _Export, interface: str, function: str) -> FunctionCodec:
         try:
-            codec = self._codec.function(func.type(self._store))
+            codec = self._codec.function(export.func.type(self._store))
             codec.prepare_call()
         except Unsupported as error:
             raise ComponentError(f"export {interface}.{function}: {error}") from None
-        self._exports[interface, function] = _Export(func, codec)
+        export.codec = codec
+        return codec
 
     def _fail(self, error: int, used: int, linking: bool = False) -> NoReturn:
         """Raise what an error of wasmtime's means, and be finished."""
@@ -217,9 +234,9 @@ class _Export:
 
     __slots__ = ("address", "codec", "func")
 
-    def __init__(self, func: wc.Func, codec: FunctionCodec) -> None:
+    def __init__(self, func: wc.Func) -> None:
         self.func = func
-        self.codec = codec
+        self.codec: FunctionCodec | None = None  # walking the types waits for the first call
         self.address = ctypes.addressof(func._func)
 
 
