@@ -8,7 +8,7 @@ parameters are for people: they take no part in linking and are not compared.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,8 +69,8 @@ HANDLERS: dict[str, HandlerType] = {
                 "register": "func() -> result<_, string>",
                 "send": "func(actor-id: string, msg: list<u8>) -> result<_, string>",
                 "request": "func(actor-id: string, msg: list<u8>) -> result<list<u8>, string>",
-                # From here on not provided yet: they link, since language tools import whole
-                # interfaces, and fail when called.
+                # From here on for later: they link, since language tools import whole
+                # interfaces, and the handler refuses the call.
                 "list-outstanding-requests": "func() -> list<string>",
                 "respond-to-request": (
                     "func(request-id: string, response: list<u8>) -> result<_, string>"
@@ -115,19 +115,6 @@ HANDLERS: dict[str, HandlerType] = {
         exports={},
         settings={"max_events": _check_max_events},
     ),
-}
-
-# Imported like any other, but nothing answers them yet: worker/handlers fails the call.
-DEFERRED = {
-    ("theater:simple/message-server-host", function)
-    for function in (
-        "list-outstanding-requests",
-        "respond-to-request",
-        "cancel-request",
-        "open-channel",
-        "send-on-channel",
-        "close-channel",
-    )
 }
 
 # Of the design, not of this version: handler -> the interfaces it will link.
@@ -207,7 +194,7 @@ def _import_problems(actor: ActorSpec, interface: str, functions: Signatures) ->
         handler, provided = _PROVIDED[interface]
         problems = _differences("imports", interface, functions, provided)
         if actor.handler(handler) is None:
-            problems.insert(0, _missing_grant(actor.where, interface, handler))
+            problems.insert(0, _missing_grant(actor, interface, handler))
         return problems
     if interface in _LATER_IMPORTS:
         handler = _LATER_IMPORTS[interface]
@@ -217,19 +204,21 @@ def _import_problems(actor: ActorSpec, interface: str, functions: Signatures) ->
         ]
     if interface == ACTOR or interface in _CALLED:
         return [f"imports {interface}, which an actor exports and nobody provides"]
+    there_are = f"there are {', '.join(sorted(_PROVIDED))} and wasi:*"
+    if not interface:
+        names = _listed(functions)
+        return [f"imports {names} outside of any interface, which nobody provides; {there_are}"]
     hint = did_you_mean(interface, [*_PROVIDED, *_LATER_IMPORTS])
-    provided_names = ", ".join(sorted(_PROVIDED))
-    return [
-        f"imports {escaped(interface)}, which nobody provides{hint} "
-        f"there are {provided_names} and wasi:*"
-    ]
+    return [f"imports {escaped(interface)}, which nobody provides{hint} {there_are}"]
 
 
-def _missing_grant(where: str, interface: str, handler: str) -> str:
-    table = ".".join(filter(None, (re.sub(r"\[\d+\]", "", where), "handler")))
+def _missing_grant(actor: ActorSpec, interface: str, handler: str) -> str:
+    table = ".".join(filter(None, (re.sub(r"\[\d+\]", "", actor.where), "handler")))
+    # TOML lets nobody add a [[table]] to an array that is written inline.
+    inline = f'\nor, to a handler = [...], {{ type = "{handler}" }}' if actor.handlers else ""
     return (
         f"imports {interface}, which the manifest does not grant; to grant it add\n"
-        f'    [[{table}]]\n    type = "{handler}"'
+        f'    [[{table}]]\n    type = "{handler}"{inline}'
     )
 
 
@@ -237,14 +226,17 @@ def _actor_export_problems(exports: Mapping[str, Any]) -> list[str]:
     must = f"an actor must export {ACTOR} with init: {INIT}"
     if ACTOR not in exports:
         close = nearest(ACTOR, exports)
-        others = ", ".join(escaped(name) for name in sorted(exports)[:10]) or "nothing"
-        found = f"it has {escaped(close)}" if close else f"it exports {others}"
+        found = f"it has {escaped(close)}" if close else f"it exports {_listed(exports)}"
         return [f"does not export {ACTOR}; {found}; {must}"]
     functions: Signatures = exports[ACTOR]["functions"]
     if "init" not in functions:
-        others = ", ".join(escaped(name) for name in sorted(functions)[:10]) or "nothing"
-        return [f"exports {ACTOR} without init, only {others}; {must}"]
+        return [f"exports {ACTOR} without init; it has {_listed(functions)}; {must}"]
     return _differences("exports", ACTOR, {"init": functions["init"]}, {"init": INIT})
+
+
+def _listed(names: Iterable[str]) -> str:
+    """The first ten names, for people; "" (the root of a component) is left out."""
+    return ", ".join(escaped(name) for name in sorted(filter(None, names))[:10]) or "nothing"
 
 
 def _differences(verb: str, interface: str, found: Signatures, expected: Signatures) -> list[str]:

@@ -33,7 +33,7 @@ from theater.supervisor.policy import (
     StopChild,
     WakeAt,
 )
-from theater.supervisor.tree import Child
+from theater.supervisor.tree import Book, Child
 
 BRUTAL = Shutdown(ShutdownKind.BRUTAL_KILL)
 INFINITY = Shutdown(ShutdownKind.INFINITY)
@@ -83,7 +83,7 @@ class Simulation:
         self.ended: Ended | None = None
         self.wake_s: float | None = None
         self.killing = False
-        self.ending = False  # from now on nothing may come up again
+        self.down: set[str] = set()  # supervisors on their way down, and those that are
         self.restarts: dict[str, list[float]] = {}  # by supervisor, since it came up
 
     # What happens --------------------------------------------------------------------------
@@ -108,9 +108,7 @@ class Simulation:
                 assert event.call not in self.open_calls and event.call not in self.replies
                 self.open_calls.add(event.call)
         elif isinstance(event, KillAll):
-            self.killing = self.ending = True
-        elif isinstance(event, policy.Shutdown):
-            self.ending = True
+            self.killing = True
         self.state, actions = policy.step(self.state, event, self.now_s)
         for action in actions:
             self.check(action)
@@ -180,7 +178,7 @@ class Simulation:
                 process = self.live[path]
                 assert process.incarnation == incarnation and not process.asked
                 assert not process.killed and not self.killing
-                self.check_order(path)
+                self.check_order(self.state.children[path])
                 process.asked = True
                 shutdown = self.actor(path).shutdown
                 assert shutdown.kind is not ShutdownKind.BRUTAL_KILL
@@ -192,7 +190,7 @@ class Simulation:
                 process = self.live[path]
                 assert process.incarnation == incarnation and not process.killed
                 if self.actor(path).shutdown.kind is ShutdownKind.BRUTAL_KILL and process.ready:
-                    self.check_order(path)
+                    self.check_order(self.state.children[path])
                 process.killed = True
             case Reply(call):
                 assert call in self.open_calls, f"call {call} answered twice or never made"
@@ -208,6 +206,12 @@ class Simulation:
                     assert process_or_none is not None
             case PhaseChanged(path, Phase.STARTING, supervisor=True):
                 self.restarts[path] = []
+                self.down.discard(path)
+            case PhaseChanged(path, Phase.STOPPING, supervisor=True):
+                self.down.add(path)
+                child = self.state.children[path]
+                if child.parent and child.book is Book.STOPPING:
+                    self.check_order(child)
             case Decided(path, Decision.RESTART | Decision.RETRY, detail):
                 node = self.state.children[path].parent
                 assert node is not None and detail["left"] >= 0
@@ -229,30 +233,20 @@ class Simulation:
             case WakeAt(time_s):
                 self.wake_s = time_s
 
-    def check_order(self, path: str) -> None:
-        """Nobody under the same supervisor is being stopped, and if all go down, none is younger.
-
-        The same holds for the supervisors on the way up.
-        """
-        if self.killing:
-            return
-        child: Child | None = self.state.children[path]
-        while child and child.parent:
-            siblings = list(child.parent.children.values())
-            for sibling in siblings:
-                if sibling is not child and sibling.inner is None and sibling.path in self.live:
-                    process = self.live[sibling.path]
-                    assert not process.asked, f"{path} and {sibling.path} stopped at once"
-            if self.ending and child in siblings and self.phase_of(child.parent.owner) == "ending":
-                younger = siblings[siblings.index(child) + 1 :]
-                assert not any(each.alive for each in younger), f"{path} stopped before a younger"
-            child = child.parent.owner
-
-    def phase_of(self, owner: Child) -> str:
-        """`ending`: this supervisor is on its way down, not only somebody in it."""
-        assert owner.inner is not None
-        task = owner.inner.task
-        return "ending" if task and task.purpose == "end" else "up"
+    def check_order(self, child: Child) -> None:
+        """One at a time under each supervisor; when it goes down, the youngest first."""
+        node = child.parent
+        assert node is not None
+        if node.owner.kill_why:
+            return  # everything at once
+        siblings = list(node.children.values())
+        for sibling in siblings:
+            if sibling is not child and sibling.path in self.live:
+                both = f"{child.path} and {sibling.path} are stopped at once"
+                assert not self.live[sibling.path].asked, both
+        if node.spec.path in self.down and child in siblings:
+            younger = siblings[siblings.index(child) + 1 :]
+            assert not any(each.alive for each in younger), f"{child.path} before a younger one"
 
     def check_after(self, event: Event) -> None:
         for process in self.live.values():

@@ -64,11 +64,6 @@ def start(wat: str, host: FakeHost | None = None, **options: Any) -> Instance:
     return Instance(compiled(wat), host or FakeHost(), **options)
 
 
-def address_space_bytes() -> int:
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-
-
 def resident_bytes() -> int:
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -134,6 +134,10 @@ class Clients:
     def next_deadline_s(self) -> float | None:
         return min((asked.deadline_s for asked in self._asked.values()), default=None)
 
+    def has_acknowledgements(self) -> bool:
+        """Whether a client waits for a commit."""
+        return bool(self._fresh)
+
     def committed(self, seq: int) -> None:
         """A batch is committed up to event `seq`: acknowledge and wake."""
         acks, self._acks = self._acks, []

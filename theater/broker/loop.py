@@ -33,6 +33,7 @@ WORKER_MESSAGES = {"hello": 4, "step": 5, "pong": 1}
 FRAMES = 512  # taken from one socket before a commit
 TIMER_S = 0.02  # deadlines are looked at no more often than this
 WINDOW_ROWS = 256
+PATIENCE_S = 0.05  # rows that nobody waits for may wait this long for a commit
 
 
 class Fatal(Exception):
@@ -65,6 +66,7 @@ class Broker:
             self._log,
         )
         self._next_timer_s = 0.0
+        self._commit_by_s: float | None = None  # when waiting rows are written at the latest
 
     def _bind(self, endpoint: str, largest: int) -> zmq.Socket[bytes]:
         router = self._context.socket(zmq.ROUTER)
@@ -103,11 +105,36 @@ class Broker:
             if self._root.fileno() in ready:
                 self._take_root()
             self._timers()
-            self._commit()
+            if self._is_awaited():
+                self._commit()
             self._release()
+        self._commit()
+
+    def _is_awaited(self) -> bool:
+        """Whether something leaves after this commit, or its rows have waited long enough.
+
+        What root tells (a fork, a pid, a phase) is written with the next step or answer: a sync
+        of the disk for each of them would slow every start down. If the broker dies first, only
+        that is forgotten of which nothing else was ever committed.
+        """
+        if self._turns.out or self._clients.has_acknowledgements():
+            self._commit_by_s = None
+            return True
+        if self._turns.batch.is_empty():
+            return False
+        if self._commit_by_s is None:
+            self._commit_by_s = self.now_s() + PATIENCE_S
+        if self.now_s() < self._commit_by_s:
+            return False
+        self._commit_by_s = None
+        return True
 
     def _timeout_s(self) -> float | None:
-        deadlines = (self._turns.next_deadline_s(), self._clients.next_deadline_s())
+        deadlines = (
+            self._turns.next_deadline_s(),
+            self._clients.next_deadline_s(),
+            self._commit_by_s,
+        )
         times = [time_s for time_s in deadlines if time_s is not None]
         if not times:
             return None

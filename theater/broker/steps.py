@@ -109,6 +109,7 @@ def check(
         result.contents[content_hash(blob)] = blob
     index = current.index if current else 0
     last = len(events) - 1
+    begun = step > 0
     for number, data in enumerate(events):
         if not isinstance(data, bytes):
             raise BadStep("an event is not bytes")
@@ -128,13 +129,12 @@ def check(
         result.events.append((data, event))
         if has_refs(data):
             _check_refs(actor, handed, result, event)
-        if step == 0 and number == 0:
-            if event.type != EventType.WASM_CALL or (
-                event.interface,
-                event.function,
-                event.payload,
-            ) != expected_call(actor, handed):
+        if event.type == EventType.WASM_CALL and not begun:
+            if (event.interface, event.function, event.payload) != expected_call(actor, handed):
                 raise BadStep(f"turn {turn} does not begin with the input that was handed out")
+            begun = True
+        elif not begun:
+            _prelude(event)
         elif event.type == EventType.HOST_CALL:
             _host_call(result, event, number == last, message_max)
         elif event.type == EventType.WASM_RESULT and number == last:
@@ -164,6 +164,14 @@ def _check_refs(actor: Actor, handed: Handed, step: Step, event: Event) -> None:
         ):
             continue
         raise BadStep(f"an event refers to a content that was not sent: {hash.hex()[:12]}")
+
+
+def _prelude(event: Event) -> None:
+    """What a guest does while it is instantiated comes before its first turn's call."""
+    answered = isinstance(event.payload, list) and len(event.payload) == 2
+    harmless = event.type == EventType.LOG or (event.type == EventType.HOST_CALL and answered)
+    if not harmless or (event.interface, event.function) in HELD | ASKS:
+        raise BadStep(f"{event.type} {event.function} before the turn's call")
 
 
 def _host_call(step: Step, event: Event, is_last: bool, message_max: int) -> None:

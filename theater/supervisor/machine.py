@@ -52,7 +52,7 @@ class Machine(Stopper):
         self.handle(event)
         while self.agenda:
             self.advance(self.agenda.popleft())
-        self.wake(again=isinstance(event, Tick))
+        self.wake(again=isinstance(event, Tick) and not self.state.ended)
         if self.last:
             self.out.append(self.last)
         return self.out

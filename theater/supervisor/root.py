@@ -17,8 +17,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-import psutil
-
 from theater import linux, wire
 from theater.clock import SteadyClock
 from theater.errors import ProtocolError
@@ -491,7 +489,7 @@ class Root:
                     "supervisor": row.supervisor,
                     "reason": row.reason,
                     "uptime_s": round(now - self._started_at[row.path], 3) if process else None,
-                    "memory_bytes": _resident(process.pid) if process else None,
+                    "memory_bytes": _own_memory(process.pid) if process else None,
                 }
             )
         return {
@@ -512,10 +510,11 @@ _CALLS: dict[str, Callable[[str, int], policy.Call]] = {
 }
 
 
-def _resident(pid: int) -> int | None:
-    """Memory that is the process's own, not shared with the zygote, in bytes."""
+def _own_memory(pid: int) -> int | None:
+    """Memory that is the process's own, not shared with the zygote or the cache, in bytes."""
     try:
-        info = psutil.Process(pid).memory_info()
-        return int(info.rss - info.shared)
-    except psutil.Error:
+        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+            private = [line.split()[1] for line in file if line.startswith("Private_")]
+        return 1024 * sum(map(int, private))
+    except OSError:
         return None

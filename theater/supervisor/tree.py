@@ -30,13 +30,13 @@ class Book(StrEnum):
     RESTARTING = "restarting"  # no process; a try-again waits in the inbox
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Child:
     """An actor or a supervisor in its place. Lives as long as the state does."""
 
     spec: ActorSpec | SupervisorSpec
-    parent: Node | None = field(repr=False)  # None: the root supervisor
-    inner: Node | None = field(default=None, repr=False)  # only of a supervisor
+    parent: Node | None  # None: the root supervisor
+    inner: Node | None = None  # only of a supervisor
     incarnation: int = 0  # the last one used; supervisors have them too
     book: Book = Book.NONE
     phase: Phase = Phase.STOPPED
@@ -52,6 +52,9 @@ class Child:
     @property
     def path(self) -> str:
         return self.spec.path
+
+    def __repr__(self) -> str:
+        return f"<{self.path or 'the root'} #{self.incarnation}, {self.book}, {self.phase}>"
 
 
 class Purpose(StrEnum):
@@ -99,10 +102,10 @@ class Node:
     """One supervisor: handles one thing at a time, in the order of arrival."""
 
     spec: SupervisorSpec
-    owner: Child = field(repr=False)  # itself, as a child of the one above
+    owner: Child  # itself, as a child of the one above
     window: Window = field(init=False)
-    initial: list[Child] = field(default_factory=list, repr=False)  # as in the manifest
-    children: dict[str, Child] = field(default_factory=dict, repr=False)  # in start order
+    initial: list[Child] = field(default_factory=list)  # as in the manifest
+    children: dict[str, Child] = field(default_factory=dict)  # in start order
     live: int = 0  # how many of them are alive
     task: Task | None = None
     inbox: deque[Death | TryAgain | Call] = field(default_factory=deque)

@@ -28,32 +28,41 @@ class Recorder:
         self._box = box
         self.turn: TurnRecord | None = None
         self.ask: Asker | None = None
+        # What the guest did while it was instantiated; it opens the record of the first turn.
+        self._prelude: list[tuple[EventType, str, str, Any]] = []
+
+    def begin(self, turn: TurnRecord) -> None:
+        """From now on the guest's calls belong to `turn`."""
+        self.turn = turn
+        prelude, self._prelude = self._prelude, []
+        for event in prelude:
+            self.record(*event)
 
     def record(self, type: EventType, interface: str, function: str, payload: Any) -> None:
-        assert self.turn is not None, "the guest called outside a turn"
-        self._box.record(self.turn.add(type, interface, function, payload))
+        if self.turn is None:
+            self._prelude.append((type, interface, function, payload))
+            return
+        try:
+            self._box.record(self.turn.add(type, interface, function, payload))
+        except TurnTooLong as error:
+            raise TooLong(str(error)) from None
 
     def call(self, interface: str, function: str, args: list[Any]) -> Any:
         """Answer one call of the guest. What is raised here ends the instance."""
         handler = self._handlers.get(interface)
-        try:
-            if handler is not None:
-                answer = handler.call(function, args)
-                if answer is ASK:
-                    return self._ask(interface, function, args)
-            else:
-                answer = self._wasi.call(interface, function, args)
-            if self.turn is not None:
-                self._box.record(
-                    self.turn.add(EventType.HOST_CALL, interface, function, [args, answer])
-                )
-            return answer
-        except TurnTooLong as error:
-            raise TooLong(str(error)) from None
+        if handler is None:
+            answer = self._wasi.call(interface, function, args)
+        else:
+            if self.turn is None:
+                raise Abort(f"{interface}.{function} was called while the component started")
+            answer = handler.call(function, args)
+            if answer is ASK:
+                return self._ask(interface, function, args)
+        self.record(EventType.HOST_CALL, interface, function, [args, answer])
+        return answer
 
     def _ask(self, interface: str, function: str, args: list[Any]) -> Any:
-        if self.turn is None or self.ask is None:
-            raise Abort(f"{interface}.{function} was called before the first turn")
+        assert self.turn is not None and self.ask is not None
         self.record(EventType.HOST_CALL, interface, function, [args])
         answer = self.ask()
         self.turn.answered(answer)
@@ -64,8 +73,7 @@ class Recorder:
 
     def line(self, stream: str, line: str) -> None:
         """The guest has written a whole line to stdout or stderr."""
-        if self.turn is not None:
-            self.record(EventType.LOG, f"wasi:cli/{stream}", "line", [line])
+        self.record(EventType.LOG, f"wasi:cli/{stream}", "line", [line])
 
     def flush(self) -> None:
         """The turn ends: half a line counts as one."""

@@ -72,7 +72,7 @@ class Instance:
         self._exports: dict[tuple[str, str], _Export] = {}
         self._codec = Codec()
         self._imports = Imports(self._codec, host)
-        self._mapped_before = _mapped_bytes()
+        self._writable_before = _writable_bytes()
         self._fuel_left = ctypes.c_uint64()
         self._result = ctypes.create_string_buffer(VAL_BYTES)
         self._result_address = ctypes.addressof(self._result)
@@ -94,7 +94,8 @@ class Instance:
     def call(self, interface: str, function: str, args: list[Any], fuel: int) -> tuple[Any, int]:
         """Call an export; (its value, fuel burnt).
 
-        Raises GuestFailure (with the fuel burnt), the Abort a host function raised, LookupError
+        Raises GuestFailure (with the fuel burnt as far as wasmtime had counted it: it counts per
+        stretch of code, and a trap ends one in the middle), the Abort a host function raised, LookupError
         for an export that is not there, TypeError or ValueError for unfit arguments.
         """
         if self._running:
@@ -223,9 +224,9 @@ class Instance:
         raise GuestFailure(kind, cause, backtrace, used)
 
     def _memory_is_nearly_full(self) -> bool:
-        # The C API does not tell that growing a memory was refused. The address space of the
-        # process does tell how far the guest's memories have grown.
-        grown = _mapped_bytes() - self._mapped_before
+        # The C API does not tell that growing a memory was refused. How much writable memory the
+        # process has mapped does tell how far the guest's memories have grown.
+        grown = _writable_bytes() - self._writable_before
         return grown >= self._memory_bytes * 9 // 10
 
 
@@ -251,7 +252,7 @@ def _describe(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _mapped_bytes() -> int:
-    """The address space this process uses."""
+def _writable_bytes() -> int:
+    """Private writable mappings of this process; what is only reserved does not count."""
     with open("/proc/self/statm", "rb") as file:
-        return int(file.read().split()[0]) * resource.getpagesize()
+        return int(file.read().split()[5]) * resource.getpagesize()

@@ -242,7 +242,6 @@ class Worker:
             order.actor, order.incarnation, turn, order.turn_bytes, order.message_max
         )
         recorder = self._recorder
-        recorder.turn = record
         self._input_id = input_id
         if sender is not None:
             self._senders.add(sender)
@@ -259,6 +258,7 @@ class Worker:
             recorded = [*parameters[:-1], value]
         record.know(state_hash)
         try:
+            recorder.begin(record)
             recorder.record(
                 EventType.WASM_CALL, interface, function, [state_ref(state_hash), recorded]
             )
