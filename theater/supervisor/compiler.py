@@ -60,8 +60,11 @@ def main(argv: list[str]) -> int:
     except MemoryError:
         answer = {"error": _out_of_memory(orders), "kind": "component"}
     except OSError as error:
-        kind = "environment" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS) else "io"
-        answer = {"error": f"{error.filename or 'the cache'}: {error.strerror}", "kind": kind}
+        # The library of wasmtime itself may not fit.
+        if error.errno == errno.ENOMEM or "failed to map" in str(error):
+            answer = {"error": _out_of_memory(orders), "kind": "component"}
+        else:
+            answer = {"error": str(error), "kind": "environment"}
     json.dump(answer, sys.stdout)
     sys.stdout.flush()
     return 0
