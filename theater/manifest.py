@@ -60,7 +60,11 @@ _LONG_KEY = re.compile(
 
 def find(start_dir: str | os.PathLike[str]) -> Path:
     """The manifest of the directory, else of the nearest one above; ManifestError if none."""
-    start = Path(os.path.abspath(start_dir))
+    try:
+        start = Path(os.path.abspath(start_dir))
+    except OSError as problem:  # the working directory was removed
+        shown = escaped(os.fspath(start_dir), PATH_SHOWN_MAX)
+        raise ManifestError(shown, [Problem("", os_problem(problem))]) from None
     for directory in (start, *start.parents):
         for name in NAMES:
             path = directory / name
@@ -141,6 +145,8 @@ def _tables(text: bytes | str, file: str) -> dict[str, Any]:
         refuse("TOML: arrays or inline tables are nested too deeply")
     except ValueError as problem:  # TOMLDecodeError, and numbers that Python will not read
         message = escaped(str(problem), 500)
+        last_line = decoded.count("\n") + 1
+        message = message.replace("at end of document", f"at line {last_line}, the end")
         match = re.fullmatch(r"(.*) \(at (.*)\)", message)
         refuse(f"TOML: {match[2]}: {match[1]}" if match else f"TOML: {message}")
 

@@ -185,7 +185,7 @@ def _check_children(
         _check_kind_of_child(child, loc, findings)
         _check_handlers(child, loc, findings)
         _check_files(child, loc, files, findings)
-        if len(loc) // 2 > DEPTH_MAX and "child" in child:
+        if len(loc) // 2 > DEPTH_MAX and not child.keys().isdisjoint(("child", "supervisor")):
             # Neither we nor pydantic recurse without a bound.
             raise _Enough(f"{path_text(loc)[:80]}...: supervisors nest deeper than {DEPTH_MAX}")
         _check_children(child.get("child"), loc, address, files, findings)
