@@ -21,6 +21,10 @@ class Control:
             raise NotRunning("no system is running here; `theater up` starts it") from None
         self._buffer = b""
 
+    def fileno(self) -> int:
+        """Readable when root has gone, while nothing is asked."""
+        return self._socket.fileno()
+
     def close(self) -> None:
         self._socket.close()
 

@@ -8,11 +8,14 @@ import select
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
+import theater
 from theater.errors import (
     EnvironmentProblem,
     ManifestError,
@@ -29,6 +32,8 @@ class Launch:
 
     process: subprocess.Popen[bytes]
     socket: socket.socket
+    errors: IO[bytes]  # what root wrote to stderr before it had an internal log
+    at_end: bool = False  # root has gone, or has let go of us
     _buffer: bytes = b""
     _events: list[dict[str, Any]] = field(default_factory=list)
 
@@ -52,6 +57,7 @@ class Launch:
             data = self.socket.recv(1 << 16)
         except OSError:
             data = b""
+        self.at_end = not data
         *lines, self._buffer = (self._buffer + data).split(b"\n")
         self._events.extend(json.loads(line) for line in lines)
         return bool(data) or bool(self._events)
@@ -63,7 +69,17 @@ class Launch:
             if event["event"] == "ready":
                 return
             raise_failure(event)
-        raise EnvironmentProblem(f"root ended without a word (status {self.process.wait()})")
+        raise self.died()
+
+    def died(self) -> EnvironmentProblem:
+        """Root ended and did not say why."""
+        status = self.process.wait()
+        self.errors.seek(0)
+        said = self.errors.read(1 << 16).decode(errors="replace").strip()
+        how = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
+        return EnvironmentProblem(
+            f"the system ended without a word ({how})" + (f":\n{said}" if said else "")
+        )
 
     def say(self, word: str) -> None:
         """`detach`, `down` or `kill`."""
@@ -98,16 +114,27 @@ class Launch:
 
 def launch(manifest: str, data: str) -> Launch:
     ours, theirs = socket.socketpair()
+    # Not our stderr: a system that is detached must not hold on to somebody's terminal or pipe.
+    errors = tempfile.TemporaryFile()  # noqa: SIM115
     process = subprocess.Popen(
-        [sys.executable, "-m", "theater.supervisor", str(theirs.fileno()), manifest, data],
+        # -P: a directory named theater in the working directory is none of ours.
+        [sys.executable, "-P", "-m", "theater.supervisor", str(theirs.fileno()), manifest, data],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
+        stderr=errors,
         pass_fds=[theirs.fileno()],
         start_new_session=True,  # Ctrl-C in the terminal is for whoever holds the leash
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": _python_path()},
     )
     theirs.close()
-    return Launch(process, ours)
+    return Launch(process, ours, errors)
+
+
+def _python_path() -> str:
+    """Where this very package lies comes first, also if it is not installed."""
+    root = str(Path(theater.__file__).parent.parent)
+    before = os.environ.get("PYTHONPATH")
+    return f"{root}{os.pathsep}{before}" if before else root
 
 
 def raise_failure(event: dict[str, Any]) -> None:

@@ -71,6 +71,7 @@ class Root:
         self._internal_log = os.open(
             data.internal_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
         )
+        os.dup2(self._internal_log, 2)  # whoever started us may leave
         self._frames = wire.FrameReader()
         self._broker: spawn.Helper | None = spawn.start_broker(self._internal_log, lock)
         self._watch_helper(self._broker, self._from_broker, self._broker_died)
