@@ -70,7 +70,6 @@ def clerk(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setitem(sys.modules, "componentize_py_types", types)
     monkeypatch.setitem(sys.modules, "wit_world", ModuleType("wit_world"))
     monkeypatch.setitem(sys.modules, "wit_world.imports", imports)
-    monkeypatch.setenv("SERVE_S", "0")
     spec = importlib.util.spec_from_file_location("market_clerk", MARKET / "clerk" / "app.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -120,6 +119,7 @@ def test_a_visitor_orders_one_thing_after_another_for_ever() -> None:
     assert ann.host.sent == [("shop/clerk", f"visitors/ann {item}".encode()) for item in orders]
     assert ann.state == b"tea bread apple"
     assert ann.host.logged == ["good morning", *["here you are"] * 6]
+    assert ann.host.slept_ns == [1_500_000_000] * 6
 
 
 @pytest.mark.parametrize("shopping", [b"tea", b""])
@@ -164,7 +164,7 @@ def test_the_market_goes_on_whatever_bob_wants(clerk: Any, outbox: Outbox) -> No
     serve = clerk.MessageServerClient()
 
     mailbox: deque[tuple[str, bytes]] = deque()
-    for _ in range(40):
+    for _ in range(80):
         for outgoing in (outbox.sent, *(actor.host.sent for actor in actors.values())):
             mailbox.extend(outgoing)
             outgoing.clear()

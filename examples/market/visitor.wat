@@ -1,4 +1,5 @@
-;; A visitor: orders the first item of a shopping list, and the next as soon as an answer comes.
+;; A visitor: orders the first item of a shopping list; when an answer comes, thinks for a while and
+;; orders the next.
 ;;
 ;; The state is the list, "apple bread unicorn"; what was ordered goes to its end, so the visitor
 ;; never leaves. There is always one order, or one answer to it, on its way: were a single message
@@ -10,6 +11,15 @@
   (import "theater:simple/message-server-host" (instance $messages
     (export "send" (func (param "actor-id" string) (param "msg" (list u8))
       (result (result (error string)))))))
+  ;; A clock needs no grant, but what it says is recorded like everything else.
+  (import "wasi:io/poll@0.2.0" (instance $poll
+    (export "pollable" (type $pollable (sub resource)))
+    (export "[method]pollable.block" (func (param "self" (borrow $pollable))))))
+  (alias export $poll "pollable" (type $pollable))
+  (import "wasi:clocks/monotonic-clock@0.2.0" (instance $clock
+    (alias outer 1 $pollable (type $pollable'))
+    (export "pollable" (type $pollable (eq $pollable')))
+    (export "subscribe-duration" (func (param "when" u64) (result (own $pollable))))))
 
   ;; Memory, and where the host puts what it passes in: a bump allocator whose heap is emptied after
   ;; every call (`reset`, the post-return function).
@@ -45,6 +55,9 @@
     (canon lower (func $runtime "self") (memory $memory) (realloc $realloc)))
   (core func $send
     (canon lower (func $messages "send") (memory $memory) (realloc $realloc)))
+  (core func $subscribe-duration (canon lower (func $clock "subscribe-duration")))
+  (core func $block (canon lower (func $poll "[method]pollable.block")))
+  (core func $drop (canon resource.drop $pollable))
 
   (core module $Visitor
     (import "libc" "memory" (memory 1))
@@ -54,6 +67,10 @@
     (import "host" "self" (func $self (param $into i32)))
     (import "host" "send" (func $send
       (param $to i32) (param $to_len i32) (param $msg i32) (param $msg_len i32) (param $into i32)))
+
+    (import "host" "subscribe-duration" (func $subscribe-duration (param $ns i64) (result i32)))
+    (import "host" "block" (func $block (param $pollable i32)))
+    (import "host" "drop" (func $drop (param $pollable i32)))
 
     (data (i32.const 0x100) "shop/clerk") ;; 10 bytes
     (data (i32.const 0x110) " ")
@@ -128,7 +145,11 @@
     (func $handle-send (export "handle-send")
         (param $some i32) (param $state i32) (param $state_len i32)
         (param $msg i32) (param $msg_len i32) (result i32)
+      (local $pollable i32)
       (call $log (local.get $msg) (local.get $msg_len))
+      (local.set $pollable (call $subscribe-duration (i64.const 1_500_000_000))) ;; ns
+      (call $block (local.get $pollable))
+      (call $drop (local.get $pollable))
       (call $order (local.get $state) (local.get $state_len))))
 
   (core instance $visitor (instantiate $Visitor
@@ -136,7 +157,10 @@
     (with "host" (instance
       (export "log" (func $log))
       (export "self" (func $self))
-      (export "send" (func $send))))))
+      (export "send" (func $send))
+      (export "subscribe-duration" (func $subscribe-duration))
+      (export "block" (func $block))
+      (export "drop" (func $drop))))))
 
   (func $init
       (param "state" (option (list u8))) (param "params" (tuple string))

@@ -15,6 +15,7 @@ import wasmtime
 from wasmtime import component as wc
 
 MEBIBYTE = 1024 * 1024
+POLLABLE = 1  # the number of our one resource type
 
 
 @functools.cache
@@ -40,6 +41,7 @@ class Host:
     shutdowns: list[bytes | None] = field(default_factory=list)
     registered: int = 0
     calls: list[str] = field(default_factory=list)
+    slept_ns: list[int] = field(default_factory=list)  # nobody really sleeps
     send_error: str | None = None
     answer: bytes | str = b"pong"  # a string is an Err
 
@@ -56,6 +58,10 @@ class Host:
                 "send": self._send,
                 "request": self._request,
             },
+            "wasi:io/poll@0.2.0": {
+                "[method]pollable.block": lambda store, pollable: pollable.drop(store)
+            },
+            "wasi:clocks/monotonic-clock@0.2.0": {"subscribe-duration": self._subscribe_duration},
         }
 
     def _log(self, _store: object, text: str) -> None:
@@ -63,6 +69,10 @@ class Host:
 
     def _register(self, _store: object) -> None:
         self.registered += 1
+
+    def _subscribe_duration(self, _store: object, duration_ns: int) -> wc.ResourceHost:
+        self.slept_ns.append(duration_ns)
+        return wc.ResourceHost.own(len(self.slept_ns), POLLABLE)
 
     def _get_chain(self, _store: object) -> wc.Record:
         chain = wc.Record()
@@ -101,6 +111,9 @@ class Actor:
         with linker.root() as root:
             for interface, functions in self.host.functions().items():
                 with root.add_instance(interface) as instance:
+                    if interface.startswith("wasi:io/poll"):
+                        pollable = wc.ResourceType.host(POLLABLE)
+                        instance.add_resource("pollable", pollable, lambda _store, rep: None)
                     for function, implementation in functions.items():
                         instance.add_func(function, implementation)
         self._instance = linker.instantiate(self._store, load(path))

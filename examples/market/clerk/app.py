@@ -11,7 +11,6 @@ goes on with the numbers of the last.
 from __future__ import annotations
 
 import json
-import os
 import time
 from dataclasses import asdict, dataclass
 
@@ -55,9 +54,6 @@ class MessageServerClient:
         """An order is "VISITOR ITEM"."""
         day = Day.from_state(state)
         visitor, _, item = params[0].decode().partition(" ")
-        # The environment is the manifest's `env`. Read it in a call: what a module does when it is
-        # imported, it does while the component is built.
-        time.sleep(float(os.environ.get("SERVE_S", "1")))
 
         # Ask first, send last: a request is a point from which there is no way back, while what is
         # sent leaves only when this call has returned and its new state is committed.
