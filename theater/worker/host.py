@@ -65,7 +65,7 @@ class Recorder:
         assert self.turn is not None and self.ask is not None
         self.record(EventType.HOST_CALL, interface, function, [args])
         answer = self.ask()
-        self.turn.answered(answer)
+        self.turn.answered()
         return answer
 
     def drop(self, interface: str, resource: str, rep: int) -> None:

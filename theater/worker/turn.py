@@ -34,7 +34,8 @@ class TurnRecord:
         self.size = 0
         self.events: list[bytes] = []
         self.contents: list[bytes] = []
-        self._known: set[bytes] = set()  # contents the broker has
+        self._known: set[bytes | None] = set()  # contents the broker has: state before, input
+        self._sent: set[bytes] = set()  # contents of this step
         self._actor = actor
         self._incarnation = incarnation
         self._limit = limit_bytes
@@ -43,9 +44,8 @@ class TurnRecord:
         self._contents_size = 0
 
     def know(self, hash: bytes | None) -> None:
-        """The broker has this content: the state before, the input, an answer."""
-        if hash is not None:
-            self._known.add(hash)
+        """The broker has this content: the state before, or the input."""
+        self._known.add(hash)
 
     def know_body(self, value: bytes | msgpack.ExtType) -> None:
         """The broker has the input's body, which stands in the event as `value`."""
@@ -67,9 +67,10 @@ class TurnRecord:
             found: list[bytes] = []
             payload = externalise(payload, found)
             for content in found:
+                # Also one the broker has had before: it may have to pass it on.
                 hash = content_hash(content)
-                if hash not in self._known:
-                    self._known.add(hash)
+                if hash not in self._sent:
+                    self._sent.add(hash)
                     self.contents.append(content)
                     self._contents_size += len(content)
             data = encode(
@@ -95,9 +96,8 @@ class TurnRecord:
     ) -> tuple[bytes, bytes | None]:
         """The last event. Returns it and the hash of the new state, which is its own content."""
         hash = None if state is None else content_hash(state)
-        if state is not None and hash is not None and hash not in self._known:
+        if state is not None and hash not in self._known and hash not in self._sent:
             self.contents.append(state)
-            self._known.add(hash)
         returned = [state_ref(hash), *value["ok"][1:]]
         data = self.add(EventType.WASM_RESULT, interface, function, [{"ok": returned}, fuel])
         return data, hash
@@ -107,15 +107,13 @@ class TurnRecord:
         step = self.step, self.events, self.contents
         self.step += 1
         self.events, self.contents = [], []
+        self._known |= self._sent
+        self._sent = set()
         return step
 
-    def answered(self, value: Any) -> None:
-        """The broker has added the event of an answer, and knows its contents."""
+    def answered(self) -> None:
+        """The broker has added the event of an answer."""
         self.index += 1
-        found: list[bytes] = []
-        externalise(value, found)
-        for content in found:
-            self._known.add(content_hash(content))
 
 
 def body_value(body: bytes) -> bytes | msgpack.ExtType:

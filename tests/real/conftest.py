@@ -1,0 +1,119 @@
+"""Real systems for tests: real processes, real sockets, real components; nothing left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from theater.chain import first_break
+from theater.client import System
+from theater.supervisor.datadir import runtime_of
+
+COMPONENTS = Path(__file__).parent.parent / "components"
+WAIT_S = 30.0
+
+
+def eventually(condition: Callable[[], Any], what: str, timeout_s: float = WAIT_S) -> Any:
+    """Wait until `condition()` is true; its value."""
+    deadline_s = time.monotonic() + timeout_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline_s, f"waited {timeout_s} s in vain for {what}"
+        time.sleep(0.01)
+
+
+def actor(name: str, component: str = "probe.wat", handlers: bool = True, extra: str = "") -> str:
+    """The manifest of one actor. `extra`: more keys, then tables."""
+    keys = f'[[child]]\nname = "{name}"\ncomponent = "{COMPONENTS / component}"\n'
+    head, _, tables = extra.partition("[child")
+    grants = (
+        '[[child.handler]]\ntype = "runtime"\n[[child.handler]]\ntype = "message-server"\n'
+        if handlers
+        else ""
+    )
+    return keys + head + grants + ("[child" + tables if tables else "")
+
+
+def gone(pids: set[int]) -> bool:
+    return not any(map(_runs, pids))
+
+
+def _runs(pid: int) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def processes(system: System) -> set[int]:
+    """Every pid of a running system."""
+    info = system.info()
+    pids = {info["pid"], *info["helpers"].values()}
+    pids |= {row["pid"] for row in info["actors"] if row["pid"]}
+    return {pid for pid in pids if pid}
+
+
+class Theater:
+    """Starts systems in one directory, and checks at the end that nothing is left of them."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.manifest = directory / "manifest.toml"
+        self.data = directory / ".theater"
+        self._systems: list[System] = []
+        self._pids: set[int] = set()
+
+    def write(self, *actors: str, head: str = "") -> Path:
+        text = f'name = "t"\ndurability = "process"\n{head}\n' + "\n".join(actors)
+        self.manifest.write_text(text)
+        return self.manifest
+
+    def up(self, *actors: str, head: str = "") -> System:
+        if actors:
+            self.write(*actors, head=head)
+        system = System.start(self.manifest)
+        self._systems.append(system)
+        self._pids |= processes(system)
+        return system
+
+    def note(self, system: System) -> None:
+        """Remember the processes that run now; they too have to be gone at the end."""
+        self._pids |= processes(system)
+
+    def end(self) -> None:
+        for system in self._systems:
+            system.close()
+        eventually(lambda: gone(self._pids), "all processes to be gone")
+        assert not os.path.exists(runtime_of(str(self.data)).directory), "sockets are left"
+        if (self.data / "chain.db").exists():
+            assert_chains_whole(self.data)
+
+
+def assert_chains_whole(data: Path) -> None:
+    from theater.client import LogReader
+
+    log = LogReader(str(data / "chain.db"))
+    for id, name in log.query("SELECT id, name FROM actors"):
+        rows = log.query("SELECT bytes, hash FROM events WHERE actor = ? ORDER BY position", id)
+        assert first_break(rows) is None, f"the chain of {name} is broken"
+    dangling = log.query(
+        "SELECT count(*) FROM turns WHERE state IS NOT NULL"
+        " AND state NOT IN (SELECT hash FROM blobs)"
+    )
+    assert dangling == [(0,)], "a state is not there"
+    log.close()
+
+
+@pytest.fixture
+def theater(tmp_path: Path) -> Iterator[Theater]:
+    theater = Theater(tmp_path)
+    yield theater
+    theater.end()
