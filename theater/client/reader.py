@@ -56,20 +56,34 @@ class LogReader:
     def _rows(self, sql: str, parameters: Any = ()) -> list[Any]:
         try:
             return self._db.execute(sql, parameters).fetchall()
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             raise EnvironmentProblem(f"cannot read the log: {error}") from None
 
     def actors(self) -> list[str]:
         """Every address the log knows, in the order they came."""
         return [row[0] for row in self._rows("SELECT name FROM actors ORDER BY id")]
 
+    def present_actors(self) -> list[str]:
+        """Those of the manifest that ran last."""
+        return [
+            row[0]
+            for row in self._rows("SELECT name FROM actors WHERE removed_at IS NULL ORDER BY id")
+        ]
+
     def last_seq(self) -> int:
         return int(self._rows("SELECT coalesce(max(seq), 0) FROM events")[0][0])
 
     def events(
-        self, after: int = 0, actors: list[str] | None = None, lines_only: bool = False
+        self,
+        after: int = 0,
+        actors: list[str] | None = None,
+        lines_only: bool = False,
+        or_type: str = "",
     ) -> Iterator[LoggedEvent]:
-        """The events after `after`, in the order of commits, a page of them at a time."""
+        """The events after `after`, in the order of commits, a page of them at a time.
+
+        `lines_only`: log lines, and with them the events of one more type if it is given.
+        """
         where = "e.seq > ?"
         names: list[Any] = []
         if actors:
@@ -77,7 +91,8 @@ class LogReader:
             where += f" AND e.actor IN (SELECT id FROM actors WHERE name IN ({marks}))"
             names = list(actors)
         if lines_only:
-            where += " AND e.line IS NOT NULL"
+            where += " AND (e.line IS NOT NULL OR e.type = ?)"
+            names.append(or_type)
         while True:
             rows = self._rows(
                 "SELECT e.seq, e.at, e.position, e.hash, e.bytes, e.line FROM events e"

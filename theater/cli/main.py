@@ -1,0 +1,324 @@
+"""The commands: their options and their help. What they do is imported when it is done.
+
+Exit codes: 0 ok, 1 failed, 2 usage, 3 bad manifest or component, 4 not running, 6 environment,
+130 interrupted, 141 nobody reads the output any more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from theater import __version__
+from theater.cli.place import Place
+from theater.cli.terminal import Terminal
+from theater.errors import ManifestError, TheaterError
+
+INTERRUPTED = 130
+BROKEN_PIPE = 141  # as a program that SIGPIPE ended
+
+app = typer.Typer(
+    name="theater",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # its rendering alone takes longer than most commands
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Data lies in .theater/ beside the manifest. More of a command: theater COMMAND --help",
+)
+
+Manifest = Annotated[
+    Path | None,
+    typer.Option(
+        "--manifest",
+        "-f",
+        metavar="FILE",
+        help="The manifest; else theater.toml or manifest.toml here or above.",
+    ),
+]
+LongManifest = Annotated[
+    Path | None,
+    typer.Option("--manifest", metavar="FILE", help="The manifest; before the command also -f."),
+]
+ManifestArgument = Annotated[
+    Path | None,
+    typer.Argument(metavar="[MANIFEST]", help="Else theater.toml or manifest.toml here or above."),
+]
+Data = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="The data directory, if not .theater beside the manifest."),
+]
+Debug = Annotated[
+    bool, typer.Option("--debug", help="Show where an error comes from; also THEATER_DEBUG=1.")
+]
+Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+Follow = Annotated[
+    bool, typer.Option("--follow", "-f", help="Go on with what comes, until the system ends.")
+]
+Count = Annotated[int | None, typer.Option("-n", min=0, metavar="N", help="Only the last N.")]
+Timeout = Annotated[
+    float | None, typer.Option("--timeout", min=0, metavar="S", help="Wait at most S seconds.")
+]
+Actor = Annotated[str, typer.Argument(metavar="ACTOR", help="Its address, as in `theater ps`.")]
+Message = Annotated[
+    str | None, typer.Argument(metavar="[MESSAGE]", help="The message; - reads stdin.")
+]
+BodyFile = Annotated[Path | None, typer.Option("--file", metavar="FILE", help="Send this file.")]
+Actors = Annotated[
+    list[str], typer.Argument(metavar="ACTOR...", help="Actors, or supervisors with all below.")
+]
+
+
+class Options:
+    """The options before the command."""
+
+    place = Place()
+    debug = False
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"theater {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    manifest: Manifest = None,
+    data: Data = None,
+    debug: Debug = False,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which this is.")
+    ] = False,
+) -> None:
+    """Run WebAssembly components as supervised actors, every crossing in a log."""
+    Options.place = Place(manifest, data)
+    Options.debug = Options.debug or debug
+
+
+def _place(manifest: Path | None, data: Path | None, argument: Path | None = None) -> Place:
+    """What the command's own options say, else those before it."""
+    if argument is not None and manifest is not None:
+        raise typer.BadParameter("the manifest is given twice", param_hint="MANIFEST")
+    before = Options.place
+    return Place(argument or manifest or before.manifest, data or before.data)
+
+
+def _run(action: Callable[[Terminal], int | None]) -> NoReturn:
+    """Do it; every way it can end has a message and an exit code."""
+    from theater.cli.talk import Usage
+
+    terminal = Terminal()
+    try:
+        code = action(terminal) or 0
+        terminal.close()
+    except BrokenPipeError:
+        _be_quiet()
+        code = BROKEN_PIPE
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except Usage as error:
+        raise typer.BadParameter(str(error), param_hint="MESSAGE") from None
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else 1
+    except Exception as error:
+        if Options.debug:
+            raise
+        code = _explain(terminal, error)
+    raise typer.Exit(code)
+
+
+def _explain(terminal: Terminal, error: Exception) -> int:
+    with contextlib.suppress(OSError):
+        if isinstance(error, ManifestError):
+            terminal.note(str(error))  # each line begins with the file it is about
+        elif isinstance(error, TheaterError):
+            terminal.error(str(error))
+        else:
+            kind = type(error).__name__
+            terminal.error(f"theater itself failed: {kind}: {error} (--debug shows where)")
+    return error.exit_code if isinstance(error, TheaterError) else 1
+
+
+def _be_quiet() -> None:
+    """What is still buffered for a pipe that is closed goes nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+
+
+@app.command(
+    epilog="Ctrl-C stops everything in reverse order, a second one kills."
+    " Example: theater up -d && theater ps"
+)
+def up(
+    manifest: ManifestArgument = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="Return when all actors are ready.")
+    ] = False,
+    file: Manifest = None,
+    data: Data = None,
+) -> None:
+    """Start the system; show what its actors say and what befalls them."""
+    from theater.cli import up as module
+
+    _run(lambda terminal: module.up(terminal, _place(file, data, manifest), detach))
+
+
+@app.command()
+def down(
+    kill: Annotated[bool, typer.Option("--kill", help="Do not wait for anybody.")] = False,
+    timeout: Timeout = None,
+    manifest: Manifest = None,
+    data: Data = None,
+) -> None:
+    """Stop the system in reverse order, until nothing of it is left."""
+    from theater.cli import administer
+
+    _run(lambda terminal: administer.down(terminal, _place(manifest, data), kill, timeout))
+
+
+@app.command()
+def ps(json: Json = False, manifest: Manifest = None, data: Data = None) -> None:
+    """Show the actors: status, pid, incarnation, restarts, mailbox."""
+    from theater.cli import status
+
+    _run(lambda terminal: status.ps(terminal, _place(manifest, data), json))
+
+
+@app.command(
+    epilog="Lines marked ~ are from turns that did not commit."
+    " Example: theater logs -f shop/prices shop/clerk"
+)
+def logs(
+    actors: Annotated[
+        list[str] | None, typer.Argument(metavar="[ACTOR]...", help="Only these; else all.")
+    ] = None,
+    follow: Follow = False,
+    count: Count = None,
+    timestamps: Annotated[bool, typer.Option("--timestamps", "-t", help="With the time.")] = False,
+    json: Json = False,
+    manifest: LongManifest = None,
+    data: Data = None,
+) -> None:
+    """Show what actors have logged; also when the system is down."""
+    from theater.cli import read
+
+    _run(
+        lambda terminal: read.logs(
+            terminal, _place(manifest, data), actors or [], follow, count, json, timestamps
+        )
+    )
+
+
+@app.command(
+    epilog="A line: number in the log, time, actor, turn.event, type, what was called and"
+    " answered. Shortened on a terminal only. Example: theater events --actor clerk -n 20"
+)
+def events(
+    actor: Annotated[
+        list[str] | None, typer.Option("--actor", metavar="ACTOR", help="Only its; repeatable.")
+    ] = None,
+    follow: Follow = False,
+    count: Count = None,
+    json: Json = False,
+    manifest: LongManifest = None,
+    data: Data = None,
+) -> None:
+    """Show every crossing of the sandbox, in the order of commits."""
+    from theater.cli import read
+
+    _run(
+        lambda terminal: read.events(
+            terminal, _place(manifest, data), actor or [], follow, count, json
+        )
+    )
+
+
+@app.command(epilog="Example: theater send counter hello")
+def send(
+    actor: Actor,
+    message: Message = None,
+    file: BodyFile = None,
+    manifest: Manifest = None,
+    data: Data = None,
+) -> None:
+    """Send a message; returns when it is committed."""
+    from theater.cli import talk
+
+    _run(
+        lambda terminal: talk.send(
+            terminal, _place(manifest, data), actor, talk.body(message, file)
+        )
+    )
+
+
+@app.command(epilog="Example: theater request counter total --timeout 1")
+def request(
+    actor: Actor,
+    message: Message = None,
+    file: BodyFile = None,
+    timeout: Annotated[
+        float, typer.Option(min=0.001, metavar="S", help="Wait at most S seconds.")
+    ] = 5.0,
+    manifest: Manifest = None,
+    data: Data = None,
+) -> None:
+    """Ask an actor and print its answer, in a pipe byte by byte."""
+    from theater.cli import talk
+
+    _run(
+        lambda terminal: talk.request(
+            terminal, _place(manifest, data), actor, talk.body(message, file), timeout
+        )
+    )
+
+
+@app.command()
+def stop(actors: Actors, manifest: Manifest = None, data: Data = None) -> None:
+    """Stop actors or supervisors; their mailboxes stay."""
+    _administer("stop", actors, manifest, data)
+
+
+@app.command()
+def start(actors: Actors, manifest: Manifest = None, data: Data = None) -> None:
+    """Start actors or supervisors that have stopped or failed."""
+    _administer("start", actors, manifest, data)
+
+
+@app.command()
+def restart(actors: Actors, manifest: Manifest = None, data: Data = None) -> None:
+    """Stop actors or supervisors if they run, then start them."""
+    _administer("restart", actors, manifest, data)
+
+
+def _administer(
+    operation: str, actors: list[str], manifest: Path | None, data: Path | None
+) -> None:
+    from theater.cli import administer
+
+    _run(
+        lambda terminal: administer.administer(terminal, _place(manifest, data), operation, actors)
+    )
+
+
+@app.command()
+def check(manifest: ManifestArgument = None, file: Manifest = None) -> None:
+    """Judge a manifest, its components and grants; start nothing."""
+    from theater.cli import administer
+
+    _run(lambda terminal: administer.check(terminal, _place(file, None, manifest)))
+
+
+def main() -> None:
+    Options.debug = os.environ.get("THEATER_DEBUG", "") not in ("", "0")
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)

@@ -1,0 +1,113 @@
+"""Which system is meant: by its manifest, or by its data directory."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from theater.errors import EnvironmentProblem, ManifestError, NotRunning, Problem, TheaterError
+from theater.paths import DataPaths
+
+if TYPE_CHECKING:
+    from theater.client import System
+    from theater.client.control import Control
+    from theater.client.reader import LogReader
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What the options say; what they leave out is looked for from the working directory up."""
+
+    manifest: Path | None = None
+    data: Path | None = None
+
+    def find_manifest(self) -> str:
+        """The manifest's path, as short as it can be said from here."""
+        if self.manifest is not None:
+            return str(self.manifest)
+        from theater import manifest
+
+        try:
+            found = str(manifest.find(os.getcwd()))
+        except FileNotFoundError:
+            raise EnvironmentProblem("the working directory is gone") from None
+        relative = os.path.relpath(found)
+        return found if relative.startswith("..") else relative
+
+    def data_directory(self) -> str:
+        if self.data is not None:
+            return str(self.data)
+        found = self.find_manifest()
+        if not os.path.exists(found):
+            raise ManifestError(found, [Problem("", "there is no such file")])
+        if os.path.isdir(found):
+            raise ManifestError(found, [Problem("", "is a directory, not a file")])
+        return os.path.join(os.path.dirname(os.path.abspath(found)), ".theater")
+
+    def log_path(self) -> str:
+        return DataPaths(os.path.realpath(self.data_directory())).log
+
+    def reader(self) -> LogReader:
+        """The log, also of a system that is down."""
+        from theater.client.reader import LogReader
+
+        directory = self.data_directory()
+        try:
+            return LogReader(self.log_path())
+        except NotRunning:
+            raise NotRunning(
+                f"nothing has run here yet: there is no log in {_shown(directory)}"
+            ) from None
+
+    def control(self) -> Control:
+        """The running system's control socket."""
+        from theater.client.control import Control
+        from theater.supervisor.datadir import runtime_of
+
+        directory = self.data_directory()
+        try:
+            return Control(runtime_of(directory).control)
+        except NotRunning:
+            raise self.not_running(directory) from None
+        except OSError as error:
+            raise EnvironmentProblem(f"cannot reach the system: {error.strerror}") from None
+
+    def system(self) -> System:
+        """The running system, to talk to."""
+        from theater.client import System
+
+        directory = self.data_directory()
+        try:
+            return System(directory)
+        except NotRunning:
+            raise self.not_running(directory) from None
+
+    def not_running(self, directory: str) -> NotRunning:
+        return NotRunning(
+            f"no system is running (data in {_shown(directory)}); `theater up` starts one"
+        )
+
+
+def _shown(path: str) -> str:
+    relative = os.path.relpath(path)
+    return path if relative.startswith("..") else relative
+
+
+def choose_actors(known: list[str], wanted: list[str]) -> list[str] | None:
+    """The addresses meant by `wanted`: actors, or everything below a supervisor; None: all.
+
+    TheaterError for a name that nothing has.
+    """
+    if not wanted:
+        return None
+    chosen: list[str] = []
+    for name in wanted:
+        found = [address for address in known if address == name or address.startswith(f"{name}/")]
+        if not found:
+            from theater.quoting import did_you_mean
+
+            raise TheaterError(f"the log knows no actor {name!r}{did_you_mean(name, known)}")
+        chosen.extend(found)
+    return chosen

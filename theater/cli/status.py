@@ -1,0 +1,102 @@
+"""`theater ps`: what runs, in a table or as JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from theater.cli.place import Place
+from theater.cli.terminal import BOLD, DIM, RED, YELLOW, Stream, Terminal, table
+from theater.values import shortened, visible
+
+COLUMNS = ("ACTOR", "STATUS", "PID", "INC", "RESTARTS", "MAILBOX", "UPTIME", "MEMORY", "REASON")
+RIGHT = frozenset({2, 3, 4, 5, 6, 7})
+REASON_MIN = 30  # a terminal with less room for it shows reasons below their actors
+STATUS_COLOURS = {"failed": RED, "unresponsive": RED, "restarting": YELLOW, "starting": YELLOW}
+
+
+def ps(terminal: Terminal, place: Place, as_json: bool) -> None:
+    control = place.control()
+    try:
+        actors = control.ask("ps", timeout_s=30.0)["actors"]
+    finally:
+        control.close()
+    if as_json:
+        terminal.print(json.dumps(actors, indent=2))
+        return
+    for line in listing(actors, terminal.out):
+        terminal.print(line)
+
+
+def listing(actors: list[dict[str, Any]], stream: Stream) -> list[str]:
+    """The table's lines."""
+    width = stream.width()
+    cells = [_cells(row) for row in actors]
+    reasons = [visible(row.get("reason") or "") for row in actors]
+    lines = table(COLUMNS[:-1], cells, RIGHT)
+    used = max(len(line) for line in lines)
+    beside = width is None or width - used - 2 >= REASON_MIN
+    shown = []
+    for index, line in enumerate(lines):
+        reason = "" if index == 0 else reasons[index - 1]
+        if index == 0:
+            head = f"{line.ljust(used)}  {COLUMNS[-1]}" if beside and any(reasons) else line
+            shown.append(stream.style(head, BOLD))
+            continue
+        status = str(actors[index - 1]["status"])
+        text = _coloured(line, status, stream)
+        if not reason:
+            shown.append(text)
+        elif beside:
+            cut = shortened(reason, None if width is None else width - used - 2)
+            shown.append(f"{text}{' ' * (used - len(line))}  {stream.style(cut, DIM)}")
+        else:
+            assert width is not None
+            below = shortened(f"  last ended: {reason}", max(width, 40))
+            shown += [text, stream.style(below, DIM)]
+    return shown
+
+
+def _coloured(line: str, status: str, stream: Stream) -> str:
+    colour = STATUS_COLOURS.get(status)
+    if colour is None:
+        return line
+    before, found, after = line.partition(f" {status}")
+    return before + stream.style(found, colour) + after
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    return [
+        visible(str(row["actor"])),
+        visible(str(row["status"])),
+        _or_dash(row.get("pid")),
+        _or_dash(row.get("incarnation")),
+        _or_dash(row.get("restarts")),
+        _or_dash(row.get("mailbox")),
+        duration(row.get("uptime_s")),
+        size(row.get("memory_bytes")),
+    ]
+
+
+def _or_dash(value: Any) -> str:
+    return "-" if value is None else str(value)
+
+
+def duration(seconds: float | None) -> str:
+    """3s, 12m, 5h, 3d: how long, as exact as anybody wants to know."""
+    if seconds is None:
+        return "-"
+    for unit_s, name in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= 2 * unit_s:
+            return f"{int(seconds // unit_s)}{name}"
+    return f"{int(seconds)}s"
+
+
+def size(count: float | None) -> str:
+    """Bytes as 812 kB, 5.3 MB."""
+    if count is None:
+        return "-"
+    for unit, name in ((1e9, "GB"), (1e6, "MB")):
+        if count >= unit:
+            return f"{count / unit:.1f} {name}"
+    return f"{count / 1e3:.0f} kB"

@@ -1,0 +1,236 @@
+"""Tell what the log says in lines for people: what actors said, and what happened to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from theater.errors import ProtocolError
+from theater.events import Event, EventType
+
+
+class Mark(StrEnum):
+    """What stands between the actor and the line."""
+
+    SAID = "|"  # a log line of a turn that committed
+    LOST = "~"  # a log line of a turn that did not commit
+    LIFE = "*"
+    BAD = "!"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Something to tell. `text` is as the actor said it: `Page` and json make it harmless."""
+
+    seq: int
+    at: float
+    actor: str
+    incarnation: int
+    turn: int
+    mark: Mark
+    text: str
+
+
+class Row(Protocol):
+    """What is needed of an event of the log."""
+
+    @property
+    def seq(self) -> int: ...
+    @property
+    def at(self) -> float: ...
+    @property
+    def line(self) -> str | None: ...
+    @property
+    def event(self) -> Event: ...
+
+
+class Facts(Protocol):
+    """What the log knows beside the events; see `LogReader`."""
+
+    def evidence(self, hash: bytes) -> list[Event]: ...
+    def query(self, sql: str, *parameters: Any) -> list[Any]: ...
+
+
+class Story:
+    """Tells events in their order. Knows who has been there already in this run."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self._seen: set[str] = set()
+        self._failed: dict[str, str] = {}  # actor -> why its turn just failed
+
+    def tell(self, row: Row) -> Iterator[Line]:
+        """The lines of one event; most events have none."""
+        try:
+            event = row.event
+        except ProtocolError as error:
+            yield Line(row.seq, row.at, "?", 0, 0, Mark.BAD, f"event {row.seq}: {error}")
+            return
+        if row.line is not None:
+            yield _line(row, event, Mark.SAID, row.line)
+            return
+        payload = event.payload if isinstance(event.payload, dict) else {}
+        if event.type == EventType.TURN_FAILED:
+            yield from self._turn_failed(row, event, payload)
+            return
+        told = self._lifecycle(event, payload)
+        if told is not None:
+            mark, text = told
+            yield _line(row, event, mark, text)
+
+    def _turn_failed(self, row: Row, event: Event, payload: dict[str, Any]) -> Iterator[Line]:
+        turn, reason = payload.get("turn"), str(payload.get("reason", ""))
+        yield from lost_lines(self._facts, row, event)
+        self._failed[event.actor] = reason
+        fate = self._fate(event.actor, turn)
+        yield _line(row, event, Mark.BAD, f"turn {turn} failed{fate}: {reason}")
+
+    def _fate(self, actor: str, turn: Any) -> str:
+        """What becomes of the input of a failed turn."""
+        if not isinstance(turn, int):
+            return ""
+        kind = self._facts.query(
+            "SELECT kind FROM turns t JOIN actors a ON a.id = t.actor"
+            " WHERE a.name = ? AND t.turn = ?",
+            actor,
+            turn,
+        )
+        if kind and kind[0][0] == "init":
+            return ""
+        dead = self._facts.query(
+            "SELECT id FROM dead_letters WHERE actor = ? AND turn = ?", actor, turn
+        )
+        if dead:
+            return f", its message is set aside as dead letter {dead[0][0]}"
+        return ", its message will be delivered again"
+
+    def _lifecycle(self, event: Event, payload: dict[str, Any]) -> tuple[Mark, str] | None:
+        actor = event.actor
+        match event.type:
+            case EventType.READY:
+                word = "restarted" if actor in self._seen else "started"
+                self._seen.add(actor)
+                return Mark.LIFE, f"{word}: incarnation {event.incarnation}{self._pid(event)}"
+            case EventType.EXITED:
+                return _exited(payload, self._failed.pop(actor, None))
+            case EventType.COMPONENT_CHANGED:
+                return Mark.LIFE, "its component has changed; it goes on with its state"
+            case EventType.REMOVED:
+                return Mark.LIFE, "no longer in the manifest"
+            case EventType.DECIDED:
+                return _decided(payload)
+        return None
+
+    def _pid(self, event: Event) -> str:
+        rows = self._facts.query(
+            "SELECT i.pid FROM incarnations i JOIN actors a ON a.id = i.actor"
+            " WHERE a.name = ? AND i.incarnation = ?",
+            event.actor,
+            event.incarnation,
+        )
+        return f", pid {rows[0][0]}" if rows and rows[0][0] else ""
+
+
+def lost_lines(facts: Facts, row: Row, event: Event) -> Iterator[Line]:
+    """What the actor had said in a turn that did not commit: it is in the evidence only."""
+    payload = event.payload if isinstance(event.payload, dict) else {}
+    hash = payload.get("evidence")
+    if not isinstance(hash, bytes):
+        return
+    for said in facts.evidence(hash):
+        text = log_text(said)
+        if text is not None:
+            turn = said.turn
+            yield Line(row.seq, row.at, event.actor, event.incarnation, turn, Mark.LOST, text)
+
+
+def log_text(event: Event) -> str | None:
+    """The log line that an event is, or None."""
+    payload = event.payload
+    if event.type == EventType.HOST_CALL and event.function == "log":
+        payload = payload[0] if isinstance(payload, list) and payload else None
+    elif event.type != EventType.LOG:
+        return None
+    if isinstance(payload, list) and len(payload) == 1 and isinstance(payload[0], str):
+        return payload[0]
+    return None
+
+
+def _line(row: Row, event: Event, mark: Mark, text: str) -> Line:
+    return Line(row.seq, row.at, event.actor, event.incarnation, event.turn, mark, text)
+
+
+def _exited(payload: dict[str, Any], failed: str | None) -> tuple[Mark, str]:
+    reason = str(payload.get("reason", ""))
+    match payload.get("kind"):
+        case "normal":
+            return Mark.LIFE, f"ended: {reason}"
+        case "shutdown":
+            return Mark.LIFE, "stopped" if reason == "stopped" else f"stopped: {reason}"
+    if failed is not None and reason in failed:
+        return Mark.BAD, "died of that"  # the line before has said it
+    return Mark.BAD, f"died: {reason}"
+
+
+def _decided(payload: dict[str, Any]) -> tuple[Mark, str] | None:
+    """A decision of the supervisor in plain words. See `supervisor/orders.Decision`."""
+
+    def fact(name: str) -> str:
+        return str(payload.get(name, "?"))
+
+    match payload.get("decision"):
+        case "restart" | "retry" as decision:
+            verb = "restarting" if decision == "restart" else "trying once more to start"
+            left, period_s = fact("left"), payload.get("period_s", 0)
+            return (
+                Mark.LIFE,
+                f"{verb} ({left} of {fact('intensity')} restarts in {period_s:g} s left)",
+            )
+        case "not-restarted":
+            return Mark.LIFE, f"not restarted: it is {fact('restart')}{_how(payload)}"
+        case "start-failed":
+            return Mark.BAD, f"failed to start: {fact('reason')}"
+        case "ignored":
+            return Mark.LIFE, "has nothing to run: its init asked to shut down"
+        case "gave-up":
+            text = f"gave up on {fact('child')}: more than {fact('intensity')} restarts"
+            return Mark.BAD, f"{text} in {fact('period_s')} s"
+        case "start-aborted":
+            return Mark.BAD, f"start given up: {fact('reason')}"
+        case "kill":
+            return Mark.BAD, f"killed: {fact('why')}"
+        case "operator":
+            return Mark.LIFE, f"{fact('call')} asked for"
+    return None
+
+
+def _how(payload: dict[str, Any]) -> str:
+    how = {"normal": " and ended by itself", "shutdown": " and was told to stop"}
+    return how.get(str(payload.get("exit")), "")
+
+
+class DeadLetters:
+    """Messages that could not be delivered at all; they have no event of their own."""
+
+    _SQL = (
+        "SELECT d.id, d.at, coalesce(s.name, 'client'), d.actor, d.reason, m.from_turn"
+        " FROM dead_letters d JOIN messages m ON m.id = d.message"
+        " LEFT JOIN actors s ON s.id = m.from_actor"
+        " WHERE d.id > ? AND d.turn IS NULL ORDER BY d.id"
+    )
+
+    def __init__(self, facts: Facts, after: int) -> None:
+        self._facts = facts
+        self._last = after
+
+    def news(self) -> Iterator[Line]:
+        for id, at, sender, to, reason, turn in self._facts.query(self._SQL, self._last):
+            self._last = id
+            text = f"its message to {to} is set aside as dead letter {id}: {reason}"
+            yield Line(0, at, sender, 0, turn or 0, Mark.BAD, text)
+
+
+def last_dead_letter(facts: Facts) -> int:
+    return int(facts.query("SELECT coalesce(max(id), 0) FROM dead_letters")[0][0])

@@ -1,0 +1,53 @@
+"""`theater send` and `theater request`: a message for an actor, and its answer."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from theater.cli.place import Place
+from theater.cli.terminal import Terminal
+from theater.errors import TheaterError
+from theater.values import visible
+
+
+class Usage(Exception):
+    """The command was called in a way that means nothing. Exit code 2."""
+
+
+def body(message: str | None, file: Path | None) -> bytes:
+    """The bytes to send: the argument's own, a file's, or what stdin gives."""
+    if (message is None) == (file is None):
+        raise Usage("give either MESSAGE or --file FILE")
+    if file is not None and str(file) != "-":
+        try:
+            return file.read_bytes()
+        except OSError as error:
+            raise TheaterError(f"{file}: {error.strerror}") from None
+    if message == "-" or file is not None:
+        return sys.stdin.buffer.read()
+    return os.fsencode(message or "")
+
+
+def send(terminal: Terminal, place: Place, actor: str, data: bytes) -> None:
+    system = place.system()
+    try:
+        system.send(actor, data)
+    finally:
+        system.close()
+    if terminal.err.is_terminal:
+        terminal.note(f"sent to {actor}")
+
+
+def request(terminal: Terminal, place: Place, actor: str, data: bytes, timeout_s: float) -> None:
+    system = place.system()
+    try:
+        answer = system.request(actor, data, timeout_s)
+    finally:
+        system.close()
+    if terminal.out.is_terminal:
+        shown = visible(answer.decode(errors="backslashreplace"), keep="\n\t")
+        terminal.print(shown.removesuffix("\n"))
+    else:
+        terminal.write(answer)
