@@ -15,6 +15,7 @@ import pytest
 from tests.worker.guests import FUEL, LIBC, MIB, FakeHost, compiled, engine, passing_through, start
 from theater.engine import SETTINGS
 from theater.errors import ComponentError
+from theater.worker.failure import LISTS_OUT_MAX_ITEMS
 from theater.worker.instance import Abort, GuestFailure, Instance
 
 GUEST = "test:one/guest"
@@ -376,6 +377,43 @@ def test_what_cannot_be_linked_is_refused_with_the_reason(wat: str, text: str) -
     with pytest.raises(ComponentError) as caught:
         start(wat)
     assert text in str(caught.value)
+
+
+def test_more_bytes_than_wasmtime_lets_out_of_a_guest_fail_with_the_number() -> None:
+    wat = passing_through(("list", "u8"), pages=150)
+    host = FakeHost(lambda _function, _args: b"")
+    instance = start(wat, host)
+    fits = bytes(LISTS_OUT_MAX_ITEMS - 1000)
+    assert instance.call("test:abi/guest", "run", [fits], FUEL)[0] == b""
+    assert host.calls[0][2] == [fits]
+    too_many = bytes(LISTS_OUT_MAX_ITEMS + 1000)
+    caught = failure(lambda: instance.call("test:abi/guest", "run", [too_many], FUEL))
+    assert caught.kind == "trap"
+    assert "more than 2,796,202 items" in caught.message
+    assert "limit of" not in caught.message
+
+
+def test_bytes_that_do_not_fit_the_address_space_are_refused_before_the_call() -> None:
+    """wasmtime would end the process when its copy of them cannot be allocated."""
+    wat = passing_through(("list", "u8"), pages=150)
+    compiled(wat)  # not in the child: a compile after a fork hangs
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            instance = start(wat)
+            limit = _mapped_bytes() + 300 * MIB
+            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+            try:
+                instance.call("test:abi/guest", "run", [bytes(4 * MIB)], FUEL)
+            except ValueError as error:
+                status = 0 if "no room" in str(error) else 2
+            instance.call("test:abi/guest", "run", [b"goes on"], FUEL)
+        except GuestFailure as error:  # its host answers None, which is no list
+            status = status or (0 if "list<u8> takes bytes" in error.message else 3)
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
 def test_a_file_that_is_no_artifact_is_refused(tmp_path: Path) -> None:

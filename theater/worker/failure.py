@@ -10,6 +10,10 @@ FailureKind = Literal["trap", "fuel", "exit", "memory"]
 # wasmtime's C API gives the trap code of a component call only as text.
 _OUT_OF_FUEL = "wasm trap: all fuel consumed by WebAssembly"
 _OVER_LIMIT = "exceeds memory limits"  # at instantiation: the smallest memory is too large
+_TOO_MUCH_DATA = "fuel allocated for hostcalls has been exhausted"
+# wasmtime charges 48 bytes for each item of a list that leaves the guest, of 128 MiB per call,
+# and its C API cannot change that.
+LISTS_OUT_MAX_ITEMS = (128 << 20) // 48
 _BACKTRACE = "error while executing at wasm backtrace:"
 _FRAME = re.compile(r"^\s*\d+:\s+0x[0-9a-f]+ - (.*)$")
 _FRAMES_MAX = 64
@@ -50,12 +54,22 @@ def split_error(text: str) -> tuple[str, list[str]]:
         line.strip() for line in head.splitlines() if line.strip() and not _FRAME.match(line)
     )
     cause = "; ".join(re.sub(r"^\d+: ", "", line.strip()) for line in cause.splitlines())
+    if cause.endswith(_TOO_MUCH_DATA):
+        cause = (
+            f"handed out lists of more than {LISTS_OUT_MAX_ITEMS:,} items (bytes of a message or "
+            "state) in one call, which is all that wasmtime lets through"
+        )
     return cause.removeprefix("wasm trap: "), frames[:_FRAMES_MAX]
 
 
 def is_trap(text: str) -> bool:
     """Whether guest code was running when wasmtime gave up (else the component cannot link)."""
     return text.startswith(_BACKTRACE) or "wasm trap: " in text
+
+
+def stopped_by_code(text: str) -> bool:
+    """Whether an instruction of the guest's trapped (else a rule of the component model did)."""
+    return "wasm trap: " in text.rpartition("\n\nCaused by:\n")[2]
 
 
 def kind_of(text: str, fuel_left: int) -> FailureKind:

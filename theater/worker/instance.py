@@ -36,6 +36,7 @@ from theater.worker.failure import (
     is_trap,
     kind_of,
     split_error,
+    stopped_by_code,
 )
 from theater.worker.imports import Host, Imports, without_version
 
@@ -94,9 +95,9 @@ class Instance:
     def call(self, interface: str, function: str, args: list[Any], fuel: int) -> tuple[Any, int]:
         """Call an export; (its value, fuel burnt).
 
-        Raises GuestFailure (with the fuel burnt as far as wasmtime had counted it: it counts per
-        stretch of code, and a trap ends one in the middle), the Abort a host function raised, LookupError
-        for an export that is not there, TypeError or ValueError for unfit arguments.
+        Raises GuestFailure, the Abort a host function raised, LookupError for an export that is
+        not there, TypeError or ValueError for unfit arguments. The fuel of a GuestFailure is what
+        wasmtime had counted: it counts per stretch of code, and a trap ends one in the middle.
         """
         if self._running:
             raise RuntimeError(
@@ -216,7 +217,7 @@ class Instance:
             raise ComponentError(f"the component cannot be instantiated: {cause}")
         if kind == "fuel":
             cause = f"used up its fuel of {used:,}"
-        elif kind == "trap" and self._memory_is_nearly_full():
+        elif kind == "trap" and stopped_by_code(text) and self._memory_is_nearly_full():
             cause += (
                 f" (its memory had grown close to the limit of {self._memory_bytes >> 20} MiB; "
                 "it may have run out)"
