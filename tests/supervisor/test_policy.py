@@ -11,9 +11,11 @@ from tests.supervisor.policy_simulation import (
 )
 from theater.spec import SupervisorSpec
 from theater.supervisor.policy import (
+    Ended,
     Event,
     Exited,
     ExitKind,
+    KillAll,
     Phase,
     Ready,
     Start,
@@ -86,3 +88,19 @@ def test_hundred_levels_of_supervisors_come_up_and_go_down() -> None:
     assert sim.row("x").phase is Phase.RUNNING
     sim.send(ShutdownAll())
     assert work(sim.obey("x")) == ["ended: shut down"]
+
+
+def test_after_the_end_nothing_is_ordered() -> None:
+    sim = flat("a").begin()
+    sim.send(KillAll())
+    sim.exit("a")
+    for event in (Tick(), ShutdownAll(), KillAll(), Start(), Ready("a", 1)):
+        assert step(sim.state, event, sim.now_s)[1] == []
+
+
+def test_ended_is_the_last_action() -> None:
+    state = initial(flat("a").spec, {})
+    step(state, Start(), 1.0)
+    step(state, Ready("a", 1), 1.0)
+    step(state, ShutdownAll(), 1.0)
+    assert isinstance(step(state, Exited("a", 1, CRASH, "over"), 2.0)[1][-1], Ended)
