@@ -13,6 +13,7 @@ from typing import Any
 from wasmtime import Engine
 from wasmtime import _ffi as ffi
 from wasmtime import component as wc
+from wasmtime.component import _types as wt
 
 VAL_BYTES = ctypes.sizeof(ffi.wasmtime_component_val_t)
 ENTRY_BYTES = ctypes.sizeof(ffi.wasmtime_component_valrecord_entry_t)
@@ -21,9 +22,29 @@ OF = ffi.wasmtime_component_val_t.of.offset
 # The offsets below are written into struct formats; another wasmtime might move them.
 assert (VAL_BYTES, ENTRY_BYTES, NAME_BYTES, OF) == (32, 48, 16, 8), "wasmtime's C values changed"
 
+# kind on the C side, struct format, lowest, highest
+INTEGERS: dict[type[wt.ValType], tuple[int, str, int, int]] = {
+    wt.S8: (ffi.WASMTIME_COMPONENT_S8.value, "b", -(1 << 7), (1 << 7) - 1),
+    wt.U8: (ffi.WASMTIME_COMPONENT_U8.value, "B", 0, (1 << 8) - 1),
+    wt.S16: (ffi.WASMTIME_COMPONENT_S16.value, "h", -(1 << 15), (1 << 15) - 1),
+    wt.U16: (ffi.WASMTIME_COMPONENT_U16.value, "H", 0, (1 << 16) - 1),
+    wt.S32: (ffi.WASMTIME_COMPONENT_S32.value, "i", -(1 << 31), (1 << 31) - 1),
+    wt.U32: (ffi.WASMTIME_COMPONENT_U32.value, "I", 0, (1 << 32) - 1),
+    wt.S64: (ffi.WASMTIME_COMPONENT_S64.value, "q", -(1 << 63), (1 << 63) - 1),
+    wt.U64: (ffi.WASMTIME_COMPONENT_U64.value, "Q", 0, (1 << 64) - 1),
+}
+FLOATS: dict[type[wt.ValType], tuple[int, str]] = {
+    wt.F32: (ffi.WASMTIME_COMPONENT_F32.value, "f"),
+    wt.F64: (ffi.WASMTIME_COMPONENT_F64.value, "d"),
+}
+
 # All of this process's memory, so that struct can read and write at any address: one C call
 # of 0.1 us where a chain of ctypes field accesses takes 2.
 MEMORY = memoryview((ctypes.c_char * (1 << 56)).from_address(0)).cast("B")
+
+
+class Unsupported(Exception):
+    """A type that this host cannot carry; the text says which and why."""
 
 
 class Arena:
