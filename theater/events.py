@@ -57,8 +57,10 @@ class EventType(StrEnum):
     DECIDED = "decided"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that triples the time to make one, and the broker makes many
 class Event:
+    """An event as fields."""
+
     actor: str
     incarnation: int
     turn: int
@@ -92,18 +94,16 @@ def decode(data: bytes) -> Event:
     """Read event bytes; anything but a well-formed event is a ProtocolError."""
     try:
         fields = msgpack.unpackb(data, strict_map_key=False)
-        version, actor, incarnation, turn, index, type, interface, function, payload = fields
+        version, actor, incarnation, turn, index, type_, interface, function, payload = fields
     except (ValueError, TypeError, msgpack.UnpackException, RecursionError) as error:
         raise ProtocolError(f"not an event: {error}") from None
     if version != FORMAT:
         raise ProtocolError(f"event format {version!r} is not {FORMAT}")
-    for text in (actor, type, interface, function):
-        if not isinstance(text, str):
-            raise ProtocolError(f"not an event: {text!r} where a name belongs")
-    for number in (incarnation, turn, index):
-        if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < 1 << 62:
-            raise ProtocolError(f"not an event: {number!r} where a number belongs")
-    return Event(actor, incarnation, turn, index, type, interface, function, payload)
+    names = type(actor) is type(type_) is type(interface) is type(function) is str
+    numbers = type(incarnation) is type(turn) is type(index) is int
+    if not names or not numbers or min(incarnation, turn, index) < 0:
+        raise ProtocolError("not an event: a name or a number is none")
+    return Event(actor, incarnation, turn, index, type_, interface, function, payload)
 
 
 def content_hash(content: bytes) -> bytes:

@@ -11,6 +11,7 @@ import struct
 
 _LENGTH = struct.Struct("<I")
 FULL_BYTES = 4 * 1024 * 1024  # from here on the worker waits for acknowledgements
+WORTH_CLEARING_BYTES = 256 * 1024
 
 
 class BlackBox:
@@ -24,7 +25,8 @@ class BlackBox:
         self.size += len(event) + 4
 
     def clear(self) -> None:
-        """Everything recorded has been acknowledged."""
-        if self.size:
+        """Everything recorded has been acknowledged. Whoever reads the box skips what committed,
+        so it is emptied only when that is worth the price of it."""
+        if self.size > WORTH_CLEARING_BYTES:
             os.ftruncate(self._descriptor, 0)
             self.size = 0
