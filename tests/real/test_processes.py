@@ -94,7 +94,7 @@ def test_an_open_turn_is_interrupted_when_the_system_dies(theater: Theater) -> N
 
 def test_two_systems_cannot_run_on_one_data_directory(theater: Theater) -> None:
     system = theater.up(actor("a"))
-    with pytest.raises(Refused, match="running on .* already"):
+    with pytest.raises(Refused, match=r"running on .* already"):
         System.start(theater.manifest)
     assert system.request("a", b"echo on") == b"on"
 

@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from theater.broker.actors import REQUEST, Actor, Handed
-from theater.broker.turns import ToRoot, Turns
+from theater.broker.book import ToRoot
+from theater.broker.handing import take_back
+from theater.broker.turns import Turns
 from theater.errors import ProtocolError
 from theater.events import EventType, content_hash, decode
 from theater.wire import pack
@@ -88,7 +90,7 @@ def bury(turns: Turns, actor: Actor, death: Death, box: bytes, now_s: float) -> 
         if failure is not None:
             reason, kind = failure_text(failure), "crash"
         events = found.events(handed.turn, actor.current.index if actor.current else 0)
-        turns.take_back(actor)
+        take_back(actor)
         _judge(turns, actor, handed, death, events, failure is not None, reason, now_s)
     turns.lifecycle(actor, EventType.EXITED, {"reason": reason, "kind": kind})
     turns.batch.incarnation_ended.append((turns.at, reason, actor.id, actor.incarnation))

@@ -15,15 +15,16 @@ from typing import Any
 import zmq
 
 from theater import wire
-from theater.broker import register
+from theater.broker import handing, register
 from theater.broker.actors import Actor
 from theater.broker.batch import Batch
+from theater.broker.book import ChainPart, ToClient, ToRoot, ToWorker
 from theater.broker.burial import BOX_MAX, Death, bury
 from theater.broker.clients import Clients
 from theater.broker.links import Hello, Links, parse_peer
 from theater.broker.log import Log
 from theater.broker.steps import BadStep
-from theater.broker.turns import ChainPart, ToClient, ToRoot, ToWorker, Turns, input_message
+from theater.broker.turns import Turns
 from theater.clock import SteadyClock
 from theater.errors import ProtocolError
 from theater.events import EventType
@@ -131,7 +132,7 @@ class Broker:
 
     def _timeout_s(self) -> float | None:
         deadlines = (
-            self._turns.next_deadline_s(),
+            handing.next_deadline_s(self._turns.actors.values()),
             self._clients.next_deadline_s(),
             self._commit_by_s,
         )
@@ -147,7 +148,7 @@ class Broker:
         self._next_timer_s = now_s + TIMER_S
         self._turns.time_out(now_s)
         self._clients.time_out(now_s)
-        for actor in self._turns.late(now_s):
+        for actor in handing.late(self._turns.actors.values(), now_s):
             actor.due_s = None
             seconds = actor.settings.turn_timeout_s
             turn = actor.handed[0].turn if actor.handed else actor.committed[0]
@@ -240,7 +241,7 @@ class Broker:
                 },
             )
         ]
-        messages.extend(input_message(actor, handed) for handed in actor.handed)
+        messages.extend(handing.input_message(actor, handed) for handed in actor.handed)
         if actor.current is not None and actor.current.answered is not None:
             index, value = actor.current.answered
             messages.append(("answer", actor.current.turn, index, value))
@@ -389,7 +390,7 @@ class Broker:
             if actor.mailbox.wants_refill():
                 rows = self._log.mailbox_after(actor.id, actor.mailbox.last_loaded, WINDOW_ROWS)
                 register.load_window(actor, rows)
-            inputs = self._turns.hand_out(actor, now_s)
+            inputs = handing.hand_out(actor, now_s)
             if inputs and actor.route is not None:
                 frames.setdefault(actor.route, []).extend(inputs)
         for route, messages in frames.items():

@@ -6,22 +6,20 @@ only then lets `out` leave.
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import msgpack
 
 from theater import addresses
 from theater.broker import steps
-from theater.broker.actors import INIT, REQUEST, SEND, Actor, Ask, Handed, OpenTurn
-from theater.broker.batch import Batch
+from theater.broker.actors import REQUEST, SEND, Actor, Ask, Handed, OpenTurn
+from theater.broker.book import ChainPart, ToClient, ToWorker
 from theater.broker.mailbox import Message
+from theater.broker.post import Post
 from theater.broker.steps import BadStep, Step
-from theater.chain import link
 from theater.events import (
     CHAIN_CODE,
-    INLINE_MAX,
     EventType,
     content_hash,
     encode,
@@ -29,66 +27,10 @@ from theater.events import (
 )
 from theater.wire import pack
 
-CREDIT = 64  # inputs in a worker's hands
-CREDIT_BYTES = 4 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class ToWorker:
-    """One message for the worker that runs an actor now; dropped if none is connected."""
-
-    actor: Actor
-    message: tuple[Any, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ChainPart:
-    """An answer that is a part of the log: events `first` to `last`, read after the commit."""
-
-    actor: Actor
-    turn: int
-    index: int
-    first: int
-    last: int
-
-
-@dataclass(frozen=True, slots=True)
-class ToClient:
-    """The answer to the request that a client made under its own id `client`."""
-
-    client: str
-    value: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class ToRoot:
-    message: tuple[Any, ...]
-
-
-Out = ToWorker | ChainPart | ToClient | ToRoot
-
 
 @dataclass(slots=True)
-class Turns:
-    """All actors, and what has been decided since the last commit."""
-
-    message_max: int
-    state_max: int
-    next_seq: int = 1
-    next_message: int = 1
-    next_dead_letter: int = 1
-    next_evidence: int = 1
-    actors: dict[str, Actor] = field(default_factory=dict)
-    by_id: dict[int, Actor] = field(default_factory=dict)
-    batch: Batch = field(default_factory=Batch)
-    out: list[Out] = field(default_factory=list)
-    touched: dict[str, Actor] = field(default_factory=dict)  # may be handed inputs
-    at: float = 0.0  # Unix time written beside the rows of this batch
-    closing: bool = False  # the system goes down: stopped actors collect messages
-
-    def add(self, actor: Actor) -> None:
-        self.actors[actor.name] = actor
-        self.by_id[actor.id] = actor
+class Turns(Post):
+    """What steps, answers and deadlines do."""
 
     # Steps
 
@@ -121,7 +63,7 @@ class Turns:
                 line = _text(event.payload)
             elif event.function == "log" and event.type == EventType.HOST_CALL:
                 line = _text(event.payload[0])
-            self._append(
+            self.append(
                 actor, event.incarnation, turn, event.index, event.type, event.function, line, data
             )
         actor.committed = (turn, number)
@@ -130,7 +72,7 @@ class Turns:
         shut_down = False
         for effect in checked.effects:
             if effect.function == "send":
-                self._send(actor, turn, effect.index, effect.to, effect.body)
+                self.deliver(actor, turn, effect.index, effect.to, effect.body, SEND)
             else:
                 shut_down = True
         if checked.ask is not None:
@@ -152,44 +94,6 @@ class Turns:
                 settings.send_to, actor.name, to, actor.senders
             ):
                 raise BadStep(f"it sent to {to!r}, which its manifest does not grant")
-
-    def _append(
-        self,
-        actor: Actor,
-        incarnation: int,
-        turn: int,
-        index: int,
-        type: str,
-        function: str,
-        line: str | None,
-        data: bytes,
-    ) -> None:
-        actor.head = link(actor.head, data)
-        self.batch.events.append(
-            (
-                self.next_seq,
-                actor.id,
-                actor.length,
-                incarnation,
-                turn,
-                index,
-                type,
-                function,
-                line,
-                data,
-                actor.head,
-                self.at,
-            )
-        )
-        self.next_seq += 1
-        actor.length += 1
-
-    def lifecycle(self, actor: Actor, type: EventType, payload: dict[str, Any]) -> None:
-        """An event that the supervisor or the broker adds to an actor's chain."""
-        data = encode(
-            actor.name, actor.incarnation, 0, actor.length, type, "theater", type, payload
-        )
-        self._append(actor, actor.incarnation, 0, actor.length, type, type, None, data)
 
     # Turns
 
@@ -223,7 +127,7 @@ class Turns:
             self._ask_row(actor, step.turn, ask, None, None)
             self.answer(actor, {"err": f"cycle: {' → '.join(cycle)}"}, now_s)
             return
-        message_id, error = self._deliver(actor, step.turn, event.index, to, body, REQUEST)
+        message_id, error = self.deliver(actor, step.turn, event.index, to, body, REQUEST)
         timeout_s = actor.settings.request_timeout_s
         self._ask_row(actor, step.turn, ask, message_id, timeout_s)
         if error is not None:
@@ -271,159 +175,6 @@ class Turns:
             actor.due_s = now_s + actor.settings.turn_timeout_s
         else:
             actor.due_s = now_s + actor.settings.turn_timeout_s if actor.handed else None
-
-    def consume(self, actor: Actor, handed: Handed, status: str) -> None:
-        message = handed.message
-        assert message is not None
-        actor.mailbox.consumed(message)
-        self.batch.consumed.append((status, handed.turn, message.id))
-        if actor.blocking and not actor.mailbox.is_full():
-            for name in actor.blocking:
-                sender = self.actors.get(name)
-                if sender is not None:
-                    sender.blocked_on.discard(actor.name)
-                    self.touched[name] = sender
-            actor.blocking.clear()
-
-    def turn_row(
-        self,
-        actor: Actor,
-        handed: Handed,
-        status: str,
-        done_steps: int,
-        fuel: int | None = None,
-        reason: str | None = None,
-    ) -> None:
-        message = handed.message
-        self.batch.turns.append(
-            (
-                actor.id,
-                handed.turn,
-                handed.kind,
-                message.id if message else None,
-                status,
-                actor.incarnation,
-                done_steps,
-                message.deliveries if message else actor.init_deliveries,
-                actor.state,
-                fuel,
-                reason,
-                self.at,
-            )
-        )
-
-    def ready(self, actor: Actor) -> None:
-        self.lifecycle(actor, EventType.READY, {})
-        self.batch.incarnation_ready.append((self.at, actor.id, actor.incarnation))
-        self.out.append(ToRoot(("ready", actor.name, actor.incarnation)))
-
-    # Messages
-
-    def _send(self, actor: Actor, turn: int, index: int, to: str, body: bytes) -> None:
-        self._deliver(actor, turn, index, to, body, SEND)
-
-    def _deliver(
-        self, sender: Actor, turn: int, index: int, to: str, body: bytes, kind: str
-    ) -> tuple[int, str | None]:
-        """Make a message a row. Returns its id, and why it became a dead letter if it did."""
-        target = self.actors.get(to)
-        error = self._why_not(target, to)
-        if error is None and target is not None and target.mailbox.refuses():
-            error = f"mailbox-full: {to} has {target.mailbox.messages} messages waiting"
-        message = Message(self.next_message, kind, sender.name, turn, index, None, body)
-        self._message_row(message, target, to, sender.id, dead=error is not None)
-        if error is not None:
-            self.dead_letter(message, to, None, error, None, None)
-        else:
-            assert target is not None
-            self._put(target, message)
-            if sender.name not in target.senders:
-                target.senders.add(sender.name)
-                self.batch.senders.append((target.id, sender.name))
-                self.out.append(ToWorker(target, ("sender", sender.name)))
-            if sender is not target and target.mailbox.is_full():
-                sender.blocked_on.add(target.name)
-                target.blocking.add(sender.name)
-        return message.id, error
-
-    def deliver_from_client(
-        self, to: str, body: bytes, kind: str, client: str
-    ) -> tuple[int, str | None]:
-        """As `_deliver`, but what cannot be taken becomes no row: the client is told."""
-        target = self.actors.get(to)
-        error = self._why_not(target, to)
-        if len(body) > self.message_max:
-            error = f"too-large: {len(body)} bytes; a message has at most {self.message_max}"
-        elif error is None and target is not None and target.mailbox.is_full():
-            error = f"mailbox-full: {to} has {target.mailbox.messages} messages waiting"
-        if error is not None or target is None:
-            return 0, error
-        message = Message(self.next_message, kind, None, None, None, client, body)
-        self._message_row(message, target, to, None, dead=False)
-        self._put(target, message)
-        return message.id, None
-
-    def _why_not(self, target: Actor | None, to: str) -> str | None:
-        if target is None or target.phase == "removed":
-            return f"no-actor: there is no actor {to}"
-        if not target.takes_messages() and not self.closing:
-            return f"stopped: {to} is {target.phase}"
-        return None
-
-    def _put(self, target: Actor, message: Message) -> None:
-        target.mailbox.put(message)
-        self.touched[target.name] = target
-
-    def _message_row(
-        self, message: Message, target: Actor | None, to: str, sender: int | None, dead: bool
-    ) -> None:
-        body: bytes | None = message.body
-        if len(message.body) > INLINE_MAX:
-            message.body_hash = content_hash(message.body)
-            self.batch.blobs.append((message.body_hash, message.body))
-            body = None
-        self.batch.messages.append(
-            (
-                message.id,
-                message.kind,
-                target.id if target else None,
-                to,
-                sender,
-                message.sender_turn,
-                message.sender_index,
-                message.client,
-                len(message.body),
-                body,
-                message.body_hash,
-                "dead" if dead else "queued",
-                self.at,
-            )
-        )
-        self.next_message += 1
-
-    def dead_letter(
-        self,
-        message: Message | None,
-        actor: str,
-        turn: int | None,
-        reason: str,
-        state: bytes | None,
-        evidence: int | None,
-    ) -> None:
-        self.batch.dead_letters.append(
-            (
-                self.next_dead_letter,
-                message.id if message else None,
-                actor,
-                turn,
-                reason,
-                state,
-                evidence,
-                self.at,
-            )
-        )
-        self.next_dead_letter += 1
-        self.batch.count("dead_letters")
 
     # Answers
 
@@ -476,7 +227,7 @@ class Turns:
             ask.function,
             [payload],
         )
-        self._append(
+        self.append(
             actor,
             actor.incarnation,
             current.turn,
@@ -515,97 +266,6 @@ class Turns:
                     {"err": f"timeout: no answer from {ask.callee} within {seconds:g} s"},
                     now_s,
                 )
-
-    def next_deadline_s(self) -> float | None:
-        """When `time_out` or `late` has something to do."""
-        times = [
-            time_s
-            for actor in self.actors.values()
-            for time_s in (
-                actor.due_s,
-                actor.current.ask.deadline_s if actor.current and actor.current.ask else None,
-            )
-            if time_s is not None
-        ]
-        return min(times, default=None)
-
-    def late(self, now_s: float) -> list[Actor]:
-        """Actors whose worker owes something for too long."""
-        return [
-            actor
-            for actor in self.actors.values()
-            if actor.live and actor.due_s is not None and actor.due_s <= now_s
-        ]
-
-    def shift_deadlines(self, by_s: float) -> None:
-        """The broker itself stood still for `by_s`: nobody is to blame for that time."""
-        for actor in self.actors.values():
-            if actor.due_s is not None:
-                actor.due_s += by_s
-            ask = actor.current.ask if actor.current else None
-            if ask is not None and ask.deadline_s is not None:
-                ask.deadline_s += by_s
-
-    # Handing out
-
-    def hand_out(self, actor: Actor, now_s: float) -> list[tuple[Any, ...]]:
-        """The inputs that go to the worker now. Not durable: a number counts once it is used."""
-        if not self._may_hand(actor):
-            return []
-        inputs: list[tuple[Any, ...]] = []
-        if not actor.initialised:
-            if not actor.handed:
-                handed = Handed(actor.next_turn, INIT, None)
-                self._hand(actor, handed, now_s)
-                inputs.append(input_message(actor, handed))
-            return inputs
-        size = sum(len(h.message.body) for h in actor.handed if h.message)
-        while len(actor.handed) < CREDIT and (size < CREDIT_BYTES or not actor.handed):
-            message = actor.mailbox.hand()
-            if message is None:
-                break
-            handed = Handed(actor.next_turn, message.kind, message)
-            self._hand(actor, handed, now_s)
-            inputs.append(input_message(actor, handed))
-            size += len(message.body)
-        return inputs
-
-    def _may_hand(self, actor: Actor) -> bool:
-        if not actor.live or actor.route is None or actor.shut_down:
-            return False
-        if actor.phase == "stopping":
-            return False
-        return not actor.blocked_on or actor.mailbox.is_full()
-
-    def _hand(self, actor: Actor, handed: Handed, now_s: float) -> None:
-        if not actor.handed:
-            actor.due_s = now_s + actor.settings.turn_timeout_s
-        actor.handed.append(handed)
-        actor.next_turn += 1
-
-    def take_back(self, actor: Actor) -> None:
-        """What the worker was handed and did not finish stands at the front again."""
-        actor.mailbox.take_back(h.message for h in actor.handed if h.message is not None)
-        if actor.handed:
-            actor.next_turn = actor.handed[0].turn
-        actor.handed = deque()
-
-
-def input_message(actor: Actor, handed: Handed) -> tuple[Any, ...]:
-    message = handed.message
-    if message is None:
-        return ("input", handed.turn, INIT, 0, None, "", actor.initial_state, 0, [])
-    return (
-        "input",
-        handed.turn,
-        handed.kind,
-        message.id,
-        message.sender,
-        message.request_id() if message.kind == REQUEST else "",
-        message.body,
-        message.deliveries,
-        [],
-    )
 
 
 def _text(payload: Any) -> str | None:

@@ -7,6 +7,7 @@ nobody watches a system in the foreground any more, and root takes it down.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import struct
@@ -30,10 +31,8 @@ class Leash:
         if self._socket is None:
             return
         line = json.dumps({"event": event, **facts}).encode() + b"\n"
-        try:
+        with contextlib.suppress(OSError):  # gone or deaf; its end is heard when it is read
             self._socket.sendall(line)
-        except OSError:
-            pass  # gone or deaf; its end is heard when it is read
 
     def heard(self) -> list[str]:
         """The words that have arrived; "" when the other side is gone."""

@@ -184,10 +184,9 @@ class Root:
         self._forking[name] = incarnation
         self._started_at[name] = time.time()
         self._leash.tell("starting", {"actor": name, "incarnation": incarnation})
-        try:
+        # A dead zygote is told by its pidfd, and then the fork is asked for again.
+        with contextlib.suppress(OSError):
             spawn.ask_for_worker(self._zygote.socket, order, self._artifacts[actor.component], box)
-        except OSError:
-            pass  # the zygote is dead; its pidfd tells, and then the fork is asked for again
 
     def _from_zygote(self) -> None:
         while (report := spawn.receive(self._zygote.socket)) is not None:

@@ -1,0 +1,164 @@
+"""What the broker knows of all actors, and what it has decided since the last commit. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from theater.broker.actors import Actor, Handed
+from theater.broker.batch import Batch
+from theater.broker.mailbox import Message
+from theater.chain import link
+from theater.events import EventType, encode
+
+
+@dataclass(frozen=True, slots=True)
+class ToWorker:
+    """One message for the worker that runs an actor now; dropped if none is connected."""
+
+    actor: Actor
+    message: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChainPart:
+    """An answer that is a part of the log: events `first` to `last`, read after the commit."""
+
+    actor: Actor
+    turn: int
+    index: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class ToClient:
+    """The answer to the request that a client made under its own id `client`."""
+
+    client: str
+    value: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ToRoot:
+    message: tuple[Any, ...]
+
+
+Out = ToWorker | ChainPart | ToClient | ToRoot
+
+
+@dataclass(slots=True)
+class Book:
+    """All actors, and what has been decided since the last commit."""
+
+    message_max: int
+    state_max: int
+    next_seq: int = 1
+    next_message: int = 1
+    next_dead_letter: int = 1
+    next_evidence: int = 1
+    actors: dict[str, Actor] = field(default_factory=dict)
+    by_id: dict[int, Actor] = field(default_factory=dict)
+    batch: Batch = field(default_factory=Batch)
+    out: list[Out] = field(default_factory=list)
+    touched: dict[str, Actor] = field(default_factory=dict)  # may be handed inputs
+    at: float = 0.0  # Unix time written beside the rows of this batch
+    closing: bool = False  # the system goes down: stopped actors collect messages
+
+    def add(self, actor: Actor) -> None:
+        self.actors[actor.name] = actor
+        self.by_id[actor.id] = actor
+
+    def append(
+        self,
+        actor: Actor,
+        incarnation: int,
+        turn: int,
+        index: int,
+        type: str,
+        function: str,
+        line: str | None,
+        data: bytes,
+    ) -> None:
+        actor.head = link(actor.head, data)
+        self.batch.events.append(
+            (
+                self.next_seq,
+                actor.id,
+                actor.length,
+                incarnation,
+                turn,
+                index,
+                type,
+                function,
+                line,
+                data,
+                actor.head,
+                self.at,
+            )
+        )
+        self.next_seq += 1
+        actor.length += 1
+
+    def lifecycle(self, actor: Actor, type: EventType, payload: dict[str, Any]) -> None:
+        """An event that the supervisor or the broker adds to an actor's chain."""
+        data = encode(
+            actor.name, actor.incarnation, 0, actor.length, type, "theater", type, payload
+        )
+        self.append(actor, actor.incarnation, 0, actor.length, type, type, None, data)
+
+    def turn_row(
+        self,
+        actor: Actor,
+        handed: Handed,
+        status: str,
+        done_steps: int,
+        fuel: int | None = None,
+        reason: str | None = None,
+    ) -> None:
+        message = handed.message
+        self.batch.turns.append(
+            (
+                actor.id,
+                handed.turn,
+                handed.kind,
+                message.id if message else None,
+                status,
+                actor.incarnation,
+                done_steps,
+                message.deliveries if message else actor.init_deliveries,
+                actor.state,
+                fuel,
+                reason,
+                self.at,
+            )
+        )
+
+    def ready(self, actor: Actor) -> None:
+        self.lifecycle(actor, EventType.READY, {})
+        self.batch.incarnation_ready.append((self.at, actor.id, actor.incarnation))
+        self.out.append(ToRoot(("ready", actor.name, actor.incarnation)))
+
+    def dead_letter(
+        self,
+        message: Message | None,
+        actor: str,
+        turn: int | None,
+        reason: str,
+        state: bytes | None,
+        evidence: int | None,
+    ) -> None:
+        self.batch.dead_letters.append(
+            (
+                self.next_dead_letter,
+                message.id if message else None,
+                actor,
+                turn,
+                reason,
+                state,
+                evidence,
+                self.at,
+            )
+        )
+        self.next_dead_letter += 1
+        self.batch.count("dead_letters")

@@ -1,0 +1,107 @@
+"""Decide where a message goes: into a mailbox, or among the dead letters. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from theater.broker.actors import Actor, Handed
+from theater.broker.book import Book, ToWorker
+from theater.broker.mailbox import Message
+from theater.events import INLINE_MAX, content_hash
+
+
+@dataclass(slots=True)
+class Post(Book):
+    """The book, and what carries messages in it."""
+
+    def deliver(
+        self, sender: Actor, turn: int, index: int, to: str, body: bytes, kind: str
+    ) -> tuple[int, str | None]:
+        """Make a message a row. Returns its id, and why it became a dead letter if it did."""
+        target = self.actors.get(to)
+        error = self._why_not(target, to)
+        if error is None and target is not None and target.mailbox.refuses():
+            error = f"mailbox-full: {to} has {target.mailbox.messages} messages waiting"
+        message = Message(self.next_message, kind, sender.name, turn, index, None, body)
+        self._message_row(message, target, to, sender.id, dead=error is not None)
+        if error is not None:
+            self.dead_letter(message, to, None, error, None, None)
+        else:
+            assert target is not None
+            self._put(target, message)
+            if sender.name not in target.senders:
+                target.senders.add(sender.name)
+                self.batch.senders.append((target.id, sender.name))
+                self.out.append(ToWorker(target, ("sender", sender.name)))
+            if sender is not target and target.mailbox.is_full():
+                sender.blocked_on.add(target.name)
+                target.blocking.add(sender.name)
+        return message.id, error
+
+    def deliver_from_client(
+        self, to: str, body: bytes, kind: str, client: str
+    ) -> tuple[int, str | None]:
+        """As `deliver`, but what cannot be taken becomes no row: the client is told."""
+        target = self.actors.get(to)
+        error = self._why_not(target, to)
+        if len(body) > self.message_max:
+            error = f"too-large: {len(body)} bytes; a message has at most {self.message_max}"
+        elif error is None and target is not None and target.mailbox.is_full():
+            error = f"mailbox-full: {to} has {target.mailbox.messages} messages waiting"
+        if error is not None or target is None:
+            return 0, error
+        message = Message(self.next_message, kind, None, None, None, client, body)
+        self._message_row(message, target, to, None, dead=False)
+        self._put(target, message)
+        return message.id, None
+
+    def _why_not(self, target: Actor | None, to: str) -> str | None:
+        if target is None or target.phase == "removed":
+            return f"no-actor: there is no actor {to}"
+        if not target.takes_messages() and not self.closing:
+            return f"stopped: {to} is {target.phase}"
+        return None
+
+    def _put(self, target: Actor, message: Message) -> None:
+        target.mailbox.put(message)
+        self.touched[target.name] = target
+
+    def _message_row(
+        self, message: Message, target: Actor | None, to: str, sender: int | None, dead: bool
+    ) -> None:
+        body: bytes | None = message.body
+        if len(message.body) > INLINE_MAX:
+            message.body_hash = content_hash(message.body)
+            self.batch.blobs.append((message.body_hash, message.body))
+            body = None
+        self.batch.messages.append(
+            (
+                message.id,
+                message.kind,
+                target.id if target else None,
+                to,
+                sender,
+                message.sender_turn,
+                message.sender_index,
+                message.client,
+                len(message.body),
+                body,
+                message.body_hash,
+                "dead" if dead else "queued",
+                self.at,
+            )
+        )
+        self.next_message += 1
+
+    def consume(self, actor: Actor, handed: Handed, status: str) -> None:
+        message = handed.message
+        assert message is not None
+        actor.mailbox.consumed(message)
+        self.batch.consumed.append((status, handed.turn, message.id))
+        if actor.blocking and not actor.mailbox.is_full():
+            for name in actor.blocking:
+                sender = self.actors.get(name)
+                if sender is not None:
+                    sender.blocked_on.discard(actor.name)
+                    self.touched[name] = sender
+            actor.blocking.clear()
