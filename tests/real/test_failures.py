@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
 from tests.real.conftest import Theater, actor, eventually, gone
+from theater.broker.burial import read_box
 from theater.client import System
 from theater.errors import NotDelivered
+from theater.paths import box_name
 
 SMALL = "[child.limits]\nmemory = '4MiB'\nfuel = 50_000_000\nturn_timeout = 1\n"
 
@@ -167,13 +170,8 @@ def test_a_deaf_actor_is_killed_after_its_shutdown_time(theater: Theater) -> Non
     limits = "shutdown = 0.5\n[child.limits]\nfuel = 10_000_000_000_000\nturn_timeout = 600\n"
     system = theater.up(actor("deaf", extra=limits), actor("b"))
     system.send("deaf", b"loop")
-    eventually(
-        lambda: (
-            (system.data.boxes and any(os.scandir(system.data.boxes)))
-            and os.path.getsize(next(os.scandir(system.data.boxes)).path) >= 0
-        ),
-        "its box",
-    )
+    box = Path(system.data.boxes) / box_name("deaf", 1)
+    eventually(lambda: 2 in read_box(box.read_bytes()).turns, "the turn to begin")
     assert system.stop("deaf")
     row = system.wait_status("deaf", "stopped")
     assert row["pid"] is None
