@@ -1,0 +1,127 @@
+"""A pretended worker and log for the broker's pure decisions: no process, no socket, no file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from theater.broker import handing
+from theater.broker.actors import Actor, Settings
+from theater.broker.batch import Batch
+from theater.broker.book import ToWorker
+from theater.broker.mailbox import Mailbox
+from theater.broker.steps import CALLED, MESSAGES, RUNTIME
+from theater.broker.turns import Turns
+from theater.events import EventType, content_hash, state_ref
+from theater.spec import MailboxBounds
+from theater.worker.turn import TurnRecord, body_value
+
+LIMIT = 1 << 20
+
+
+def settings(**changes: Any) -> Settings:
+    facts: dict[str, Any] = {
+        "send_to": ("**",),
+        "may_send": True,
+        "max_events": 100,
+        "request_timeout_s": 5.0,
+        "turn_timeout_s": 30.0,
+        "turn_bytes": LIMIT,
+        "max_deliveries": 3,
+    }
+    return Settings(**{**facts, **changes})
+
+
+def make_turns(*names: str, bounds: MailboxBounds | None = None, **changes: Any) -> Turns:
+    """Actors that run, initialised, with a worker connected."""
+    turns = Turns(LIMIT, LIMIT)
+    for number, name in enumerate(names, 1):
+        mailbox = Mailbox(bounds or MailboxBounds())
+        actor = Actor(number, name, settings(**changes), mailbox, None, "c0ffee")
+        actor.initialised = True
+        actor.phase = "running"
+        turns.add(actor)
+        connect(actor)
+    return turns
+
+
+def connect(actor: Actor) -> None:
+    actor.incarnation += 1
+    actor.live, actor.route = True, b"route-" + actor.name.encode()
+
+
+class PretendedWorker:
+    """Records turns the way a worker does. `sent` holds the inputs it has been handed."""
+
+    def __init__(self, turns: Turns, actor: Actor) -> None:
+        self.turns = turns
+        self.actor = actor
+        self.inputs: list[tuple[Any, ...]] = []
+        self.state: bytes | None = None
+        self.record: TurnRecord | None = None
+
+    def take(self, now_s: float = 0.0) -> None:
+        self.inputs.extend(handing.hand_out(self.actor, now_s))
+
+    def begin(self) -> TurnRecord:
+        _, turn, kind, _id, _sender, request_id, body, _deliveries, _journal = self.inputs[0]
+        actor = self.actor
+        record = self.record = TurnRecord(actor.name, actor.incarnation, turn, LIMIT, LIMIT)
+        state = state_ref(actor.state)
+        record.know(actor.state)
+        value = body_value(body) if body is not None else None
+        parameters = {
+            "send": [value],
+            "request": [request_id, value],
+            "init": [actor.name],
+        }[kind]
+        record.add(EventType.WASM_CALL, *CALLED[kind], [state, parameters])
+        return record
+
+    def send(self, to: str, body: bytes) -> None:
+        assert self.record is not None
+        self.record.add(EventType.HOST_CALL, MESSAGES, "send", [[to, body], {"ok": None}])
+
+    def shutdown(self) -> None:
+        assert self.record is not None
+        self.record.add(EventType.HOST_CALL, RUNTIME, "shutdown", [[None], {"ok": None}])
+
+    def request(self, to: str, body: bytes, now_s: float = 0.0) -> None:
+        assert self.record is not None
+        self.record.add(EventType.HOST_CALL, MESSAGES, "request", [[to, body]])
+        self.commit(now_s)
+
+    def answered(self) -> None:
+        assert self.record is not None
+        self.record.answered()
+
+    def end(self, state: bytes | None, reply: bytes | None = None, now_s: float = 0.0) -> None:
+        assert self.record is not None
+        kind = self.inputs[0][2]
+        value = {"ok": [state, [reply]] if kind == "request" else [state]}
+        self.record.result(*CALLED[kind], value, state, 7)
+        self.commit(now_s)
+        self.inputs.pop(0)
+        self.record = None
+        assert self.actor.state == (None if state is None else content_hash(state))
+
+    def commit(self, now_s: float = 0.0) -> None:
+        assert self.record is not None
+        step, events, contents = self.record.cut()
+        turn = self.record.turn
+        self.turns.step(self.actor, turn, step, self.inputs[0][3], events, contents, now_s)
+
+
+def answers(turns: Turns) -> list[tuple[str, int, Any]]:
+    """(asker, turn, value) of the answers on their way to workers."""
+    return [
+        (item.actor.name, item.message[1], item.message[3])
+        for item in turns.out
+        if isinstance(item, ToWorker) and item.message[0] == "answer"
+    ]
+
+
+def commit(turns: Turns) -> Batch:
+    """Take what would be written, as the loop does."""
+    batch, turns.batch = turns.batch, Batch()
+    turns.out.clear()
+    return batch

@@ -1,0 +1,154 @@
+"""A step is believed in nothing that can be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.broker.pretend import PretendedWorker, commit, make_turns
+from theater.broker.steps import ACTOR, CLIENT, MESSAGES, RUNTIME, BadStep
+from theater.broker.turns import Turns
+from theater.errors import ProtocolError
+from theater.events import EventType, content_hash, encode, ref
+
+CALL = (EventType.WASM_CALL, CLIENT, "handle-send", [None, [b"hi"]])
+RESULT = (EventType.WASM_RESULT, CLIENT, "handle-send", [{"ok": [None]}, 7])
+
+
+def with_input() -> tuple[Turns, PretendedWorker]:
+    turns = make_turns("a", "b", send_to=("b",))
+    turns.deliver_from_client("a", b"hi", "send", "id-1")
+    worker = PretendedWorker(turns, turns.actors["a"])
+    worker.take()
+    commit(turns)
+    return turns, worker
+
+
+def events(*parts: tuple[Any, ...], actor: str = "a", incarnation: int = 1, turn: int = 1) -> Any:
+    return [encode(actor, incarnation, turn, index, *part) for index, part in enumerate(parts)]
+
+
+def host(function: str, arguments: Any, *answer: Any, interface: str = MESSAGES) -> tuple[Any, ...]:
+    return (EventType.HOST_CALL, interface, function, [arguments, *answer])
+
+
+BAD: dict[str, Callable[[], dict[str, Any]]] = {
+    "no event": lambda: {"events": []},
+    "garbage for an event": lambda: {"events": [b"\xc1"]},
+    "an event that is not bytes": lambda: {"events": [7]},
+    "a later step": lambda: {"step": 1},
+    "a later turn": lambda: {"turn": 2, "events": events(CALL, RESULT, turn=2)},
+    "another input": lambda: {"input_id": 99},
+    "another actor's event": lambda: {"events": events(CALL, RESULT, actor="b")},
+    "an older incarnation's event": lambda: {"events": events(CALL, RESULT, incarnation=0)},
+    "an event index missing": lambda: {"events": events(CALL, RESULT)[1:]},
+    "no call at the beginning": lambda: {"events": events(RESULT)},
+    "no end": lambda: {"events": events(CALL)},
+    "another body": lambda: {
+        "events": events((EventType.WASM_CALL, CLIENT, "handle-send", [None, [b"ho"]]), RESULT)
+    },
+    "another state": lambda: {
+        "events": events(
+            (EventType.WASM_CALL, CLIENT, "handle-send", [ref(b"s" * 32), [b"hi"]]), RESULT
+        )
+    },
+    "another function": lambda: {
+        "events": events((EventType.WASM_CALL, ACTOR, "init", [None, ["a"]]), RESULT)
+    },
+    "a send that is not granted": lambda: {
+        "events": events(CALL, host("send", ["c", b"x"], {"ok": None}), RESULT)
+    },
+    "a send to no name": lambda: {
+        "events": events(CALL, host("send", [7, b"x"], {"ok": None}), RESULT)
+    },
+    "a send of no bytes": lambda: {
+        "events": events(CALL, host("send", ["b", 7], {"ok": None}), RESULT)
+    },
+    "a send of content that is not there": lambda: {
+        "events": events(CALL, host("send", ["b", ref(b"h" * 32)], {"ok": None}), RESULT)
+    },
+    "a request that is not granted": lambda: {"events": events(CALL, host("request", ["c", b"x"]))},
+    "an ask that is none": lambda: {"events": events(CALL, host("send", ["b", b"x"]))},
+    "an ask in the middle": lambda: {"events": events(CALL, host("request", ["b", b""]), RESULT)},
+    "an answer of its own": lambda: {
+        "events": events(CALL, (EventType.HOST_ANSWER, MESSAGES, "request", [1]), RESULT)
+    },
+    "a lifecycle event": lambda: {
+        "events": events(CALL, (EventType.STARTED, "theater", "started", {}), RESULT)
+    },
+    "an Err as a result": lambda: {
+        "events": events(CALL, (EventType.WASM_RESULT, CLIENT, "handle-send", [{"err": "no"}, 7]))
+    },
+    "a state that is not there": lambda: {
+        "events": events(
+            CALL, (EventType.WASM_RESULT, CLIENT, "handle-send", [{"ok": [ref(b"h" * 32)]}, 7])
+        )
+    },
+    "a state that is no reference": lambda: {
+        "events": events(CALL, (EventType.WASM_RESULT, CLIENT, "handle-send", [{"ok": [b"s"]}, 7]))
+    },
+    "a held call before the turn's call": lambda: {
+        "events": events(host("shutdown", [None], {"ok": None}, interface=RUNTIME), CALL, RESULT)
+    },
+    "a content that is not bytes": lambda: {"blobs": ["text"]},
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_step_that_does_not_fit_is_refused_and_changes_nothing(case: str) -> None:
+    turns, worker = with_input()
+    facts: dict[str, Any] = {
+        "turn": 1,
+        "step": 0,
+        "input_id": 1,
+        "events": events(CALL, RESULT),
+        "blobs": [],
+        **BAD[case](),
+    }
+    before = (worker.actor.head, worker.actor.length, worker.actor.state, turns.next_seq)
+    with pytest.raises(ProtocolError):
+        turns.step(
+            worker.actor,
+            facts["turn"],
+            facts["step"],
+            facts["input_id"],
+            facts["events"],
+            facts["blobs"],
+            0.0,
+        )
+    assert turns.batch.is_empty() and not turns.out
+    assert before == (worker.actor.head, worker.actor.length, worker.actor.state, turns.next_seq)
+
+
+def test_the_same_step_without_the_fault_is_taken() -> None:
+    turns, worker = with_input()
+    turns.step(worker.actor, 1, 0, 1, events(CALL, RESULT), [], 0.0)
+    assert len(turns.batch.events) == 2
+
+
+def test_a_step_that_comes_again_is_acknowledged_and_not_applied() -> None:
+    turns, worker = with_input()
+    turns.step(worker.actor, 1, 0, 1, events(CALL, RESULT), [], 0.0)
+    commit(turns)
+    turns.step(worker.actor, 1, 0, 1, events(CALL, RESULT), [], 0.0)
+    assert turns.batch.is_empty()
+    assert [item.message for item in turns.out] == [("ack", 1, 0)]  # type: ignore[union-attr]
+
+
+def test_what_a_guest_does_while_it_starts_may_come_before_the_call() -> None:
+    turns, worker = with_input()
+    random = host("get-random-u64", [], 7, interface="wasi:random/random")
+    turns.step(worker.actor, 1, 0, 1, events(random, CALL, RESULT), [], 0.0)
+    assert len(turns.batch.events) == 3
+
+
+def test_a_content_is_stored_under_the_hash_the_broker_makes() -> None:
+    turns, worker = with_input()
+    state = b"s" * 5000
+    result = (EventType.WASM_RESULT, CLIENT, "handle-send", [{"ok": [ref(content_hash(state))]}, 7])
+    turns.step(worker.actor, 1, 0, 1, events(CALL, result), [state], 0.0)
+    assert turns.batch.blobs == [(content_hash(state), state)]
+    with pytest.raises(BadStep):
+        turns.step(worker.actor, 2, 0, 2, events(CALL, result, turn=2), [], 0.0)

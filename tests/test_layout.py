@@ -1,0 +1,59 @@
+"""The shape of the code: who may import whom."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "theater"
+# cli and client are no processes of the system: they start it and talk to it.
+MAY_IMPORT = {
+    "supervisor": set(),
+    "broker": set(),
+    "worker": set(),
+    "client": {"supervisor"},
+    "cli": {"client", "supervisor"},
+    "": set(),
+}
+FOLDERS = MAY_IMPORT.keys() - {""}
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def imported(file: Path) -> set[str]:
+    """The folders of theater that a file imports from, at any depth of its code."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        names: list[str] = []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == "theater" and len(parts) > 1 and parts[1] in FOLDERS:
+                found.add(parts[1])
+    return found
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
+def test_folders_import_the_root_and_not_each_other(file: Path) -> None:
+    parts = file.relative_to(PACKAGE).parts
+    folder = parts[0] if len(parts) > 1 else ""
+    if file.name == "__main__.py" and folder == "":
+        folder = "cli"  # `python -m theater` is the command line
+    assert imported(file) <= {folder} | MAY_IMPORT[folder]
+
+
+def test_files_at_the_root_do_no_work_of_their_own() -> None:
+    forbidden = {"socket", "subprocess", "zmq", "sqlite3", "time", "threading", "multiprocessing"}
+    for file in PACKAGE.glob("*.py"):
+        if file.name == "linux.py":  # thin names for kernel calls
+            continue
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                names = {alias.name.split(".")[0] for alias in node.names}
+                assert not names & forbidden, f"{file.name} imports {names & forbidden}"
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                assert node.module.split(".")[0] not in forbidden, f"{file.name}: {node.module}"
