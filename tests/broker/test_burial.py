@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.broker.pretend import PretendedWorker, answers, commit, connect, make_turns
-from theater.broker.book import ToRoot
+from theater.broker.book import ToClient, ToRoot
 from theater.broker.burial import Death, bury, read_box
 from theater.broker.turns import Turns
 from theater.events import EventType, encode
@@ -39,7 +39,7 @@ def started(max_deliveries: int = 3) -> tuple[Turns, PretendedWorker]:
 
 @pytest.mark.parametrize(
     ("begun", "death", "failed", "stepped"),
-    itertools.product([False, True], [LOST, STOPPED], [False, True], [False, True]),
+    list(itertools.product([False, True], [LOST, STOPPED], [False, True], [False, True])),
 )
 def test_what_happens_to_the_turn(begun: bool, death: Death, failed: bool, stepped: bool) -> None:
     turns, worker = started()
@@ -80,7 +80,7 @@ def test_a_message_that_kills_is_set_aside_at_max_deliveries_and_the_asker_is_to
             commit(turns)
             connect(worker.actor)
             worker.take()
-    values = [item.value for item in turns.out if hasattr(item, "client")]
+    values = [item.value for item in turns.out if isinstance(item, ToClient)]
     assert values == [{"err": "failed: a: killed by SIGKILL, delivered 2 times"}]
 
 

@@ -49,7 +49,7 @@ def gone(pids: set[int]) -> bool:
 
 def _runs(pid: int) -> bool:
     with contextlib.suppress(psutil.Error):
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     return False
 
 

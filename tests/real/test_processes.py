@@ -158,7 +158,7 @@ def test_two_hundred_actors_come_and_go_without_a_trace(theater: Theater) -> Non
 
 
 def stranger(path: str) -> zmq.Socket[bytes]:
-    socket_ = zmq.Context.instance().socket(zmq.DEALER)
+    socket_: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
     socket_.setsockopt(zmq.LINGER, 0)
     socket_.connect(f"ipc://{path}")
     return socket_

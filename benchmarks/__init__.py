@@ -1,0 +1,1 @@
+"""The harness: figures of Theater beside their floors, measured in one run."""
