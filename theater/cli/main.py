@@ -16,7 +16,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from theater import __version__
-from theater.cli.place import Place
+from theater.cli.place import Place, Usage
 from theater.cli.terminal import Terminal
 from theater.errors import ManifestError, TheaterError
 
@@ -48,7 +48,7 @@ LongManifest = Annotated[
 ]
 ManifestArgument = Annotated[
     Path | None,
-    typer.Argument(metavar="[MANIFEST]", help="Else theater.toml or manifest.toml here or above."),
+    typer.Argument(metavar="MANIFEST", help="Else theater.toml or manifest.toml here or above."),
 ]
 Data = Annotated[
     Path | None,
@@ -57,7 +57,8 @@ Data = Annotated[
 Debug = Annotated[
     bool, typer.Option("--debug", help="Show where an error comes from; also THEATER_DEBUG=1.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+Json = Annotated[bool, typer.Option("--json", help="For programs: a list of objects.")]
+JsonLines = Annotated[bool, typer.Option("--json", help="For programs: one object a line.")]
 Follow = Annotated[
     bool, typer.Option("--follow", "-f", help="Go on with what comes, until the system ends.")
 ]
@@ -67,11 +68,11 @@ Timeout = Annotated[
 ]
 Actor = Annotated[str, typer.Argument(metavar="ACTOR", help="Its address, as in `theater ps`.")]
 Message = Annotated[
-    str | None, typer.Argument(metavar="[MESSAGE]", help="The message; - reads stdin.")
+    str | None, typer.Argument(metavar="MESSAGE", help="The message; - reads stdin.")
 ]
 BodyFile = Annotated[Path | None, typer.Option("--file", metavar="FILE", help="Send this file.")]
 Actors = Annotated[
-    list[str], typer.Argument(metavar="ACTOR...", help="Actors, or supervisors with all below.")
+    list[str], typer.Argument(metavar="ACTOR", help="Actors, or supervisors with all below.")
 ]
 
 
@@ -105,15 +106,13 @@ def options(
 def _place(manifest: Path | None, data: Path | None, argument: Path | None = None) -> Place:
     """What the command's own options say, else those before it."""
     if argument is not None and manifest is not None:
-        raise typer.BadParameter("the manifest is given twice", param_hint="MANIFEST")
+        raise Usage("the manifest is given twice")
     before = Options.place
     return Place(argument or manifest or before.manifest, data or before.data)
 
 
 def _run(action: Callable[[Terminal], int | None]) -> NoReturn:
     """Do it; every way it can end has a message and an exit code."""
-    from theater.cli.talk import Usage
-
     terminal = Terminal()
     try:
         code = action(terminal) or 0
@@ -124,7 +123,7 @@ def _run(action: Callable[[Terminal], int | None]) -> NoReturn:
     except KeyboardInterrupt:
         code = INTERRUPTED
     except Usage as error:
-        raise typer.BadParameter(str(error), param_hint="MESSAGE") from None
+        raise typer.BadParameter(str(error)) from None
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 1
     except Exception as error:
@@ -154,8 +153,8 @@ def _be_quiet() -> None:
 
 
 @app.command(
-    epilog="Ctrl-C stops everything in reverse order, a second one kills."
-    " Example: theater up -d && theater ps"
+    epilog="Ctrl-C stops everything in reverse order, a second one kills.\n\n\b\nExamples:\n"
+    "  theater up\n  theater up -d && theater ps\n  theater up examples/market/manifest.toml"
 )
 def up(
     manifest: ManifestArgument = None,
@@ -193,17 +192,17 @@ def ps(json: Json = False, manifest: Manifest = None, data: Data = None) -> None
 
 
 @app.command(
-    epilog="Lines marked ~ are from turns that did not commit."
-    " Example: theater logs -f shop/prices shop/clerk"
+    epilog="Lines marked ~ are from turns that did not commit.\n\n\b\nExamples:\n"
+    "  theater logs -f shop/prices shop/clerk\n  theater logs -n 20 --json"
 )
 def logs(
     actors: Annotated[
-        list[str] | None, typer.Argument(metavar="[ACTOR]...", help="Only these; else all.")
+        list[str] | None, typer.Argument(metavar="ACTOR", help="Only these; else all.")
     ] = None,
     follow: Follow = False,
     count: Count = None,
     timestamps: Annotated[bool, typer.Option("--timestamps", "-t", help="With the time.")] = False,
-    json: Json = False,
+    json: JsonLines = False,
     manifest: LongManifest = None,
     data: Data = None,
 ) -> None:
@@ -219,7 +218,8 @@ def logs(
 
 @app.command(
     epilog="A line: number in the log, time, actor, turn.event, type, what was called and"
-    " answered. Shortened on a terminal only. Example: theater events --actor clerk -n 20"
+    " answered. Long values are shortened on a terminal, and only there.\n\n\b\nExamples:\n"
+    "  theater events --actor shop/clerk -n 20\n  theater events -f --json | jq .payload"
 )
 def events(
     actor: Annotated[
@@ -227,7 +227,7 @@ def events(
     ] = None,
     follow: Follow = False,
     count: Count = None,
-    json: Json = False,
+    json: JsonLines = False,
     manifest: LongManifest = None,
     data: Data = None,
 ) -> None:
@@ -241,7 +241,9 @@ def events(
     )
 
 
-@app.command(epilog="Example: theater send counter hello")
+@app.command(
+    epilog="\b\nExamples:\n  theater send counter hello\n  theater send counter --file message.bin"
+)
 def send(
     actor: Actor,
     message: Message = None,
@@ -259,7 +261,10 @@ def send(
     )
 
 
-@app.command(epilog="Example: theater request counter total --timeout 1")
+@app.command(
+    epilog="\b\nExamples:\n  theater request ledger total\n"
+    "  echo hello | theater request counter - --timeout 1"
+)
 def request(
     actor: Actor,
     message: Message = None,

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from theater.client.reader import LogReader
 
 
+class Usage(Exception):
+    """The command was called in a way that means nothing. Exit code 2."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """What the options say; what they leave out is looked for from the working directory up."""
@@ -106,8 +110,10 @@ def choose_actors(known: list[str], wanted: list[str]) -> list[str] | None:
     for name in wanted:
         found = [address for address in known if address == name or address.startswith(f"{name}/")]
         if not found:
-            from theater.quoting import did_you_mean
+            from theater.quoting import nearest, quoted
 
-            raise TheaterError(f"the log knows no actor {name!r}{did_you_mean(name, known)}")
+            close = nearest(name, known)
+            hint = f'; did you mean "{close}"?' if close else ""
+            raise TheaterError(f"the log knows no actor {quoted(name)}{hint}")
         chosen.extend(found)
     return chosen

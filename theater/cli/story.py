@@ -84,8 +84,10 @@ class Story:
         turn, reason = payload.get("turn"), str(payload.get("reason", ""))
         yield from lost_lines(self._facts, row, event)
         self._failed[event.actor] = reason
+        yield _line(row, event, Mark.BAD, f"turn {turn} failed: {reason}")
         fate = self._fate(event.actor, turn)
-        yield _line(row, event, Mark.BAD, f"turn {turn} failed{fate}: {reason}")
+        if fate:
+            yield _line(row, event, Mark.BAD, fate)
 
     def _fate(self, actor: str, turn: Any) -> str:
         """What becomes of the input of a failed turn."""
@@ -103,8 +105,8 @@ class Story:
             "SELECT id FROM dead_letters WHERE actor = ? AND turn = ?", actor, turn
         )
         if dead:
-            return f", its message is set aside as dead letter {dead[0][0]}"
-        return ", its message will be delivered again"
+            return f"its message is set aside as dead letter {dead[0][0]}"
+        return "its message will be delivered again"
 
     def _lifecycle(self, event: Event, payload: dict[str, Any]) -> tuple[Mark, str] | None:
         actor = event.actor
@@ -162,7 +164,7 @@ def _line(row: Row, event: Event, mark: Mark, text: str) -> Line:
     return Line(row.seq, row.at, event.actor, event.incarnation, event.turn, mark, text)
 
 
-def _exited(payload: dict[str, Any], failed: str | None) -> tuple[Mark, str]:
+def _exited(payload: dict[str, Any], failed: str | None) -> tuple[Mark, str] | None:
     reason = str(payload.get("reason", ""))
     match payload.get("kind"):
         case "normal":
@@ -170,7 +172,7 @@ def _exited(payload: dict[str, Any], failed: str | None) -> tuple[Mark, str]:
         case "shutdown":
             return Mark.LIFE, "stopped" if reason == "stopped" else f"stopped: {reason}"
     if failed is not None and reason in failed:
-        return Mark.BAD, "died of that"  # the line before has said it
+        return None  # that line has said it
     return Mark.BAD, f"died: {reason}"
 
 

@@ -6,14 +6,10 @@ import os
 import sys
 from pathlib import Path
 
-from theater.cli.place import Place
+from theater.cli.place import Place, Usage
 from theater.cli.terminal import Terminal
 from theater.errors import TheaterError
 from theater.values import visible
-
-
-class Usage(Exception):
-    """The command was called in a way that means nothing. Exit code 2."""
 
 
 def body(message: str | None, file: Path | None) -> bytes:
