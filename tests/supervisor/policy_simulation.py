@@ -262,6 +262,9 @@ class Simulation:
             phases = {row.phase for row in policy.rows(self.state)}
             phases |= {row.phase for row in policy.supervisor_rows(self.state, self.now_s)}
             assert phases <= {Phase.STOPPED, Phase.FAILED}
+        for path, phase in self.phases.items():
+            if phase in (Phase.RUNNING, Phase.STOPPING):
+                assert path in self.live, f"{path} is {phase} without a process"
         assert self.phases == {row.path: row.phase for row in policy.rows(self.state)}
 
     # Looking -------------------------------------------------------------------------------

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import pytest
+
 from tests.supervisor.policy_simulation import (
     Simulation,
     actor,
@@ -9,7 +13,8 @@ from tests.supervisor.policy_simulation import (
     supervisor,
     work,
 )
-from theater.spec import SupervisorSpec
+from theater.spec import Restart, SupervisorSpec
+from theater.supervisor import machine
 from theater.supervisor.policy import (
     Ended,
     Event,
@@ -25,6 +30,7 @@ from theater.supervisor.policy import (
     step,
 )
 from theater.supervisor.policy import Shutdown as ShutdownAll
+from theater.supervisor.tree import Child
 
 CRASH = ExitKind.CRASH
 
@@ -104,3 +110,31 @@ def test_ended_is_the_last_action() -> None:
     step(state, Ready("a", 1), 1.0)
     step(state, ShutdownAll(), 1.0)
     assert isinstance(step(state, Exited("a", 1, CRASH, "over"), 2.0)[1][-1], Ended)
+
+
+def test_a_group_restart_stops_from_the_right_and_starts_from_the_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The machine takes any strategy that `rules.group` can put into two lists (1.4, E13).
+    def one_for_all(_: object, children: Iterable[Child], dead: Child) -> tuple[list[Child], ...]:
+        everybody = list(children)
+        return (
+            [child for child in reversed(everybody) if child is not dead],
+            [child for child in everybody if child.spec.restart is not Restart.TEMPORARY],
+        )
+
+    monkeypatch.setattr(machine, "group", one_for_all)
+    sim = Simulation(
+        supervisor("", actor("a"), actor("b"), actor("t", "temporary"), actor("c"), intensity=2)
+    ).begin()
+    assert work(sim.exit("b")) == ["ask c 1"]
+    sim.exit("a")
+    assert work(sim.obey("c")) == ["ask t 1"]
+    assert sim.row("c").phase is Phase.RESTARTING
+    assert work(sim.obey("t")) == ["spawn a 2"], "a was dead, and costs nothing more"
+    assert work(sim.ready("a")) == ["spawn b 2"]
+    assert work(sim.exit("b")) == ["ask a 2"], "the failed start: the whole group again"
+    assert work(sim.obey("a")) == ["spawn a 3"]
+    sim.settle()
+    assert list(sim.live) == ["a", "b", "c"]
+    assert sim.supervisor_row("").left == 0

@@ -98,6 +98,8 @@ def test_a_supervisor_that_runs_out_of_its_shutdown_time_is_killed_with_all_unde
     sim.exit("p/x")
     assert work(sim.exit("p/q/y")) == ["ask a 1"]
     assert sim.row("p/x").reason == "did not stop within 1 s"
+    expected = {d.subject: d.detail["expected"] for d in sim.decisions(Decision.STOPPED)}
+    assert expected["p"] is False
 
 
 def test_brutal_kill_of_a_supervisor_kills_all_under_it_at_once() -> None:

@@ -323,7 +323,9 @@ class Machine(Stopper):
                 self.answer(task, True, "it has nothing to run")
             else:
                 self.start_failed(parent, task, child)
-        elif not (task and task.purpose is Purpose.END):
+        elif task and task.purpose is Purpose.END:
+            self.phase(child, task.leave)  # collected when its turn to be stopped comes
+        else:
             parent.inbox.append(Death(child, child.incarnation, kind, child.reason))
             # The supervisor may be busy for a while; what it will decide is shown at once.
             if RESTARTS[child.spec.restart, kind]:

@@ -119,9 +119,9 @@ class Stopper(Ledger):
             each.kill_why = each.kill_why or why
             self.end(node, why, failed=False, leave=child.leave)
             assert node.task is not None
+            # What is dead is still taken off the books one by one; the rest goes as it dies.
             under = list(node.children.values())
             node.task.stop = [one for one in under if not one.alive]
-            node.task.current = None
             self.agenda.append(node)
             stack.extend(one for one in reversed(under) if one.alive)
 
