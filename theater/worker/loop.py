@@ -93,8 +93,9 @@ class Worker:
     # Life
 
     def run(self) -> None:
+        self._connect()  # first: ZeroMQ shakes hands in its own thread while we load
         self._load()
-        self._connect()
+        self._hello()
         while True:
             if self._stopping():
                 self._leave(ExitStatus.STOPPED)
@@ -146,7 +147,6 @@ class Worker:
         self._poller = zmq.Poller()
         self._poller.register(self._socket, zmq.POLLIN)
         self._poller.register(self._wake, zmq.POLLIN)
-        self._hello()
 
     def _hello(self) -> None:
         order = self._order
