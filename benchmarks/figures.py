@@ -76,7 +76,7 @@ def one_way_rates(directory: Path, durability: str, count: int) -> list[float]:
         system.send_many("burst", [command] * (count // PER_TURN))
         wanted = count + 1  # and its init
         system.wait_for(
-            lambda: system.log.query("SELECT count(*) FROM turns WHERE actor = 1")[0][0] >= wanted,
+            lambda: system.log.query("SELECT max(turn) FROM turns WHERE actor = 1")[0][0] >= wanted,
             "all turns",
             300.0,
         )
