@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgpack
 import pytest
 
 from tests.broker.pretend import PretendedWorker, commit, make_turns
@@ -85,6 +86,25 @@ BAD: dict[str, Callable[[], dict[str, Any]]] = {
         "events": events(
             CALL, (EventType.WASM_RESULT, CLIENT, "handle-send", [{"ok": [ref(b"h" * 32)]}, 7])
         )
+    },
+    "a state by a reference of another spelling": lambda: {
+        "events": events(
+            CALL,
+            (
+                EventType.WASM_RESULT,
+                CLIENT,
+                "handle-send",
+                [{"ok": [msgpack.ExtType(1, b"h" * 16)]}, 7],
+            ),
+        )
+    },
+    "fuel that no database holds": lambda: {
+        "events": events(
+            CALL, (EventType.WASM_RESULT, CLIENT, "handle-send", [{"ok": [None]}, 1 << 63])
+        )
+    },
+    "negative fuel": lambda: {
+        "events": events(CALL, (EventType.WASM_RESULT, CLIENT, "handle-send", [{"ok": [None]}, -1]))
     },
     "a state that is no reference": lambda: {
         "events": events(CALL, (EventType.WASM_RESULT, CLIENT, "handle-send", [{"ok": [b"s"]}, 7]))

@@ -70,6 +70,17 @@ def test_messages_that_wait_outlive_the_system(theater: Theater) -> None:
     eventually(lambda: again.log.state("b") == expected, "all of them, once, in order")
 
 
+def test_large_messages_that_wait_outlive_the_system(theater: Theater) -> None:
+    system = theater.up(actor("a"))
+    os.kill(system.actor("a")["pid"], signal.SIGSTOP)
+    for letter in (b"x", b"y"):
+        system.send("a", b"append " + letter * 5000)
+    os.kill(system.info()["pid"], signal.SIGKILL)
+    again = theater.up()
+    expected = b"x" * 5000 + b"y" * 5000
+    eventually(lambda: again.log.state("a") == expected, "both messages")
+
+
 def test_messages_sent_while_the_system_goes_down_wait_for_the_next_up(theater: Theater) -> None:
     # b stops first (it starts last); what a still sends must not get lost.
     system = theater.up(actor("a"), actor("b"))

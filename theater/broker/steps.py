@@ -139,6 +139,9 @@ def check(
             _host_call(result, event, number == last, message_max)
         elif event.type == EventType.WASM_RESULT and number == last:
             _result(result, handed, event, message_max, state_max)
+            # However its reference is spelt: the next start needs the state.
+            if result.state and not _is_there(actor, handed, result, result.state):
+                raise BadStep("the content of the new state was not sent")
         elif event.type != EventType.LOG:
             raise BadStep(f"event of type {event.type} inside a turn")
     if not result.ends and result.ask is None:
@@ -150,20 +153,20 @@ def check(
 
 
 def _check_refs(actor: Actor, handed: Handed, step: Step, event: Event) -> None:
-    known = actor.current.known if actor.current else set()
     for hash in refs_in(event.payload):
-        if hash in step.contents or hash in known or hash == actor.state:
-            continue
-        message = handed.message
-        if message is not None and hash == message.body_hash:
-            continue
-        if (
-            message is None
-            and actor.initial_state is not None
-            and hash == content_hash(actor.initial_state)
-        ):
-            continue
-        raise BadStep(f"an event refers to a content that was not sent: {hash.hex()[:12]}")
+        if not _is_there(actor, handed, step, hash):
+            raise BadStep(f"an event refers to a content that was not sent: {hash.hex()[:12]}")
+
+
+def _is_there(actor: Actor, handed: Handed, step: Step, hash: bytes) -> bool:
+    """Whether the log has this content, or will have it with the step."""
+    if hash in step.contents or hash == actor.state:
+        return True
+    if actor.current is not None and hash in actor.current.known:
+        return True
+    if handed.message is not None:
+        return hash == ref_hash(handed.message.body_value())
+    return actor.initial_state is not None and hash == content_hash(actor.initial_state)
 
 
 def _prelude(event: Event) -> None:
@@ -222,7 +225,7 @@ def _result(step: Step, handed: Handed, event: Event, message_max: int, state_ma
         step.state = None if state is None else ref_hash(state)
         if state is not None and step.state is None:
             raise ValueError("a state is not a reference")
-        if not isinstance(fuel, int):
+        if type(fuel) is not int or not 0 <= fuel < 1 << 63:
             raise ValueError("fuel is not a number")
         step.fuel = fuel
         if handed.kind == REQUEST:

@@ -24,6 +24,7 @@ from theater.events import (
     content_hash,
     encode,
     externalise,
+    ref_hash,
 )
 from theater.wire import pack
 
@@ -107,8 +108,10 @@ class Turns(Post):
         current.index = event.index + 1
         current.size += step.size
         current.known |= step.contents.keys()
-        if handed.message is not None and handed.message.body_hash is not None:
-            current.known.add(handed.message.body_hash)
+        if handed.message is not None:
+            body = ref_hash(handed.message.body_value())
+            if body is not None:
+                current.known.add(body)
         actor.budget_s = max(0.0, (actor.due_s or now_s) - now_s)
         actor.due_s = None
         current.shutdown = current.shutdown or shut_down
