@@ -324,6 +324,6 @@ def check(manifest: ManifestArgument = None, file: Manifest = None) -> None:
 def main() -> None:
     Options.debug = os.environ.get("THEATER_DEBUG", "") not in ("", "0")
     try:
-        app()
+        app(prog_name="theater")
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

@@ -180,16 +180,14 @@ def _decided(payload: dict[str, Any]) -> tuple[Mark, str] | None:
     """A decision of the supervisor in plain words. See `supervisor/orders.Decision`."""
 
     def fact(name: str) -> str:
-        return str(payload.get(name, "?"))
+        value = payload.get(name, "?")
+        return f"{value:g}" if isinstance(value, float) else str(value)
 
     match payload.get("decision"):
         case "restart" | "retry" as decision:
             verb = "restarting" if decision == "restart" else "trying once more to start"
-            left, period_s = fact("left"), payload.get("period_s", 0)
-            return (
-                Mark.LIFE,
-                f"{verb} ({left} of {fact('intensity')} restarts in {period_s:g} s left)",
-            )
+            left = f"{fact('left')} of {fact('intensity')} restarts in {fact('period_s')} s left"
+            return Mark.LIFE, f"{verb} ({left})"
         case "not-restarted":
             return Mark.LIFE, f"not restarted: it is {fact('restart')}{_how(payload)}"
         case "start-failed":

@@ -1,0 +1,61 @@
+"""The frame around the commands: help, version, unexpected errors, what is imported when."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import theater
+from tests.cli.conftest import Home
+
+COMMANDS = ["up", "down", "ps", "logs", "events", "send", "request"]
+COMMANDS += ["stop", "start", "restart", "check"]
+
+
+def test_the_version_is_that_of_the_package(home: Home) -> None:
+    assert home.out("--version") == f"theater {theater.__version__}\n"
+
+
+def test_help_lists_every_command_in_80_columns(home: Home) -> None:
+    text = home.out("--help", env={"COLUMNS": "80"})
+    for command in COMMANDS:
+        assert f"\n  {command} " in text
+    assert "..." not in text.partition("Commands:")[2], "a description is cut"
+    assert all(len(line) <= 80 for line in text.splitlines())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_without_escapes(home: Home, command: str) -> None:
+    text = home.out(command, "--help", env={"COLUMNS": "80"})
+    assert text.startswith(f"Usage: theater {command} ")
+    assert "\x1b" not in text
+    assert all(len(line) <= 80 for line in text.splitlines())
+
+
+def test_an_error_of_our_own_has_a_traceback_only_when_asked_for(home: Home) -> None:
+    home.write()
+    home.data.mkdir()
+    (home.data / "chain.db").mkdir()  # nothing of ours does that
+    assert "Traceback" not in home.run("logs").stderr.decode()
+    for arguments, env in ((["--debug", "logs"], {}), (["logs"], {"THEATER_DEBUG": "1"})):
+        done = home.run(*arguments, env=env)
+        assert b"Traceback" in done.stderr and done.returncode != 0
+
+
+def test_a_log_that_is_none_is_an_environment_problem(home: Home) -> None:
+    home.write()
+    home.data.mkdir()
+    (home.data / "chain.db").write_bytes(b"this is no database, whatever it is called " * 100)
+    assert "cannot read the log" in home.fails(6, "logs")
+
+
+def test_commands_import_only_what_they_need() -> None:
+    code = (
+        "import sys, theater.cli.main;"
+        "print([name for name in ('zmq', 'sqlite3', 'wasmtime', 'pydantic', 'rich')"
+        " if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert done.stdout == b"[]\n"
