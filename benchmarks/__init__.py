@@ -1,1 +1,1 @@
-"""The harness: figures of Theater beside their floors, measured in one run."""
+"""The benchmark harness: what Theater needs, beside what the machine needs, in one run."""

@@ -1,121 +1,339 @@
-"""What Theater itself needs, measured on real systems. Seconds unless it says otherwise."""
+"""What is measured, and beside what. Each function here takes its figure and its floor in turn.
+
+A round is: the floor, the system that is safe from the death of processes, the system that is
+safe from power loss. Ratios are made within a round.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
-import statistics
 import time
-from functools import partial
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Self
 
+from benchmarks import floors, systems
+from benchmarks.helper import private_bytes
+from benchmarks.report import Bar, Figure, Round
 from theater.client import System
+from theater.supervisor.cache import prepare
 
-COMPONENTS = Path(__file__).parent.parent / "tests" / "components"
 BODY = b"x" * 100
-PER_TURN = 100  # messages that a sender sends in one turn
+SENDS = 100  # messages that a sender sends in one turn
+ASKS = 20  # requests that an asker makes in one turn
+SYNCS = 5  # taken in each round
+
+SPAWN_BAR = Bar("≤ 2 x floor", 2.0, at_most=True)
+ONE_WAY_BAR = Bar("≥ 0.2 x floor", 0.2, at_most=False)
+MEMORY_BAR = Bar("≤ 5 MB", 5.0, at_most=True, of_ratio=False)
 
 
-def manifest(directory: Path, durability: str, actors: dict[str, str], extra: str = "") -> Path:
-    """A system of these actors (name -> component), all allowed to talk to each other."""
-    text = [f'name = "bench"\ndurability = "{durability}"\n[supervisor]\nintensity = 1000\n']
-    for name, component in actors.items():
-        text.append(
-            f'[[child]]\nname = "{name}"\ncomponent = "{COMPONENTS / component}"\n'
-            'handler = [{ type = "runtime" }, { type = "message-server" }]\n'
-            f'mailbox = {{ max_messages = 1_000_000, max_bytes = "512MiB" }}\n{extra}'
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much is measured in each of `rounds`."""
+
+    rounds: int
+    starts: int
+    kills: int
+    turns: int  # one way
+    raw: int  # messages of the one-way floor
+    trips: int
+    actors: int  # idle ones
+
+
+TINY = Sizes(rounds=1, starts=2, kills=1, turns=200, raw=500, trips=20, actors=2)
+QUICK = Sizes(rounds=2, starts=8, kills=4, turns=3_000, raw=20_000, trips=60, actors=15)
+FULL = Sizes(rounds=5, starts=16, kills=8, turns=10_000, raw=50_000, trips=200, actors=50)
+
+
+class Bench(contextlib.ExitStack):
+    """One run: a directory for its data, its floors and its systems, made when first needed.
+
+    Leaving it ends every process it has started.
+    """
+
+    def __init__(self, directory: Path, sizes: Sizes) -> None:
+        super().__init__()
+        self.directory = directory
+        self.sizes = sizes
+        self.syncs: list[list[float]] = []  # milliseconds, by round
+        self._number = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def fresh(self) -> Path:
+        """A directory that nobody has used."""
+        self._number += 1
+        return self.directory / str(self._number)
+
+    def sync(self) -> None:
+        """What one sync costs now, for a figure of its own over the whole run."""
+        samples = floors.sync_samples(self.directory, SYNCS)
+        self.syncs.append([1e3 * sample for sample in samples])
+
+    @cached_property
+    def fork(self) -> floors.ForkFloor:
+        return self.enter_context(floors.ForkFloor(artifact("minimal.wat")))
+
+    @cached_property
+    def router(self) -> floors.RouterFloor:
+        return self.enter_context(floors.RouterFloor(self.directory))
+
+    @cached_property
+    def pair(self) -> dict[str, System]:
+        """A system of each durability, side by side; the one that is not measured idles."""
+        actors = [("small", "minimal.wat"), ("sink", "sink.wat"), ("burst", "burst.wat")]
+        return {
+            durability: self.enter_context(systems.start(self.fresh(), durability, actors))
+            for durability in systems.DURABILITIES
+        }
+
+    def rounds(
+        self, floor: Callable[[], list[float]], measures: dict[str, Callable[[], list[float]]]
+    ) -> dict[str, list[Round]]:
+        """Take floor and figures in turn; by the names of `measures`, which share the floor."""
+        taken: dict[str, list[Round]] = {name: [] for name in measures}
+        for _ in range(self.sizes.rounds):
+            self.sync()
+            below = floor()
+            for name, measure in measures.items():
+                taken[name].append(Round(measure(), below))
+        return taken
+
+
+def artifact(component: str) -> str:
+    """The path of a test component, compiled."""
+    return prepare(str(systems.COMPONENTS / component)).path
+
+
+def milliseconds(samples: list[float]) -> list[float]:
+    return [1e3 * sample for sample in samples]
+
+
+# Starts
+
+
+def spawn(bench: Bench) -> list[Figure]:
+    count = bench.sizes.starts
+    by_root: dict[str, list[Round]] = {name: [] for name in systems.DURABILITIES}
+    by_log: dict[str, list[Round]] = {name: [] for name in systems.DURABILITIES}
+    for _ in range(bench.sizes.rounds):
+        bench.sync()
+        floor = milliseconds(bench.fork.starts(count))
+        for durability in systems.DURABILITIES:
+            taken = systems.first_starts(bench.fresh(), durability, count)
+            by_root[durability].append(Round(milliseconds(taken.by_root), floor))
+            by_log[durability].append(Round(milliseconds(taken.by_log), floor))
+    return [
+        Figure(f"{name} ({durability})", "ms", how, rounds[durability], floors.SPAWN_FLOOR, bar)
+        for name, how, rounds, bar in (
+            (
+                "spawn to ready",
+                "a first start as root sees it: from its order to fork until the next actor's,"
+                " given when init is committed and told",
+                by_root,
+                SPAWN_BAR,
+            ),
+            (
+                "  of it, by the log",
+                "ready_at - started_at: from that order's arrival at the broker until it has the"
+                " step that ends init",
+                by_log,
+                None,
+            ),
         )
-    file = directory / "manifest.toml"
-    file.write_text("\n".join(text))
-    return file
+        for durability in systems.DURABILITIES
+    ]
 
 
-def start_times(system: System, actor: str) -> list[float]:
-    """From root's order to fork to ready, of each incarnation of an actor, by the log."""
-    rows = system.log.query(
-        "SELECT ready_at - started_at FROM incarnations i JOIN actors a ON a.id = i.actor"
-        " WHERE a.name = ? AND ready_at IS NOT NULL ORDER BY incarnation",
-        actor,
-    )
-    return [row[0] for row in rows]
+def start_again(bench: Bench) -> list[Figure]:
+    def measure(system: System) -> list[float]:
+        samples = []
+        for _ in range(bench.sizes.kills):
+            system.stop("small")
+            before_s = time.monotonic()
+            system.start_child("small")
+            samples.append(time.monotonic() - before_s)
+        return milliseconds(samples)
+
+    how = "a client's `start` of a stopped actor, until root says that it runs; no init"
+    return _starts(bench, "start again to ready", how, measure)
 
 
-def spawn_to_ready(directory: Path, durability: str, count: int) -> list[float]:
-    """First starts of `count` small actors, init and its commit included."""
-    actors = {f"a{number}": "minimal.wat" for number in range(count)}
-    with System.start(manifest(directory, durability, actors)) as system:
-        return [time_s for name in actors for time_s in start_times(system, name)]
-
-
-def kill_to_ready(directory: Path, durability: str, count: int) -> list[float]:
-    """From SIGKILL until the broker has taken the next incarnation, by the log's clock."""
-    samples = []
-    with System.start(manifest(directory, durability, {"a": "minimal.wat"})) as system:
-        for _ in range(count):
-            row = system.actor("a")
+def kill(bench: Bench) -> list[Figure]:
+    def measure(system: System) -> list[float]:
+        samples = []
+        for _ in range(bench.sizes.kills):
+            row = system.wait_status("small", "running")
             killed_at = time.time()
             os.kill(row["pid"], signal.SIGKILL)
-            next_ready = partial(
-                system.log.query,
-                "SELECT ready_at FROM incarnations WHERE incarnation = ? AND ready_at IS NOT NULL",
-                row["incarnation"] + 1,
-            )
-            ready: list[Any] = system.wait_for(next_ready, "the next incarnation")
-            samples.append(ready[0][0] - killed_at)
-            system.wait_status("a", "running")
-    return samples
+            ready_at = systems.incarnation_ready_at(system, "small", row["incarnation"] + 1)
+            samples.append(ready_at - killed_at)
+        return milliseconds(samples)
+
+    how = "from SIGKILL until the broker has the next incarnation's HELLO, by one clock; no init"
+    return _starts(bench, "kill to ready", how, measure)
 
 
-def one_way_rates(directory: Path, durability: str, count: int) -> list[float]:
-    """Recorded turns a second of an actor that takes what another sends: 100 bytes each."""
-    actors = {"sink": "sink.wat", "burst": "burst.wat"}
-    with System.start(manifest(directory, durability, actors)) as system:
-        command = b"%d sink %s" % (PER_TURN, BODY)
-        before = time.perf_counter()
-        system.send_many("burst", [command] * (count // PER_TURN))
-        wanted = count + 1  # and its init
-        system.wait_for(
-            lambda: system.log.query("SELECT max(turn) FROM turns WHERE actor = 1")[0][0] >= wanted,
-            "all turns",
-            300.0,
-        )
-        return [count / (time.perf_counter() - before)]
+def _starts(
+    bench: Bench, name: str, how: str, measure: Callable[[System], list[float]]
+) -> list[Figure]:
+    taken = bench.rounds(
+        lambda: milliseconds(bench.fork.starts(bench.sizes.starts)), _both(bench, measure)
+    )
+    return [
+        Figure(f"{name} ({durability})", "ms", how, rounds, floors.SPAWN_FLOOR)
+        for durability, rounds in taken.items()
+    ]
 
 
-def actor_round_trips(directory: Path, durability: str, count: int) -> list[float]:
-    """Requests of one actor to another, ten in a turn; seconds for one, turn by turn."""
-    actors = {"sink": "sink.wat", "burst": "burst.wat"}
-    samples = []
-    with System.start(manifest(directory, durability, actors)) as system:
-        for _ in range(count // 10):
-            before = time.perf_counter()
-            system.request("burst", b"10 sink " + BODY, timeout_s=60.0)
-            samples.append((time.perf_counter() - before) / 10)
-    return samples
+def _both(
+    bench: Bench, measure: Callable[[System], list[float]]
+) -> dict[str, Callable[[], list[float]]]:
+    """The same measure on both of the pair."""
+
+    def of(system: System) -> Callable[[], list[float]]:
+        return lambda: measure(system)
+
+    return {durability: of(system) for durability, system in bench.pair.items()}
 
 
-def client_round_trips(directory: Path, durability: str, count: int) -> list[float]:
-    """Requests of a client to an actor."""
-    samples = []
-    with System.start(manifest(directory, durability, {"sink": "sink.wat"})) as system:
-        for _ in range(count):
-            before = time.perf_counter()
+# Messages
+
+
+def request(bench: Bench) -> list[Figure]:
+    def measure(system: System) -> list[float]:
+        samples = []
+        for _ in range(max(1, bench.sizes.trips // ASKS)):
+            before_s = time.monotonic()
+            system.request("burst", b"%d sink %s" % (ASKS, BODY), timeout_s=60.0)
+            samples.append((time.monotonic() - before_s) / ASKS)
+        return milliseconds(samples)
+
+    how = f"one of {ASKS} that an actor asks another in one turn; 100 B there and back"
+    return _trips(bench, "request, actor to actor", how, measure)
+
+
+def client(bench: Bench) -> list[Figure]:
+    def measure(system: System) -> list[float]:
+        samples = []
+        for _ in range(bench.sizes.trips):
+            before_s = time.monotonic()
             system.request("sink", BODY)
-            samples.append(time.perf_counter() - before)
-    return samples
+            samples.append(time.monotonic() - before_s)
+        return milliseconds(samples)
+
+    how = "one request of the Python API, until its answer is committed and here; 100 B"
+    return _trips(bench, "request, client to actor", how, measure)
 
 
-def idle_memory(directory: Path, count: int) -> list[float]:
-    """Bytes of its own (not shared) that an idle actor's process takes."""
-    actors = {f"a{number}": "counter.wat" for number in range(count)}
-    with System.start(manifest(directory, "process", actors)) as system:
-        return [row["memory_bytes"] for row in system.ps()]
+def _trips(
+    bench: Bench, name: str, how: str, measure: Callable[[System], list[float]]
+) -> list[Figure]:
+    def floor() -> list[float]:
+        return milliseconds(bench.router.round_trips(bench.sizes.trips, len(BODY)))
+
+    return [
+        Figure(f"{name} ({durability})", "ms", how, rounds, floors.TRIP_FLOOR)
+        for durability, rounds in bench.rounds(floor, _both(bench, measure)).items()
+    ]
 
 
-def spread(samples: list[float]) -> tuple[float, float, float]:
-    """The 10th percentile, the median and the 90th percentile."""
-    if len(samples) < 3:
-        return min(samples), statistics.median(samples), max(samples)
-    cuts = statistics.quantiles(samples, n=10, method="inclusive")
-    return cuts[0], statistics.median(samples), cuts[-1]
+def one_way(bench: Bench) -> list[Figure]:
+    return _one_way(bench, "one-way turns", SENDS, bench.sizes.turns, ONE_WAY_BAR)
+
+
+def relay(bench: Bench) -> list[Figure]:
+    return _one_way(bench, "one-way turns, 1 send a turn", 1, bench.sizes.turns // 4, None)
+
+
+def _one_way(bench: Bench, name: str, per_turn: int, count: int, bar: Bar | None) -> list[Figure]:
+    command = b"%d sink %s" % (per_turn, BODY)
+
+    def measure(system: System) -> list[float]:
+        done = systems.turns_of(system, "sink")
+        began_at = time.time()
+        system.send_many("burst", [command] * (count // per_turn))
+        ended_at = systems.turn_done_at(system, "sink", done + count)
+        return [count / (ended_at - began_at)]
+
+    how = (
+        f"turns a second of an actor that takes 100 B messages, {per_turn} sent in a turn; from"
+        " the client's first send until the last turn's commit begins"
+    )
+    taken = bench.rounds(
+        lambda: [bench.router.rate(bench.sizes.raw, len(BODY))], _both(bench, measure)
+    )
+    return [
+        Figure(f"{name} ({durability})", "1/s", how, rounds, floors.ROUTER_FLOOR, bar)
+        for durability, rounds in taken.items()
+    ]
+
+
+# Memory
+
+
+def memory(bench: Bench) -> list[Figure]:
+    count = bench.sizes.actors
+    bare = bench.fork.bare_bytes(count)
+    instance = bench.fork.instance_bytes(artifact("counter.wat"), count)
+    actors = [(f"a{number}", "counter.wat") for number in range(count)]
+    with systems.start(bench.fresh(), "process", actors) as system:
+        idle = [private_bytes(row["pid"]) for row in system.ps()]
+    floor = [1e-6 * size for size in bare]
+    return [
+        Figure(
+            name, "MB", how, [Round([1e-6 * size for size in sizes], floor)], floors.FORK_FLOOR, bar
+        )
+        for name, how, sizes, bar in (
+            (
+                "own memory of an idle actor",
+                f"private bytes (smaps_rollup) of each of {count} workers after init",
+                idle,
+                MEMORY_BAR,
+            ),
+            (
+                "  of a fork with its component",
+                "the same of forked processes that have called the component, without a broker",
+                instance,
+                None,
+            ),
+        )
+    ]
+
+
+def sync(bench: Bench) -> list[Figure]:
+    bench.sync()
+    how = "one append of 4 KiB and its fdatasync, where the data lie; taken in every round"
+    return [Figure("fdatasync", "ms", how, [Round(samples) for samples in bench.syncs])]
+
+
+def parts(bench: Bench) -> list[Figure]:
+    """What the floor of a start is made of, from every time it was taken."""
+    if not bench.fork.parts["fork"]:
+        bench.fork.starts(bench.sizes.starts)
+    how = "a part of the floor of a start"
+    return [
+        Figure(f"floor: {name}", "ms", how, [Round(milliseconds(samples))])
+        for name, samples in bench.fork.parts.items()
+    ]
+
+
+# In this order: what fills the logs comes late, what sums up the run comes last.
+FIGURES: dict[str, Callable[[Bench], list[Figure]]] = {
+    "spawn": spawn,
+    "start": start_again,
+    "kill": kill,
+    "request": request,
+    "client": client,
+    "oneway": one_way,
+    "relay": relay,
+    "memory": memory,
+    "parts": parts,
+    "sync": sync,
+}

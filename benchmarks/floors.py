@@ -1,189 +1,144 @@
 """What the machine gives without Theater: the floors that figures are compared with.
 
-Each function gives samples; seconds unless it says otherwise.
+The processes behind them stay between rounds, so that a floor can be taken at any moment beside
+its figure. Seconds unless it says otherwise.
 """
 
 from __future__ import annotations
 
-import multiprocessing
+import json
 import os
-import statistics
-import tempfile
+import subprocess
+import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-import zmq
+import theater
 
-from theater.supervisor.cache import prepare
-
-
-def fork_samples(component: Path, count: int) -> list[float]:
-    """Warm fork + engine + map + link + instantiate + first call, in a loop without a broker.
-
-    Runs in a process of its own that has imported everything and opened nothing, as the zygote.
-    """
-    artifact = prepare(str(component)).path
-    samples: list[float] = _process(_fork_loop, artifact, count).result()
-    return samples
+REPOSITORY = Path(__file__).parent.parent
+SPAWN_FLOOR = "fork + map + link + first call"
+ROUTER_FLOOR = "raw Python ROUTER, one hop"
+TRIP_FLOOR = "raw Python ROUTER, round trip"
+FORK_FLOOR = "bare fork of the same Python"
 
 
-def _fork_loop(artifact: str, count: int) -> list[float]:
-    import gc
+class Helper:
+    """A process of `benchmarks.helper`; ends when its stdin does, or with us."""
 
-    from theater.worker.instance import Instance
+    def __init__(self, role: str, *arguments: str) -> None:
+        paths = [str(REPOSITORY), str(Path(theater.__file__).parent.parent)]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.helper", role, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        )
 
-    class Host:
-        def call(self, interface: str, function: str, args: list[Any]) -> Any:
-            return None
+    def tell(self, do: str, **arguments: Any) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({"do": do, **arguments}).encode() + b"\n")
+        self._process.stdin.flush()
 
-        def drop(self, interface: str, resource: str, rep: int) -> None: ...
+    def hear(self) -> Any:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("a process of the floors has died; its words are above")
+        return json.loads(line)
 
-    gc.collect()
-    gc.freeze()
-    samples = []
-    for _ in range(count):
-        read, write = os.pipe()
-        before = time.perf_counter()
-        pid = os.fork()
-        if pid == 0:
-            instance = Instance(artifact, Host(), memory_bytes=1 << 24)
-            instance.call("theater:simple/actor", "init", [None, ["a"]], 10**9)
-            os.write(write, b"!")
-            os._exit(0)
-        os.read(read, 1)
-        samples.append(time.perf_counter() - before)
-        os.waitpid(pid, 0)
-        os.close(read)
-        os.close(write)
-    return samples
+    def ask(self, do: str, **arguments: Any) -> Any:
+        self.tell(do, **arguments)
+        return self.hear()
 
-
-def router_rate(size: int, count: int) -> float:
-    """Messages a second through a Python ROUTER between two DEALERs, one hop over ipc."""
-    with tempfile.TemporaryDirectory() as directory:
-        endpoint = f"ipc://{directory}/r"
-        router = _process(_forward, endpoint, count)
-        receiver = _process(_receive, endpoint, count)
-        sender = _process(_send, endpoint, size, count)
-        rate = receiver.result()
-        for each in (sender, router):
-            each.result()
-        return float(rate)
+    def close(self, patience_s: float = 5.0) -> None:
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(patience_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
 
 
-def router_round_trips(size: int, count: int) -> list[float]:
-    """Round trips through a Python ROUTER between two DEALERs."""
-    with tempfile.TemporaryDirectory() as directory:
-        endpoint = f"ipc://{directory}/r"
-        router = _process(_forward, endpoint, 2 * count)
-        echo = _process(_echo, endpoint, count)
-        asker = _process(_ask, endpoint, size, count)
-        samples: list[float] = asker.result()
-        for each in (echo, router):
-            each.result()
+class ForkFloor:
+    """A warm process that forks: no broker, no supervisor, no socket."""
+
+    PARTS = ("fork", "engine", "map, link, instantiate", "first call")
+
+    def __init__(self, artifact: str) -> None:
+        self._artifact = artifact
+        self._helper = Helper("fork")
+        self.parts: dict[str, list[float]] = {name: [] for name in self.PARTS}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._helper.close()
+
+    def starts(self, count: int) -> list[float]:
+        """From before the fork until the parent knows that the first call is done."""
+        samples = []
+        starts = self._helper.ask("start", artifact=self._artifact, count=count)
+        for whole, *parts in starts:
+            samples.append(whole)
+            for name, part in zip(self.PARTS, parts, strict=True):
+                self.parts[name].append(part)
+        return samples
+
+    def bare_bytes(self, count: int) -> list[int]:
+        """Private bytes of forked processes that do nothing."""
+        sizes: list[int] = self._helper.ask("hold", artifact="", count=count)
+        return sizes
+
+    def instance_bytes(self, artifact: str, count: int) -> list[int]:
+        """Private bytes of forked processes with an instance that has been called once."""
+        sizes: list[int] = self._helper.ask("hold", artifact=artifact, count=count)
+        return sizes
+
+
+class RouterFloor:
+    """Sender, ROUTER and receiver, each a Python process, over ipc."""
+
+    def __init__(self, directory: Path) -> None:
+        endpoint = f"ipc://{directory}/router"
+        self._router = Helper("router", endpoint)
+        self._sender = Helper("sender", endpoint)
+        self._receiver = Helper("receiver", endpoint)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._sender.tell("end")
+        for helper in (self._sender, self._receiver, self._router):
+            helper.close()
+
+    def rate(self, count: int, size: int) -> float:
+        """Messages a second, one hop."""
+        self._receiver.tell("take", count=count)
+        self._sender.ask("send", count=count, size=size)
+        rate: float = self._receiver.hear()
+        return rate
+
+    def round_trips(self, count: int, size: int) -> list[float]:
+        self._receiver.tell("echo", count=count)
+        samples: list[float] = self._sender.ask("ask", count=count, size=size)
+        self._receiver.hear()
         return samples
 
 
-def fsync_samples(directory: Path, count: int = 30) -> list[float]:
-    """One 4 KiB append and fdatasync on the disk where the data lies."""
-    path = directory / "fsync"
+def sync_samples(directory: Path, count: int) -> list[float]:
+    """One append of 4 KiB and its fdatasync, on the disk where the data lie."""
+    path = directory / "sync"
     samples = []
     with path.open("wb", buffering=0) as file:
         for _ in range(count):
             file.write(b"x" * 4096)
-            before = time.perf_counter()
+            before_s = time.monotonic()
             os.fdatasync(file.fileno())
-            samples.append(time.perf_counter() - before)
+            samples.append(time.monotonic() - before_s)
     path.unlink()
     return samples
-
-
-# Processes of the floors, each with a ZeroMQ context of its own
-
-
-def _dealer(endpoint: str, name: bytes) -> zmq.Socket[bytes]:
-    socket: zmq.Socket[bytes] = zmq.Context().socket(zmq.DEALER)
-    socket.setsockopt(zmq.IDENTITY, name)
-    socket.setsockopt(zmq.SNDHWM, 0)
-    socket.setsockopt(zmq.RCVHWM, 0)
-    socket.connect(endpoint)
-    return socket
-
-
-def _forward(endpoint: str, count: int) -> None:
-    router: zmq.Socket[bytes] = zmq.Context().socket(zmq.ROUTER)
-    router.setsockopt(zmq.ROUTER_MANDATORY, 1)
-    router.setsockopt(zmq.SNDHWM, 0)
-    router.setsockopt(zmq.RCVHWM, 0)
-    router.bind(endpoint)
-    there = {b"a": b"b", b"b": b"a"}
-    for _ in range(2):
-        router.recv_multipart()  # hello
-    router.send_multipart((b"a", b"go"))
-    for _ in range(count):
-        sender, data = router.recv_multipart()
-        router.send_multipart((there[sender], data))
-
-
-def _send(endpoint: str, size: int, count: int) -> None:
-    socket = _dealer(endpoint, b"a")
-    socket.send(b"hello")
-    socket.recv()
-    data = b"x" * size
-    for _ in range(count):
-        socket.send(data)
-
-
-def _receive(endpoint: str, count: int) -> float:
-    socket = _dealer(endpoint, b"b")
-    socket.send(b"hello")
-    socket.recv()
-    before = time.perf_counter()
-    for _ in range(count - 1):
-        socket.recv()
-    return (count - 1) / (time.perf_counter() - before)
-
-
-def _echo(endpoint: str, count: int) -> None:
-    socket = _dealer(endpoint, b"b")
-    socket.send(b"hello")
-    for _ in range(count):
-        socket.send(socket.recv())
-
-
-def _ask(endpoint: str, size: int, count: int) -> list[float]:
-    socket = _dealer(endpoint, b"a")
-    socket.send(b"hello")
-    socket.recv()
-    data, samples = b"x" * size, []
-    for _ in range(count):
-        before = time.perf_counter()
-        socket.send(data)
-        socket.recv()
-        samples.append(time.perf_counter() - before)
-    return samples
-
-
-class _process:
-    """A function in a fresh process, and its result."""
-
-    def __init__(self, function: Any, *arguments: Any) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe(duplex=False)
-        self._process = context.Process(target=_run, args=(theirs, function, arguments))
-        self._process.start()
-        theirs.close()
-
-    def result(self) -> Any:
-        value = self._pipe.recv()
-        self._process.join()
-        return value
-
-
-def _run(pipe: Any, function: Any, arguments: tuple[Any, ...]) -> None:
-    pipe.send(function(*arguments))
-
-
-def median(samples: list[float]) -> float:
-    return statistics.median(samples)

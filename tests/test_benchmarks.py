@@ -2,26 +2,84 @@
 
 from __future__ import annotations
 
+import json
+import time
 from pathlib import Path
 
-from benchmarks import figures, floors
+import psutil
+import pytest
+
+from benchmarks import report
+from benchmarks.__main__ import measure
+from benchmarks.figures import FIGURES, TINY
+from benchmarks.report import Bar, Figure, Round
 
 
-def test_each_figure_is_measured_on_a_real_system(tmp_path: Path) -> None:
-    assert len(figures.spawn_to_ready(tmp_path, "process", 2)) == 2
-    for number, measured in enumerate(
-        (figures.one_way_rates, figures.actor_round_trips, figures.client_round_trips)
-    ):
-        directory = tmp_path / str(number)
-        directory.mkdir()
-        assert min(measured(directory, "process", 200)) > 0
-    directory = tmp_path / "memory"
-    directory.mkdir()
-    assert min(figures.idle_memory(directory, 2)) > 100_000
+def test_a_tiny_run_gives_every_figure_and_leaves_no_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    before = {child.pid for child in psutil.Process().children(recursive=True)}
+    figures, facts = measure(list(FIGURES), TINY, tmp_path, tell=False)
+    after = {child.pid for child in psutil.Process().children(recursive=True)}
+    assert after <= before
+    for figure in figures:
+        assert min(figure.samples()) > 0, figure.name
+        assert (figure.ratio() is None) is (figure.floor_name == ""), figure.name
+    barred = [figure.name for figure in figures if figure.met() is not None]
+    assert barred == [
+        "spawn to ready (process)",
+        "spawn to ready (disk)",
+        "one-way turns (process)",
+        "one-way turns (disk)",
+        "own memory of an idle actor",
+    ]
+    report.show(figures, facts)
+    shown = capsys.readouterr().out
+    report.write_json(tmp_path / "figures.json", figures, facts)
+    written = json.loads((tmp_path / "figures.json").read_text())
+    assert len(written["figures"]) == len(figures)
+    for figure in written["figures"]:
+        assert figure["name"] in shown
+        assert all(each["samples"] for each in figure["rounds"])
+    assert written["machine"]["versions"]["wasmtime"]
 
 
-def test_each_floor_is_measured(tmp_path: Path) -> None:
-    assert len(floors.fork_samples(figures.COMPONENTS / "minimal.wat", 2)) == 2
-    assert floors.router_rate(100, 200) > 0
-    assert len(floors.router_round_trips(100, 20)) == 20
-    assert min(floors.fsync_samples(tmp_path, 2)) > 0
+def test_only_the_figures_asked_for_are_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    began_s = time.monotonic()
+    figures, facts = measure(["sync"], TINY, tmp_path, tell=False)
+    assert [figure.name for figure in figures] == ["fdatasync"]
+    assert facts["took_s"] <= time.monotonic() - began_s
+
+
+def test_a_ratio_is_made_within_each_round() -> None:
+    # The second round saw a machine half as fast: the ratio does not care, the medians do.
+    rounds = [Round([4.0, 4.0, 4.0], [2.0]), Round([8.0, 8.0, 8.0], [4.0])]
+    figure = Figure("f", "ms", "how", rounds, "floor", Bar("≤ 2 x floor", 2.0, at_most=True))
+    assert figure.ratios() == [2.0, 2.0]
+    assert figure.met() is True
+    assert report.spread(figure.samples())[1] == 6.0
+
+
+def test_a_bar_can_be_a_floor_or_a_ceiling() -> None:
+    rate = Figure(
+        "f", "1/s", "how", [Round([1.0], [10.0])], "floor", Bar("≥ 0.2 x", 0.2, at_most=False)
+    )
+    assert rate.met() is False
+    size = Figure(
+        "f", "MB", "how", [Round([4.0], [1.0])], "floor", Bar("≤ 5", 5.0, True, of_ratio=False)
+    )
+    assert size.met() is True
+
+
+def test_numbers_show_three_figures_and_no_exponent() -> None:
+    assert [report.number(n) for n in (53210.4, 123.4, 12.34, 1.234, 0.012)] == [
+        "53,210",
+        "123",
+        "12.3",
+        "1.23",
+        "0.01",
+    ]

@@ -1,0 +1,233 @@
+"""The processes of the floors: `python -m benchmarks.helper ROLE [ENDPOINT]`.
+
+Orders come as JSON lines on stdin, answers leave as JSON lines on stdout; the end of stdin is
+the end. All times are in seconds.
+
+fork     as the zygote: has imported what a worker needs, opened nothing, frozen its heap
+router   a ROUTER that passes each message on to the other of its two DEALERs, in Python
+sender   the DEALER that sends or asks
+receiver the DEALER that takes or answers
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import struct
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import zmq
+
+from theater import linux
+
+Order = dict[str, Any]
+_STAMPS = struct.Struct("5d")
+MEMORY_BYTES = 16 << 20
+FUEL = 10**9
+
+
+class NoHost:
+    """Answers a component that asks for nothing."""
+
+    def call(self, interface: str, function: str, args: list[Any]) -> Any:
+        return None
+
+    def drop(self, interface: str, resource: str, rep: int) -> None: ...
+
+
+# fork
+
+
+class Forker:
+    """Forks children of an empty heap's cost. Nothing is opened before a fork, as in the zygote."""
+
+    def __init__(self) -> None:
+        import theater.worker.loop  # noqa: F401  what the zygote has imported
+
+        gc.collect()
+        gc.freeze()
+
+    def start(self, artifact: str, count: int) -> list[list[float]]:
+        """Fork, engine, map + link + instantiate, first call, one after the other.
+
+        Of each start: the whole as the parent sees it, then its four parts.
+        """
+        return [self._start_one(artifact) for _ in range(count)]
+
+    def _start_one(self, artifact: str) -> list[float]:
+        read, write = os.pipe()
+        before_s = time.monotonic()
+        pid = os.fork()
+        if pid == 0:
+            _be_started(artifact, write)
+        stamps = _STAMPS.unpack(os.read(read, _STAMPS.size))
+        after_s = time.monotonic()
+        os.waitpid(pid, 0)
+        os.close(read)
+        os.close(write)
+        forked, engine, instance, called, _ = stamps
+        return [
+            after_s - before_s,
+            forked - before_s,
+            engine - forked,
+            instance - engine,
+            called - instance,
+        ]
+
+    def hold(self, artifact: str, count: int) -> list[int]:
+        """Private bytes of `count` forked children that live at once and wait.
+
+        `artifact` empty: a bare fork. Else each has an instance of it and has called its init.
+        """
+        release, hold = os.pipe()
+        pids = []
+        for _ in range(count):
+            ready, write = os.pipe()
+            pid = os.fork()
+            if pid == 0:
+                os.close(hold)
+                _be_held(artifact, write, release)
+            os.close(write)
+            os.read(ready, 1)
+            os.close(ready)
+            pids.append(pid)
+        sizes = [private_bytes(pid) for pid in pids]
+        os.close(hold)
+        os.close(release)
+        for pid in pids:
+            os.waitpid(pid, 0)
+        return sizes
+
+
+def _be_started(artifact: str, write: int) -> NoReturn:
+    try:
+        forked = time.monotonic()
+        from theater.engine import make_engine
+        from theater.worker.instance import Instance
+
+        engine = make_engine()
+        made = time.monotonic()
+        instance = Instance(artifact, NoHost(), memory_bytes=MEMORY_BYTES, engine=engine)
+        instantiated = time.monotonic()
+        instance.call("theater:simple/actor", "init", [None, ["a"]], FUEL)
+        called = time.monotonic()
+        os.write(write, _STAMPS.pack(forked, made, instantiated, called, 0.0))
+    finally:
+        os._exit(0)
+
+
+def _be_held(artifact: str, write: int, release: int) -> NoReturn:
+    try:
+        instance = None
+        if artifact:
+            from theater.worker.instance import Instance
+
+            instance = Instance(artifact, NoHost(), memory_bytes=MEMORY_BYTES)
+            instance.call("theater:simple/actor", "init", [None, ["a"]], FUEL)
+        os.write(write, b"!")
+        os.read(release, 1)  # at end of file once the parent lets go
+    finally:
+        os._exit(0)
+
+
+def private_bytes(pid: int) -> int:
+    """Memory of a process that it shares with nobody."""
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+        return 1024 * sum(int(line.split()[1]) for line in file if line.startswith("Private_"))
+
+
+# router, sender, receiver
+
+
+def _socket(kind: int) -> zmq.Socket[bytes]:
+    socket: zmq.Socket[bytes] = zmq.Context().socket(kind)
+    socket.setsockopt(zmq.LINGER, 0)
+    socket.setsockopt(zmq.SNDHWM, 0)
+    socket.setsockopt(zmq.RCVHWM, 0)
+    return socket
+
+
+def forward(endpoint: str) -> None:
+    """Pass messages between the two peers until one says `end`."""
+    router = _socket(zmq.ROUTER)
+    router.setsockopt(zmq.ROUTER_MANDATORY, 1)
+    router.bind(endpoint)
+    first, _ = router.recv_multipart()
+    second, _ = router.recv_multipart()
+    there = {first: second, second: first}
+    for name in there:
+        router.send_multipart((name, b"go"))
+    while True:
+        sender, data = router.recv_multipart()
+        if data == b"end":
+            return
+        router.send_multipart((there[sender], data))
+
+
+class Peer:
+    def __init__(self, endpoint: str) -> None:
+        self._socket = _socket(zmq.DEALER)
+        self._socket.connect(endpoint)
+        self._socket.send(b"hello")
+        self._socket.recv()
+
+    def send(self, count: int, size: int) -> None:
+        data = b"x" * size
+        for _ in range(count):
+            self._socket.send(data)
+
+    def take(self, count: int) -> float:
+        """Messages a second, from the first to the last of `count`."""
+        self._socket.recv()
+        before_s = time.monotonic()
+        for _ in range(count - 1):
+            self._socket.recv()
+        return (count - 1) / (time.monotonic() - before_s)
+
+    def ask(self, count: int, size: int) -> list[float]:
+        data, samples = b"x" * size, []
+        for _ in range(count):
+            before_s = time.monotonic()
+            self._socket.send(data)
+            self._socket.recv()
+            samples.append(time.monotonic() - before_s)
+        return samples
+
+    def echo(self, count: int) -> None:
+        for _ in range(count):
+            self._socket.send(self._socket.recv())
+
+    def end(self) -> None:
+        """Let the router end too."""
+        self._socket.setsockopt(zmq.LINGER, 1000)
+        self._socket.send(b"end")
+        self._socket.close()
+        self._socket.context.term()
+
+
+def serve(roles: dict[str, Callable[..., Any]]) -> None:
+    for line in sys.stdin:
+        order: Order = json.loads(line)
+        answer = roles[order.pop("do")](**order)
+        print(json.dumps(answer), flush=True)
+
+
+def main() -> None:
+    linux.die_with_parent()
+    role, *arguments = sys.argv[1:]
+    if role == "fork":
+        forker = Forker()
+        serve({"start": forker.start, "hold": forker.hold})
+    elif role == "router":
+        forward(*arguments)
+    else:
+        peer = Peer(*arguments)
+        serve({name: getattr(peer, name) for name in ("send", "take", "ask", "echo", "end")})
+
+
+if __name__ == "__main__":
+    main()

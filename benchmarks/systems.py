@@ -1,0 +1,108 @@
+"""Real systems to measure: a manifest written, a system started, its log asked."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from theater.client import System
+
+COMPONENTS = Path(__file__).parent.parent / "tests" / "components"
+DURABILITIES = ("process", "disk")
+WAIT_S = 120.0
+LOOK_S = 0.02  # between two looks into the log: seldom enough to leave the cores to the system
+
+
+@dataclass(frozen=True, slots=True)
+class FirstStarts:
+    """How long first starts took, `init` included, as root and as the log saw them. Seconds."""
+
+    by_root: list[float]
+    by_log: list[float]
+
+
+def write_manifest(directory: Path, durability: str, actors: Iterable[tuple[str, str]]) -> Path:
+    """A system of these (name, component), each allowed to send to all of them."""
+    text = [f'name = "bench"\ndurability = "{durability}"\n[supervisor]\nintensity = 10_000\n']
+    for name, component in actors:
+        text.append(
+            f'[[child]]\nname = "{name}"\ncomponent = "{COMPONENTS / component}"\n'
+            'handler = [{ type = "runtime" }, { type = "message-server" }]\n'
+            'mailbox = { max_messages = 1_000_000, max_bytes = "512MiB" }\n'
+        )
+    directory.mkdir(parents=True, exist_ok=True)
+    file = directory / "manifest.toml"
+    file.write_text("\n".join(text))
+    return file
+
+
+def start(directory: Path, durability: str, actors: Iterable[tuple[str, str]]) -> System:
+    return System.start(write_manifest(directory, durability, actors))
+
+
+def first_starts(directory: Path, durability: str, count: int) -> FirstStarts:
+    """Start a system of `count` small actors. They start one after the other.
+
+    By root: from one order to fork to the next, which is given once the actor before is ready
+    and its init committed. By the log: from that order's arrival at the broker until the broker
+    has the step that ends init; the commit is not in it. The very first start is left out: it
+    waits for the zygote's imports.
+    """
+    names = [f"a{number}" for number in range(count + 1)]  # nobody follows the last
+    told: list[float] = []
+
+    def hear(event: dict[str, Any]) -> None:
+        if event["event"] in ("starting", "ready"):
+            told.append(time.monotonic())
+
+    file = write_manifest(directory, durability, [(name, "minimal.wat") for name in names])
+    with System.start(file, on_event=hear) as system:
+        rows = system.log.query(
+            "SELECT ready_at - started_at FROM incarnations WHERE incarnation = 1 ORDER BY actor"
+        )
+    by_root = [after - before for before, after in itertools.pairwise(told[1:])]
+    return FirstStarts(by_root[:count], [row[0] for row in rows][1:])
+
+
+def incarnation_ready_at(system: System, actor: str, incarnation: int) -> float:
+    """The Unix time at which the broker took this incarnation for ready; waits for it."""
+    sql = (
+        "SELECT i.ready_at FROM incarnations i JOIN actors a ON a.id = i.actor"
+        " WHERE a.name = ? AND i.incarnation = ? AND i.ready_at IS NOT NULL"
+    )
+    return float(_wait(system, sql, actor, incarnation)[0])
+
+
+def turns_of(system: System, actor: str) -> int:
+    """How many turns this actor has done."""
+    rows = system.log.query(
+        "SELECT t.turn FROM turns t JOIN actors a ON a.id = t.actor WHERE a.name = ?"
+        " ORDER BY t.turn DESC LIMIT 1",
+        actor,
+    )
+    return int(rows[0][0]) if rows else 0
+
+
+def turn_done_at(system: System, actor: str, turn: int) -> float:
+    """The Unix time of the commit of this turn; waits for it, and looks seldom."""
+    sql = (
+        "SELECT t.at FROM turns t JOIN actors a ON a.id = t.actor"
+        " WHERE a.name = ? AND t.turn = ? AND t.status = 'done'"
+    )
+    return float(_wait(system, sql, actor, turn)[0])
+
+
+def _wait(system: System, sql: str, *parameters: Any) -> tuple[Any, ...]:
+    deadline_s = time.monotonic() + WAIT_S
+    while True:
+        rows = system.log.query(sql, *parameters)
+        if rows:
+            row: tuple[Any, ...] = rows[0]
+            return row
+        if time.monotonic() > deadline_s:
+            raise RuntimeError(f"waited {WAIT_S:g} s in vain for {parameters}")
+        time.sleep(LOOK_S)
