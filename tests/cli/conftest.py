@@ -130,7 +130,7 @@ class Home:
         return path
 
     def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "theater", *arguments]
+        return [sys.executable, "-P", "-m", "theater", *arguments]
 
     def run(
         self,

@@ -176,6 +176,17 @@ def test_detached_a_failed_start_says_why_and_leaves_nothing(home: Home) -> None
     assert not home.processes()
 
 
+def test_no_python_file_of_the_working_directory_is_run(home: Home) -> None:
+    for name in ("theater", "zmq", "msgpack"):
+        (home.directory / name).mkdir()
+        (home.directory / name / "__init__.py").write_text("open('trapped', 'w')\nraise SystemExit")
+    home.write(actor("probe"))
+    home.out("up", "-d")
+    assert home.out("request", "probe", "echo hi") == "hi"
+    home.out("down")
+    assert not (home.directory / "trapped").exists()
+
+
 def test_a_broken_manifest_starts_nothing_and_names_every_problem(home: Home) -> None:
     home.write(
         '[[child]]\nname = "a"\ncomponent = "nowhere.wat"\n',

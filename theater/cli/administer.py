@@ -18,6 +18,9 @@ def down(terminal: Terminal, place: Place, kill: bool, timeout_s: float | None) 
                 f"still stopping after {timeout_s:g} s; `theater ps` shows what is left,"
                 " `theater down --kill` does not wait"
             )
+    except KeyboardInterrupt:
+        terminal.note("not waiting any longer; the system goes on stopping")
+        raise
     finally:
         control.close()
     terminal.note("stopped")

@@ -50,7 +50,8 @@ def _start(
     ours, theirs = socket.socketpair(socket.AF_UNIX, kind)
     numbers = [str(number) for number in (theirs.fileno(), *inherited, os.getpid())]
     process = subprocess.Popen(
-        [sys.executable, "-m", module, *numbers, *arguments],
+        # -P: a directory named theater in the working directory is none of ours.
+        [sys.executable, "-P", "-m", module, *numbers, *arguments],
         stdin=subprocess.DEVNULL,
         stdout=internal_log,
         stderr=internal_log,
