@@ -73,7 +73,7 @@ def test_a_component_is_compiled_once_and_found_the_next_time(
 ) -> None:
     said: list[str] = []
     first = prepare(component, on_progress=said.append)
-    assert said == ["compiling small.wat (1 kB)"]
+    assert said[0] == "compiling small.wat (1 kB)"
     said.clear()
     assert prepare(component, on_progress=said.append) == first
     assert said == []

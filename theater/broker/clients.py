@@ -155,4 +155,6 @@ class Clients:
         except zmq.ZMQError as error:
             if error.errno not in (zmq.EHOSTUNREACH, zmq.EAGAIN):
                 raise
-            self._watchers.discard(route)
+            # A client that only does not read stays: what waits for it wakes it up.
+            if error.errno == zmq.EHOSTUNREACH:
+                self._watchers.discard(route)

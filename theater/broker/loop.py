@@ -34,6 +34,7 @@ WORKER_MESSAGES = {"hello": 4, "step": 5, "pong": 1}
 FRAMES = 512  # taken from one socket before a commit
 TIMER_S = 0.02  # deadlines are looked at no more often than this
 WINDOW_ROWS = 256
+CLIENT_BACKLOG = 1000  # messages kept for a client that does not read; it asks again
 PATIENCE_S = 0.05  # rows that nobody waits for may wait this long for a commit
 
 
@@ -60,22 +61,22 @@ class Broker:
         self._buried: list[str] = []  # black boxes that are stored once this batch commits
         self._ending = False
         self._context = zmq.Context()
-        self._workers = self._bind(setup["workers_endpoint"], setup["state_max_bytes"])
+        self._workers = self._bind(setup["workers_endpoint"], setup["state_max_bytes"], 0)
         self._clients = Clients(
-            self._bind(setup["clients_endpoint"], setup["message_max_bytes"]),
+            self._bind(setup["clients_endpoint"], setup["message_max_bytes"], CLIENT_BACKLOG),
             self._turns,
             self._log,
         )
         self._next_timer_s = 0.0
         self._commit_by_s: float | None = None  # when waiting rows are written at the latest
 
-    def _bind(self, endpoint: str, largest: int) -> zmq.Socket[bytes]:
+    def _bind(self, endpoint: str, largest: int, backlog: int) -> zmq.Socket[bytes]:
         router = self._context.socket(zmq.ROUTER)
         router.setsockopt(zmq.ROUTER_MANDATORY, 1)  # else what cannot be routed vanishes
         router.setsockopt(zmq.MAXMSGSIZE, largest + 64 * 1024 * 1024)
         router.setsockopt(zmq.LINGER, 0)
         router.setsockopt(zmq.BACKLOG, 4096)
-        router.setsockopt(zmq.SNDHWM, 0)  # bounded by the credit of each worker
+        router.setsockopt(zmq.SNDHWM, backlog)  # 0: bounded by the credit of each worker
         router.setsockopt(zmq.RCVHWM, 1000)
         router.bind(endpoint)
         return router
@@ -333,7 +334,9 @@ class Broker:
         self._turns.touched[name] = actor
 
     def _root_decided(self, name: str, payload: dict[str, Any]) -> None:
-        actor = self._turns.actors.get(name)
+        # A supervisor has no chain: what it decides stands with the child that was the reason.
+        actors = self._turns.actors
+        actor = actors.get(name) or actors.get(payload.get("child", ""))
         if actor is not None:
             self._turns.lifecycle(actor, EventType.DECIDED, payload)
 

@@ -19,7 +19,6 @@ from typing import Any
 
 from theater import linux, wire
 from theater.clock import SteadyClock
-from theater.errors import ProtocolError
 from theater.paths import DataPaths, RuntimePaths, box_name
 from theater.spec import ActorSpec
 from theater.supervisor import births, control, policy, reaper, spawn
@@ -266,14 +265,12 @@ class Root:
             return
         try:
             data = self._broker.socket.recv(1 << 20)
-            messages = self._frames.feed(data)
-        except (OSError, ProtocolError) as error:
-            self._fatal = self._fatal or f"the broker's socket failed: {error}"
-            return
+        except OSError:
+            data = b""  # its death explains itself, by its pidfd
         if not data:
             self._unwatch(self._broker.socket)
             return
-        for name, *arguments in messages:
+        for name, *arguments in self._frames.feed(data):
             getattr(self, f"_broker_{name}")(*arguments)
 
     def _broker_up(self) -> None:
