@@ -22,6 +22,7 @@ def settings(**changes: Any) -> Settings:
     facts: dict[str, Any] = {
         "send_to": ("**",),
         "may_send": True,
+        "takes": frozenset({"send", "request"}),
         "max_events": 100,
         "request_timeout_s": 5.0,
         "turn_timeout_s": 30.0,

@@ -91,6 +91,16 @@ def test_requests_to_nobody_and_to_the_stopped_get_the_reason(theater: Theater) 
     assert [row[0] for row in letters] == ["nobody", "b", "b", "nobody"]
 
 
+def test_a_message_that_a_component_has_no_export_for_is_refused_and_kills_nobody(
+    theater: Theater,
+) -> None:
+    system = theater.up(actor("a"), actor("mute", "minimal.wat", handlers=False))
+    with pytest.raises(NotDelivered, match="refused: mute does not export handle-request"):
+        system.request("mute", b"?")
+    assert system.request("a", b"request mute ?").startswith(b"err: refused: mute does not")
+    assert system.actor("mute")["incarnation"] == 1
+
+
 def test_what_send_to_does_not_grant_is_refused(theater: Theater) -> None:
     strict = (
         '[[child]]\nname = "a"\ncomponent = "COMPONENT"\n[[child.handler]]\ntype = "runtime"\n'

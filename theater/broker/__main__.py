@@ -59,6 +59,7 @@ def main() -> int:
         root.sendall(wire.frame(("up",)))
         broker.run()
         broker.close()
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # leave one file behind
         connection.close()
     except (Fatal, TheaterError, sqlite3.Error, OSError) as error:
         root.sendall(wire.frame(("fatal", f"the broker cannot go on: {error}")))

@@ -22,6 +22,7 @@ class Settings:
 
     send_to: tuple[str, ...] | None  # None: the default neighbours
     may_send: bool  # has the message-server handler
+    takes: frozenset[str]  # kinds of message that the component has an export for
     max_events: int  # a chain shown to the actor holds at most so many events
     request_timeout_s: float
     turn_timeout_s: float

@@ -19,7 +19,7 @@ class Post(Book):
     ) -> tuple[int, str | None]:
         """Make a message a row. Returns its id, and why it became a dead letter if it did."""
         target = self.actors.get(to)
-        error = self._why_not(target, to)
+        error = self._why_not(target, to, kind)
         if error is None and target is not None and target.mailbox.refuses():
             error = f"mailbox-full: {to} has {target.mailbox.messages} messages waiting"
         message = Message(self.next_message, kind, sender.name, turn, index, None, body)
@@ -43,7 +43,7 @@ class Post(Book):
     ) -> tuple[int, str | None]:
         """As `deliver`, but what cannot be taken becomes no row: the client is told."""
         target = self.actors.get(to)
-        error = self._why_not(target, to)
+        error = self._why_not(target, to, kind)
         if len(body) > self.message_max:
             error = f"too-large: {len(body)} bytes; a message has at most {self.message_max}"
         elif error is None and target is not None and target.mailbox.is_full():
@@ -55,11 +55,13 @@ class Post(Book):
         self._put(target, message)
         return message.id, None
 
-    def _why_not(self, target: Actor | None, to: str) -> str | None:
+    def _why_not(self, target: Actor | None, to: str, kind: str) -> str | None:
         if target is None or target.phase == "removed":
             return f"no-actor: there is no actor {to}"
         if not target.takes_messages() and not self.closing:
             return f"stopped: {to} is {target.phase}"
+        if kind not in target.settings.takes:
+            return f"refused: {to} does not export handle-{kind}"
         return None
 
     def _put(self, target: Actor, message: Message) -> None:

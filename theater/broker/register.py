@@ -49,6 +49,7 @@ def _actor(order: dict[str, Any], id: int) -> Actor:
         settings=Settings(
             send_to=None if send_to is None else tuple(send_to),
             may_send=order["may_send"],
+            takes=frozenset(order["takes"]),
             max_events=order["max_events"],
             request_timeout_s=order["request_timeout_s"],
             turn_timeout_s=order["turn_timeout_s"],

@@ -46,6 +46,8 @@ def main() -> int:
             ended = Root(prepared, artifacts, data, runtime, lock, leash).run()
         finally:
             remove_runtime(runtime)
+        if ended.failed:  # nobody may hold the leash: say it where the system's own troubles are
+            print(f"root: the system ended: {ended.reason}", file=sys.stderr)
         leash.tell("ended", {"reason": ended.reason, "failed": ended.failed})
         return 1 if ended.failed else 0
     except Interrupted:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from theater.engine import SETTINGS
 from theater.spec import ActorSpec, SystemSpec
 
+CALLBACKS = "theater:simple/message-server-client"
 MAX_EVENTS = 1000  # of a chain shown to its actor, unless the handler's settings say otherwise
 
 
-def registration(actor: ActorSpec, component_sha256: str) -> dict[str, Any]:
+def registration(
+    actor: ActorSpec, component_sha256: str, exports: Mapping[str, Any]
+) -> dict[str, Any]:
     """What the broker has to know of an actor; read by `broker/register.py`."""
     messages = actor.handler("message-server")
     runtime = actor.handler("runtime")
+    callbacks = exports.get(CALLBACKS, {}).get("functions", {})
     return {
         "name": actor.path,
         "component": component_sha256,
@@ -22,6 +27,7 @@ def registration(actor: ActorSpec, component_sha256: str) -> dict[str, Any]:
         "initial_state": actor.initial_state,
         "send_to": messages.settings.get("send_to") if messages else None,
         "may_send": messages is not None,
+        "takes": [kind for kind in ("send", "request") if f"handle-{kind}" in callbacks],
         "max_events": runtime.settings.get("max_events", MAX_EVENTS) if runtime else MAX_EVENTS,
         "request_timeout_s": actor.request_timeout_s,
         "turn_timeout_s": actor.limits.turn_timeout_s,

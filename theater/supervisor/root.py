@@ -83,8 +83,9 @@ class Root:
         self._tell_broker(
             "register",
             [
-                births.registration(actor, prepared.artifacts[actor.component].component_sha256)
+                births.registration(actor, artifact.component_sha256, artifact.exports)
                 for actor in self._actors.values()
+                for artifact in (prepared.artifacts[actor.component],)
             ],
         )
 
