@@ -100,7 +100,10 @@ def reset_signals(ignored: Iterable[int]) -> None:
 
 def wait_exit(pidfd: int) -> int | None:
     """Reap the child behind `pidfd`: its exit status, or minus its signal; None: still there."""
-    result = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG)
+    try:
+        result = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG)
+    except ChildProcessError:
+        return -signal.SIGKILL  # somebody else has reaped it; it is gone all the same
     if result is None:
         return None
     return result.si_status if result.si_code == os.CLD_EXITED else -result.si_status

@@ -21,6 +21,13 @@ class ToWorker:
 
 
 @dataclass(frozen=True, slots=True)
+class Welcome:
+    """Tell a worker where it stands; made after the commit, of what is committed."""
+
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
 class ChainPart:
     """An answer that is a part of the log: events `first` to `last`, read after the commit."""
 
@@ -44,7 +51,7 @@ class ToRoot:
     message: tuple[Any, ...]
 
 
-Out = ToWorker | ChainPart | ToClient | ToRoot
+Out = ToWorker | Welcome | ChainPart | ToClient | ToRoot
 
 
 @dataclass(slots=True)

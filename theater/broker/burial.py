@@ -104,7 +104,9 @@ def bury(turns: Turns, actor: Actor, death: Death, box: bytes, now_s: float) -> 
 
 
 def failure_text(failure: dict[str, Any]) -> str:
-    return f"{failure.get('kind', 'failure')}: {failure.get('message', '')}"[:2000]
+    """The box is hostile input: what is not text is not shown."""
+    words = [failure.get(key) for key in ("kind", "message")]
+    return ": ".join(word for word in words if isinstance(word, str))[:2000] or "failed"
 
 
 def _judge(

@@ -88,9 +88,13 @@ class Clients:
         timeout_s = 0.0
         if kind == "request":
             timeout_s = message[4]
-            if not isinstance(timeout_s, int | float) or not 0 < timeout_s < 1e9:
-                raise ProtocolError("a timeout is a number of seconds above 0")
-            self._asked[id] = _Asked(route, to, timeout_s, now_s + timeout_s)
+            if not isinstance(timeout_s, int | float) or not 0 < timeout_s <= 2e6:
+                raise ProtocolError("a timeout is a number of seconds above 0, up to 2,000,000")
+            again = self._asked.get(id)
+            if again is not None:  # sent once more: its time goes on
+                again.route = route
+            else:
+                self._asked[id] = _Asked(route, to, timeout_s, now_s + timeout_s)
         if id in self._fresh:
             return
         before = self._log.client_message(id)

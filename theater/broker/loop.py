@@ -18,7 +18,7 @@ from theater import wire
 from theater.broker import handing, register
 from theater.broker.actors import Actor
 from theater.broker.batch import Batch
-from theater.broker.book import ChainPart, ToClient, ToRoot, ToWorker
+from theater.broker.book import ChainPart, ToClient, ToRoot, ToWorker, Welcome
 from theater.broker.burial import BOX_MAX, Death, bury
 from theater.broker.clients import Clients
 from theater.broker.links import Hello, Links, parse_peer
@@ -32,6 +32,7 @@ from theater.paths import box_name
 
 WORKER_MESSAGES = {"hello": 4, "step": 5, "pong": 1}
 FRAMES = 512  # taken from one socket before a commit
+LONGEST_WAIT_S = 3600.0  # poll takes milliseconds in 32 bits
 TIMER_S = 0.02  # deadlines are looked at no more often than this
 WINDOW_ROWS = 256
 CLIENT_BACKLOG = 1000  # messages kept for a client that does not read; it asks again
@@ -94,7 +95,11 @@ class Broker:
         while not self._ending:
             timeout_s = self._timeout_s()
             before_s = time.monotonic()
-            ready = dict(poller.poll(None if timeout_s is None else math.ceil(timeout_s * 1000)))
+            ready = dict(
+                poller.poll(
+                    None if timeout_s is None else math.ceil(min(timeout_s, LONGEST_WAIT_S) * 1000)
+                )
+            )
             if timeout_s is not None:
                 paused_s = self._clock.woke(before_s, timeout_s, time.monotonic())
                 if paused_s:
@@ -212,7 +217,7 @@ class Broker:
             self._send_worker(route, [("who",)])
             return
         _, name, incarnation, secret, _last = message
-        if not (isinstance(name, str) and isinstance(secret, bytes)):
+        if not (type(name) is str and type(incarnation) is int and type(secret) is bytes):
             return
         _uid, pid = parse_peer(frame.get("Peer-Address"))
         self._hello(Hello(route, name, incarnation, secret, pid))
@@ -228,7 +233,14 @@ class Broker:
             self._send_worker(hello.route, [("refused", refusal)])
 
     def _welcome(self, actor: Actor) -> None:
-        """Tell a worker where it stands, and send again what it may not have received."""
+        """A worker has said who it is: it is told where it stands once this batch is committed."""
+        self._turns.out.append(Welcome(actor))
+        if actor.initialised and actor.phase == "starting":
+            self._turns.ready(actor)
+        self._turns.touched[actor.name] = actor
+
+    def _standing(self, actor: Actor) -> list[tuple[Any, ...]]:
+        """Where a worker stands, and again what it may not have received."""
         state = None if actor.state is None else self._log.blob(actor.state)
         assert actor.state is None or state is not None, "a committed state has no content"
         messages: list[tuple[Any, ...]] = [
@@ -246,11 +258,7 @@ class Broker:
         if actor.current is not None and actor.current.answered is not None:
             index, value = actor.current.answered
             messages.append(("answer", actor.current.turn, index, value))
-        assert actor.route is not None
-        self._send_worker(actor.route, messages)
-        if actor.initialised and actor.phase == "starting":
-            self._turns.ready(actor)
-        self._turns.touched[actor.name] = actor
+        return messages
 
     def _send_worker(self, route: bytes, messages: list[tuple[Any, ...]]) -> None:
         try:
@@ -285,7 +293,8 @@ class Broker:
                 turns.by_id[actor_id].senders.add(sender)
         register.count_deliveries(turns, log.waiting_turns())
         asks = {(row[0], row[1]): row[2] for row in log.open_asks()}
-        register.interrupt_open_turns(turns, log.open_turns(), asks, now_s)
+        states = {actor.id: actor.state for actor in stored}
+        register.interrupt_open_turns(turns, log.open_turns(), asks, states, now_s)
         for gone in stored:
             if gone.name not in turns.actors and not gone.removed:
                 rows = log.mailbox_after(gone.id, 0, -1)
@@ -330,6 +339,8 @@ class Broker:
         if actor is None:
             return
         actor.phase = phase
+        if not actor.takes_messages():
+            self._turns.unblock(actor)
         self._turns.batch.phases.append((phase, reason, actor.id))
         self._turns.touched[name] = actor
 
@@ -379,6 +390,10 @@ class Broker:
             if isinstance(item, ToWorker):
                 if item.actor.route is not None:
                     frames.setdefault(item.actor.route, []).append(item.message)
+            elif isinstance(item, Welcome):
+                if item.actor.route is not None:
+                    messages = self._standing(item.actor)
+                    frames.setdefault(item.actor.route, []).extend(messages)
             elif isinstance(item, ChainPart):
                 if item.actor.route is not None:
                     frames.setdefault(item.actor.route, []).append(self._chain_answer(item))

@@ -100,10 +100,14 @@ class Post(Book):
         assert message is not None
         actor.mailbox.consumed(message)
         self.batch.consumed.append((status, handed.turn, message.id))
-        if actor.blocking and not actor.mailbox.is_full():
-            for name in actor.blocking:
-                sender = self.actors.get(name)
-                if sender is not None:
-                    sender.blocked_on.discard(actor.name)
-                    self.touched[name] = sender
-            actor.blocking.clear()
+        if not actor.mailbox.is_full():
+            self.unblock(actor)
+
+    def unblock(self, actor: Actor) -> None:
+        """Nobody has to wait for this mailbox: it has room, or takes nothing any more."""
+        for name in actor.blocking:
+            sender = self.actors.get(name)
+            if sender is not None:
+                sender.blocked_on.discard(actor.name)
+                self.touched[name] = sender
+        actor.blocking.clear()

@@ -122,24 +122,35 @@ def interrupt_open_turns(
     turns: Turns,
     open_turns: Iterable[tuple[int, int, str, int | None, int, int, int]],
     open_asks: Mapping[tuple[int, int], int],
+    states: Mapping[int, bytes | None],
     now_s: float,
 ) -> None:
     """Turns that had committed a step when the system ended are set aside.
 
-    `open_asks` gives the event index of the open ask of a turn (actor, turn).
+    `open_asks` gives the event index of the open ask of a turn (actor, turn); `states` the last
+    state's hash by actor, also of those that the manifest no longer has.
     """
-    for actor_id, turn, kind, _message_id, steps, _deliveries, events in open_turns:
+    reason = "interrupted: the system ended"
+    for actor_id, turn, kind, message_id, steps, deliveries, events in open_turns:
         actor = turns.by_id.get(actor_id)
-        if actor is None:
+        window = actor.mailbox.window if actor is not None else None
+        message = window[0] if window and kind != "init" else None
+        if actor is None or (kind != "init" and (message is None or message.id != message_id)):
+            # Its input is gone already, with its actor: only the books are to be closed.
+            state = states.get(actor_id)
+            row = (actor_id, turn, kind, message_id, "failed", 0, steps, deliveries, state)
+            turns.batch.turns.append((*row, None, reason, turns.at))
+            if (actor_id, turn) in open_asks:
+                index = open_asks[actor_id, turn]
+                turns.batch.ask_status.append(("abandoned", actor_id, turn, index))
             continue
-        message = None if kind == "init" else actor.mailbox.window[0]
         actor.current = OpenTurn(turn, steps, events, 0)
         actor.next_turn = turn
-        index = open_asks.get((actor_id, turn))
+        at = open_asks.get((actor_id, turn))
         handed = Handed(turn, kind, message)
-        if index is not None:
-            turns.batch.ask_status.append(("abandoned", actor_id, turn, index))
-        set_aside(turns, actor, handed, "interrupted: the system ended", [], now_s)
+        if at is not None:
+            turns.batch.ask_status.append(("abandoned", actor_id, turn, at))
+        set_aside(turns, actor, handed, reason, [], now_s)
 
 
 def remove(turns: Turns, gone: StoredActor, mailbox: list[Message], now_s: float) -> None:

@@ -60,6 +60,8 @@ class Step:
     contents: dict[bytes, bytes] = field(default_factory=dict)  # by hash
     effects: list[Effect] = field(default_factory=list)
     ask: Event | None = None
+    callee: str = ""  # of a request
+    question: bytes = b""
     ends: bool = False
     state: bytes | None = None  # hash after the turn
     reply: bytes | None = None
@@ -140,7 +142,7 @@ def check(
         elif event.type == EventType.WASM_RESULT and number == last:
             _result(result, handed, event, message_max, state_max)
             # However its reference is spelt: the next start needs the state.
-            if result.state and not _is_there(actor, handed, result, result.state):
+            if result.state is not None and not _is_there(actor, handed, result, result.state):
                 raise BadStep("the content of the new state was not sent")
         elif event.type != EventType.LOG:
             raise BadStep(f"event of type {event.type} inside a turn")
@@ -188,20 +190,27 @@ def _host_call(step: Step, event: Event, is_last: bool, message_max: int) -> Non
         if name not in ASKS:
             raise BadStep(f"{event.interface}.{event.function} is not an ask")
         step.ask = event
+        if event.function == "request":
+            step.callee, step.question = _addressed(payload[0], step, message_max)
         return
     arguments, answer = payload
     if name not in HELD or not (isinstance(answer, dict) and "ok" in answer):
         return
     if event.function == "send":
-        if not isinstance(arguments, list) or len(arguments) != 2:
-            raise BadStep("send is not (actor, message)")
-        to, body = arguments
-        content = content_of(body, step, message_max)
-        if not isinstance(to, str):
-            raise BadStep("send is not to a name")
+        to, content = _addressed(arguments, step, message_max)
         step.effects.append(Effect(event.index, "send", to, content))
     else:
         step.effects.append(Effect(event.index, "shutdown"))
+
+
+def _addressed(arguments: Any, step: Step, message_max: int) -> tuple[str, bytes]:
+    """The actor and the message of a send or a request."""
+    if not isinstance(arguments, list) or len(arguments) != 2:
+        raise BadStep("not an (actor, message)")
+    to, body = arguments
+    if not isinstance(to, str):
+        raise BadStep("a message is not to a name")
+    return to, content_of(body, step, message_max)
 
 
 def content_of(value: Any, step: Step, limit: int) -> bytes:
@@ -225,6 +234,8 @@ def _result(step: Step, handed: Handed, event: Event, message_max: int, state_ma
         step.state = None if state is None else ref_hash(state)
         if state is not None and step.state is None:
             raise ValueError("a state is not a reference")
+        if step.state is not None and len(step.state) != 32:
+            raise ValueError("a state's reference is not a hash")
         if type(fuel) is not int or not 0 <= fuel < 1 << 63:
             raise ValueError("fuel is not a number")
         step.fuel = fuel

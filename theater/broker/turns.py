@@ -18,6 +18,7 @@ from theater.broker.book import ChainPart, ToClient, ToWorker
 from theater.broker.mailbox import Message
 from theater.broker.post import Post
 from theater.broker.steps import BadStep, Step
+from theater.errors import ProtocolError
 from theater.events import (
     CHAIN_CODE,
     EventType,
@@ -51,10 +52,15 @@ class Turns(Post):
             return
         if actor.shut_down:
             raise BadStep("a step after the shutdown was committed")
-        checked = steps.check(
-            actor, turn, number, input_id, events, blobs, self.message_max, self.state_max
-        )
-        self._check_permissions(actor, checked)
+        try:
+            checked = steps.check(
+                actor, turn, number, input_id, events, blobs, self.message_max, self.state_max
+            )
+            self._check_permissions(actor, checked)
+        except ProtocolError:
+            raise
+        except Exception as error:  # nothing has changed yet: whatever it is, the worker sent it
+            raise BadStep(f"{type(error).__name__}: {error}") from None
         handed = actor.handed[0]
         for hash, content in checked.contents.items():
             self.batch.blobs.append((hash, content))
@@ -85,10 +91,7 @@ class Turns(Post):
     def _check_permissions(self, actor: Actor, step: Step) -> None:
         targets = [effect.to for effect in step.effects if effect.function == "send"]
         if step.ask is not None and step.ask.function == "request":
-            arguments = step.ask.payload[0]
-            if not isinstance(arguments, list) or len(arguments) != 2:
-                raise BadStep("request is not (actor, message)")
-            targets.append(str(arguments[0]))
+            targets.append(step.callee)
         settings = actor.settings
         for to in targets:
             if not settings.may_send or not addresses.permitted(
@@ -122,15 +125,13 @@ class Turns(Post):
             self._ask_row(actor, step.turn, ask, None, None)
             self._answer_chain(actor, current)
             return
-        to, body_value = event.payload[0]
-        body = steps.content_of(body_value, step, self.message_max)
-        ask.callee = to
+        to = ask.callee = step.callee
         cycle = self._cycle(actor, to)
         if cycle is not None:
             self._ask_row(actor, step.turn, ask, None, None)
             self.answer(actor, {"err": f"cycle: {' → '.join(cycle)}"}, now_s)
             return
-        message_id, error = self.deliver(actor, step.turn, event.index, to, body, REQUEST)
+        message_id, error = self.deliver(actor, step.turn, event.index, to, step.question, REQUEST)
         timeout_s = actor.settings.request_timeout_s
         self._ask_row(actor, step.turn, ask, message_id, timeout_s)
         if error is not None:

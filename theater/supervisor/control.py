@@ -41,7 +41,7 @@ class Connection:
             del self.buffer[: end + 1]
             try:
                 request = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 return None
             if not isinstance(request, dict):
                 return None

@@ -66,9 +66,8 @@ def children() -> set[int]:
         return {child.pid for child in psutil.Process().children()}
 
 
-def end_strangers(known: set[int]) -> int:
-    """Kill and reap every child that root has not started. Returns how many."""
-    strangers = children() - known
+def end_strangers(strangers: set[int]) -> int:
+    """Kill and reap children that root has not started. Returns how many."""
     for pid in strangers:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

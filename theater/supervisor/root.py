@@ -53,6 +53,7 @@ class Root:
         self._processes: dict[str, Process] = {}
         self._forking: dict[str, int] = {}  # actor -> incarnation asked of the zygote
         self._signals: dict[str, int] = {}  # actor -> signal for a fork that is not reported yet
+        self._unburied: dict[str, policy.Exited] = {}  # told to the broker, not answered yet
         self._wanted: set[tuple[str, int]] = set()  # incarnations whose end the policy asked for
         self._started_at: dict[str, float] = {}  # Unix time of the fork
         self._unresponsive: set[str] = set()
@@ -184,9 +185,15 @@ class Root:
         self._forking[name] = incarnation
         self._started_at[name] = time.time()
         self._leash.tell("starting", {"actor": name, "incarnation": incarnation})
-        # A dead zygote is told by its pidfd, and then the fork is asked for again.
-        with contextlib.suppress(OSError):
+        try:
             spawn.ask_for_worker(self._zygote.socket, order, self._artifacts[actor.component], box)
+        except (BrokenPipeError, ConnectionResetError):
+            return  # a dead zygote is told by its pidfd, and then the fork is asked for again
+        except OSError as error:
+            del self._forking[name]
+            reason = f"cannot order its worker ({error.strerror}); are env and args too long?"
+            self._tell_broker("exited", name, incarnation, "crash", reason, True)
+            self._news.append(policy.Unspawnable(name, incarnation, reason))
 
     def _from_zygote(self) -> None:
         while (report := spawn.receive(self._zygote.socket)) is not None:
@@ -201,6 +208,8 @@ class Root:
                     _, name, incarnation, reason = message
                     if self._forking.get(name) == incarnation:
                         del self._forking[name]
+                        self._signals.pop(name, None)
+                        self._tell_broker("exited", name, incarnation, "crash", reason, True)
                         self._news.append(policy.Unspawnable(name, incarnation, reason))
 
     def _spawned(self, name: str, incarnation: int, pid: int, pidfd: int) -> None:
@@ -234,17 +243,20 @@ class Root:
         self._selector.unregister(process.pidfd)
         os.close(process.pidfd)
         del self._processes[process.actor]
-        # What the zygote has reported has to be known before anybody counts as a stranger.
+        # Who is a child now has been reported by now: the report comes before the child does.
+        children = reaper.children()
         self._from_zygote()
-        reaper.end_strangers(self._known())
+        reaper.end_strangers(children - self._known())
         name, incarnation = process.actor, process.incarnation
         reason = process.why or reaper.reason_of(status)
         kind = reaper.kind_of(status)
         wanted = (name, incarnation) in self._wanted
         self._wanted.discard((name, incarnation))
+        exited = policy.Exited(name, incarnation, kind, reason)
         if self._broker is None:
-            self._news.append(policy.Exited(name, incarnation, kind, reason))
+            self._news.append(exited)
         else:
+            self._unburied[name] = exited
             self._tell_broker("exited", name, incarnation, kind.value, reason, wanted)
 
     def _known(self) -> set[int]:
@@ -287,6 +299,7 @@ class Root:
     def _broker_buried(
         self, name: str, incarnation: int, kind: str, reason: str, ignored: bool
     ) -> None:
+        self._unburied.pop(name, None)
         self._news.append(policy.Exited(name, incarnation, ExitKind(kind), reason, ignored))
 
     def _broker_late(self, name: str, incarnation: int, why: str) -> None:
@@ -318,7 +331,7 @@ class Root:
         self._selector.register(descriptor, selectors.EVENT_READ, then)
 
     def _unwatch(self, descriptor: int | socket.socket) -> None:
-        with contextlib.suppress(KeyError):
+        with contextlib.suppress(KeyError, ValueError):  # ValueError: it is closed
             self._selector.unregister(descriptor)
 
     def _watch_helper(
@@ -351,6 +364,8 @@ class Root:
             self._fatal = f"the broker died ({how}); see {self._data.internal_log}"
         if self._state is None:
             self._ended = policy.Ended(self._fatal, failed=True)
+        self._news.extend(self._unburied.values())  # nobody will bury them now
+        self._unburied.clear()
         self._news.append(policy.KillAll())
 
     def _zygote_died(self) -> None:
@@ -361,6 +376,7 @@ class Root:
         while self._zygote_starts and self._zygote_starts[0] < now_s - ZYGOTE_PERIOD_S:
             self._zygote_starts.popleft()
         lost, self._forking = self._forking, {}
+        self._signals.clear()
         if len(self._zygote_starts) > ZYGOTE_RESTARTS:
             self._fatal = self._fatal or (
                 f"the zygote died {ZYGOTE_RESTARTS + 1} times within {ZYGOTE_PERIOD_S:g} s;"
@@ -392,7 +408,7 @@ class Root:
                 print(f"root: the {helper.name} did not end; killed", file=sys.stderr)
                 helper.process.kill()
                 helper.process.wait()
-        reaper.end_strangers(set())
+        reaper.end_strangers(reaper.children())
 
     # People
 

@@ -78,6 +78,9 @@ def _be_intermediate(
     descriptors: list[int],
 ) -> NoReturn:
     name, incarnation = order["actor"], order["incarnation"]
+    # A stop request that comes before the worker has a handler of its own must not get lost.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    intermediate = os.getpid()
     alive, held = os.pipe()  # at end of file once the intermediate has exited
     try:
         worker = os.fork()
@@ -86,7 +89,7 @@ def _be_intermediate(
         os._exit(1)
     if worker == 0:
         os.close(held)
-        _be_worker(root_pid, become, order, descriptors, alive)
+        _be_worker(root_pid, intermediate, become, order, descriptors, alive)
     try:
         pidfd = os.pidfd_open(worker)
         socket.send_fds(root, [wire.pack(["spawned", name, incarnation, worker])], [pidfd])
@@ -99,6 +102,7 @@ def _be_intermediate(
 
 def _be_worker(
     root_pid: int,
+    intermediate: int,
     become: Callable[[dict[str, Any]], NoReturn],
     order: dict[str, Any],
     descriptors: list[int],
@@ -108,7 +112,7 @@ def _be_worker(
         os.read(alive, 1)
         # The pipe closes a moment before the kernel gives the orphan its new parent.
         while os.getppid() != root_pid:
-            if os.getppid() == 1:
+            if os.getppid() not in (intermediate, root_pid):
                 os._exit(1)  # root is gone
             os.sched_yield()
         linux.die_with_parent()
