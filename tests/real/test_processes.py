@@ -7,6 +7,9 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+from functools import partial
+from pathlib import Path
 
 import psutil
 import pytest
@@ -14,8 +17,11 @@ import zmq
 
 from tests.real.conftest import Theater, actor, eventually, gone, processes
 from theater import wire
+from theater.broker.burial import read_box
 from theater.client import System
 from theater.errors import NotRunning, Refused
+from theater.events import decode
+from theater.paths import box_name
 from theater.supervisor.datadir import runtime_of
 
 
@@ -235,3 +241,64 @@ def test_a_client_that_sends_again_is_recognised(theater: Theater) -> None:
         assert wire.unpack(socket_.recv()) == ["answer", "my-request", {"ok": b"x"}]
     socket_.close()
     assert system.log.query("SELECT count(*) FROM messages") == [(2,)]
+
+
+def test_a_broker_that_stood_still_kills_nobody_and_answers_late_hellos(theater: Theater) -> None:
+    system = theater.up(actor("a"))
+    broker = system.info()["helpers"]["broker"]
+    system.send("a", b"spin 200000000")
+    eventually(partial(box_has_turn, system, "a", 2), "the turn to begin")
+    os.kill(broker, signal.SIGSTOP)
+    try:
+        # The worker ends its turn, waits in vain, and says HELLO again behind its step.
+        eventually(partial(box_has_result, system, "a", 2), "the turn to end")
+        waited = time.monotonic() + 3.0
+        eventually(lambda: time.monotonic() > waited, "the worker's patience to end")
+    finally:
+        os.kill(broker, signal.SIGCONT)
+    assert system.request("a", b"echo on", timeout_s=20) == b"on"
+    assert system.actor("a")["incarnation"] == 1
+
+
+def box_has_turn(system: System, name: str, turn: int) -> bool:
+    box = Path(system.data.boxes) / box_name(name, 1)
+    return turn in read_box(box.read_bytes()).turns
+
+
+def box_has_result(system: System, name: str, turn: int) -> bool:
+    box = Path(system.data.boxes) / box_name(name, 1)
+    events = read_box(box.read_bytes()).events(turn, 0)
+    return any(decode(data).type == "wasm-result" for data in events)
+
+
+def test_root_ends_when_a_worker_and_then_the_broker_die(theater: Theater) -> None:
+    system = theater.up(actor("a"))
+    info = system.info()
+    assert system._launch is not None
+    broker, worker = info["helpers"]["broker"], info["actors"][0]["pid"]
+    os.kill(broker, signal.SIGSTOP)
+    os.kill(worker, signal.SIGKILL)
+    eventually(lambda: gone({worker}), "the worker to be reaped")
+    os.kill(broker, signal.SIGKILL)
+    last = list(system._launch.events(30.0))[-1]
+    assert last["event"] == "ended" and last["failed"]
+
+
+def test_an_actor_that_left_the_manifest_with_an_open_turn_may_come_back(theater: Theater) -> None:
+    system = theater.up(actor("a", extra="request_timeout = 600\n"), actor("b"))
+    system.send("a", b"request b defer")
+    eventually(lambda: system.log.query("SELECT 1 FROM asks WHERE status = 'open'"), "the ask")
+    os.kill(system.info()["pid"], signal.SIGKILL)
+    theater.up(actor("b")).close()
+    again = theater.up(actor("a"), actor("b"))
+    assert again.request("a", b"echo on") == b"on"
+
+
+def test_a_client_may_wait_long_and_a_hostile_line_harms_nobody(theater: Theater) -> None:
+    system = theater.up(actor("a"))
+    assert system.request("a", b"echo on", timeout_s=1_900_000) == b"on"
+    with socket.socket(socket.AF_UNIX) as control:
+        control.connect(runtime_of(system.data.directory).control)
+        control.sendall(b"[" * 200_000 + b"\n")
+        assert control.recv(100) == b""
+    assert system.actor("a")["status"] == "running"
