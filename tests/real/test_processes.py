@@ -260,9 +260,9 @@ def test_a_broker_that_stood_still_kills_nobody_and_answers_late_hellos(theater:
     assert system.actor("a")["incarnation"] == 1
 
 
-def box_has_turn(system: System, name: str, turn: int) -> bool:
-    box = Path(system.data.boxes) / box_name(name, 1)
-    return turn in read_box(box.read_bytes()).turns
+def box_has_turn(system: System, name: str, turn: int, incarnation: int = 1) -> bool:
+    box = Path(system.data.boxes) / box_name(name, incarnation)
+    return box.exists() and turn in read_box(box.read_bytes()).turns
 
 
 def box_has_result(system: System, name: str, turn: int) -> bool:
@@ -302,3 +302,19 @@ def test_a_client_may_wait_long_and_a_hostile_line_harms_nobody(theater: Theater
         control.sendall(b"[" * 200_000 + b"\n")
         assert control.recv(100) == b""
     assert system.actor("a")["status"] == "running"
+
+
+def test_a_message_that_takes_the_whole_system_down_is_counted(theater: Theater) -> None:
+    limits = "[child.limits]\nmax_deliveries = 2\nfuel = 10_000_000_000_000\nturn_timeout = 600\n"
+    system = theater.up(actor("a", extra=limits))
+    system.send("a", b"loop")
+    for incarnation in (1, 2):
+        eventually(partial(box_has_turn, system, "a", 2, incarnation), "the turn to begin")
+        pids = processes(system)
+        os.kill(system.info()["pid"], signal.SIGKILL)
+        eventually(partial(gone, pids), "all of them to die")
+        system = theater.up()
+    assert system.request("a", b"echo on") == b"on"
+    letters = system.log.query("SELECT reason FROM dead_letters")
+    assert letters == [("the system ended, delivered 2 times",)]
+    assert len(os.listdir(system.data.boxes)) == 1

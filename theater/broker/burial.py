@@ -17,7 +17,7 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
-from theater.broker.actors import REQUEST, Actor, Handed
+from theater.broker.actors import INIT, REQUEST, Actor, Handed
 from theater.broker.book import ToRoot
 from theater.broker.handing import take_back
 from theater.broker.turns import Turns
@@ -101,6 +101,21 @@ def bury(turns: Turns, actor: Actor, death: Death, box: bytes, now_s: float) -> 
         if full is not None:
             full.blocking.discard(actor.name)
     actor.blocked_on.clear()
+
+
+def bury_unseen(turns: Turns, actor: Actor, box: bytes, now_s: float) -> None:
+    """An incarnation that died with the whole system: judge its turn by its box, as a lost one."""
+    window = actor.mailbox.window
+    message = window[0] if window and actor.initialised else None
+    if message is None and actor.initialised:
+        return
+    handed = Handed(actor.next_turn, message.kind if message else INIT, message)
+    found = read_box(box)
+    failure = found.failures.get(handed.turn)
+    reason = failure_text(failure) if failure is not None else "the system ended"
+    death = Death(reason, "crash", wanted=False)
+    events = found.events(handed.turn, 0)
+    _judge(turns, actor, handed, death, events, failure is not None, reason, now_s)
 
 
 def failure_text(failure: dict[str, Any]) -> str:

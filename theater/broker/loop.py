@@ -19,7 +19,7 @@ from theater.broker import handing, register
 from theater.broker.actors import Actor
 from theater.broker.batch import Batch
 from theater.broker.book import ChainPart, ToClient, ToRoot, ToWorker, Welcome
-from theater.broker.burial import BOX_MAX, Death, bury
+from theater.broker.burial import BOX_MAX, Death, bury, bury_unseen
 from theater.broker.clients import Clients
 from theater.broker.links import Hello, Links, parse_peer
 from theater.broker.log import Log
@@ -295,6 +295,7 @@ class Broker:
         asks = {(row[0], row[1]): row[2] for row in log.open_asks()}
         states = {actor.id: actor.state for actor in stored}
         register.interrupt_open_turns(turns, log.open_turns(), asks, states, now_s)
+        self._bury_unseen(now_s)
         for gone in stored:
             if gone.name not in turns.actors and not gone.removed:
                 rows = log.mailbox_after(gone.id, 0, -1)
@@ -302,6 +303,15 @@ class Broker:
         self._to_root(
             "registered", {actor.name: actor.incarnation for actor in turns.actors.values()}
         )
+
+    def _bury_unseen(self, now_s: float) -> None:
+        """Black boxes that are here before any worker is: their system was killed."""
+        for actor in self._turns.actors.values():
+            box = os.path.join(self._boxes, box_name(actor.name, actor.incarnation))
+            data = _read(box)
+            if data:
+                bury_unseen(self._turns, actor, data, now_s)
+        self._buried.extend(os.path.join(self._boxes, name) for name in os.listdir(self._boxes))
 
     def _root_expect(self, name: str, incarnation: int, secret: bytes) -> None:
         """A worker is about to be forked."""
