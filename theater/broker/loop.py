@@ -220,6 +220,8 @@ class Broker:
         if not (type(name) is str and type(incarnation) is int and type(secret) is bytes):
             return
         _uid, pid = parse_peer(frame.get("Peer-Address"))
+        # Root spoke of this worker before it was born; hear it before judging.
+        self._take_root()
         self._hello(Hello(route, name, incarnation, secret, pid))
 
     def _hello(self, hello: Hello) -> None:
@@ -274,7 +276,10 @@ class Broker:
         self._turns.out.append(ToRoot(message))
 
     def _take_root(self) -> None:
-        data = self._root.recv(1 << 20)
+        try:
+            data = self._root.recv(1 << 20, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return
         if not data:
             self._ending = True  # root is gone; so are the workers, any moment now
             return
