@@ -74,6 +74,23 @@ def raise_descriptor_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+def begin_helper(root_pid: int, name: str) -> bool:
+    """Make this process a helper of root's: it ends when root says so, or dies with it.
+
+    False: root is gone already.
+    """
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    die_with_parent()
+    if os.getppid() != root_pid:
+        return False
+    no_new_privileges()
+    no_core_dumps()
+    set_name(name)
+    raise_descriptor_limit()
+    return True
+
+
 def close_all_but(keep: Iterable[int]) -> None:
     """Close every descriptor except 0, 1, 2 and those in `keep`."""
     first = 3

@@ -7,7 +7,6 @@ socket pair. A frame from the broker to a worker is a list of such messages.
 Worker to broker:
     hello   actor, incarnation, secret, [turn, step] last acknowledged or nil
     step    turn, step, input id, [event bytes, ...], [content, ...]
-    pong    number
 Broker to worker:
     welcome {state, senders, initialised}
     refused reason
@@ -16,7 +15,6 @@ Broker to worker:
     input   turn, kind, input id, sender, request id, body, deliveries, [journal event bytes, ...]
     answer  turn, index, value
     sender  address that may be answered from now on
-    ping    number
 """
 
 from __future__ import annotations

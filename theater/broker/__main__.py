@@ -6,8 +6,6 @@ written, or a fault of its own.
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
 import sqlite3
 import sys
@@ -42,15 +40,9 @@ def _exactly(root: socket.socket, size: int) -> bytes:
 
 def main() -> int:
     root_fd, _lock_fd, root_pid = (int(argument) for argument in sys.argv[1:4])
-    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    linux.die_with_parent()
-    if os.getppid() != root_pid:
+    if not linux.begin_helper(root_pid, "theater-broker"):
         return 1
-    linux.no_new_privileges()
     linux.not_dumpable()
-    linux.set_name("theater-broker")
-    linux.raise_descriptor_limit()
     root = socket.socket(fileno=root_fd)
     try:
         setup = _first_message(root)

@@ -157,13 +157,6 @@ class Log:
                 self._db.execute("ROLLBACK")
             raise
 
-    def set_meta(self, key: str, value: str) -> None:
-        self._db.execute(
-            "INSERT INTO meta (key, value) VALUES (?, ?)"
-            " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-            (key, value),
-        )
-
     # Reading at start-up
 
     def next_seq(self) -> int:
@@ -177,9 +170,6 @@ class Log:
 
     def next_evidence(self) -> int:
         return self._next("evidence", "id")
-
-    def next_actor(self) -> int:
-        return self._next("actors", "id")
 
     def _next(self, table: str, column: str) -> int:
         (highest,) = self._db.execute(f"SELECT max({column}) FROM {table}").fetchone()
@@ -266,12 +256,6 @@ class Log:
             (actor, message, limit),
         ).fetchall()
         return rows
-
-    def queued(self, actor: int) -> list[int]:
-        rows = self._db.execute(
-            "SELECT id FROM messages WHERE to_actor = ? AND status = 'queued' ORDER BY id", (actor,)
-        ).fetchall()
-        return [row[0] for row in rows]
 
     def blob(self, hash: bytes) -> bytes | None:
         row = self._db.execute("SELECT bytes FROM blobs WHERE hash = ?", (hash,)).fetchone()

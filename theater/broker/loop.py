@@ -30,7 +30,7 @@ from theater.errors import ProtocolError
 from theater.events import EventType
 from theater.paths import box_name
 
-WORKER_MESSAGES = {"hello": 4, "step": 5, "pong": 1}
+WORKER_MESSAGES = {"hello": 4, "step": 5}
 FRAMES = 512  # taken from one socket before a commit
 LONGEST_WAIT_S = 3600.0  # poll takes milliseconds in 32 bits
 TIMER_S = 0.02  # deadlines are looked at no more often than this

@@ -5,8 +5,6 @@ from __future__ import annotations
 VERSION = 1  # PRAGMA user_version
 
 TABLES = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-
 CREATE TABLE actors (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,          -- the address, e.g. pool/worker-1

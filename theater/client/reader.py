@@ -32,17 +32,6 @@ class LoggedEvent:
         return decode(self.data)
 
 
-@dataclass(frozen=True, slots=True)
-class LogLine:
-    seq: int
-    at: float
-    actor: str
-    incarnation: int
-    turn: int
-    text: str
-    committed: bool  # False: from a turn that did not commit, found in a black box
-
-
 class LogReader:
     def __init__(self, path: str) -> None:
         if not os.path.exists(path):

@@ -42,7 +42,6 @@ class Root:
         lock: int,
         leash: Leash,
     ) -> None:
-        self._prepared = prepared
         self._system = prepared.spec
         self._artifacts = artifacts
         self._data = data
@@ -59,7 +58,6 @@ class Root:
         self._unresponsive: set[str] = set()
         self._calls: dict[int, control.Connection] = {}
         self._next_call = 1
-        self._waiting_down: list[control.Connection] = []
         self._news: deque[policy.Event] = deque()
         self._state: policy.State | None = None
         self._wake_s: float | None = None

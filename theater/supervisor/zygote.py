@@ -31,15 +31,8 @@ PACKET_MAX = 1 << 20
 
 def main() -> int:
     descriptor, root_pid, module = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    linux.die_with_parent()
-    if os.getppid() != root_pid:
+    if not linux.begin_helper(root_pid, "theater-zygote"):
         return 1
-    linux.no_new_privileges()
-    linux.no_core_dumps()
-    linux.set_name("theater-zygote")
-    linux.raise_descriptor_limit()
     root = socket.socket(fileno=descriptor)
     become = importlib.import_module(module).main
     gc.collect()

@@ -55,6 +55,7 @@ class Worker:
         self._runtime = Runtime(order.actor)
         self._recorder = Recorder(self._handlers(), self._wasi(), self._box)
         self._recorder.ask = self._ask
+        self._acked: tuple[int, int] | None = None  # the last step acknowledged
         self._unacked: deque[tuple[int, int, bytes]] = deque()
         self._inputs: deque[list[Any]] = deque()
         self._last_input = 0  # the newest turn that has been received
@@ -151,7 +152,7 @@ class Worker:
     def _hello(self) -> None:
         order = self._order
         self._waited_since = time.monotonic()
-        self._send(("hello", order.actor, order.incarnation, order.secret, None))
+        self._send(("hello", order.actor, order.incarnation, order.secret, self._acked))
 
     def _send(self, message: tuple[Any, ...]) -> None:
         self._socket.send(wire.pack(message))
@@ -207,7 +208,7 @@ class Worker:
     def _from_broker(self, message: list[Any]) -> None:
         match message[0]:
             case "ack":
-                step = (message[1], message[2])
+                step = self._acked = (message[1], message[2])
                 while self._unacked and self._unacked[0][:2] <= step:
                     self._unacked.popleft()
                 if not self._unacked and self._recorder.turn is None:

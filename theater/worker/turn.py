@@ -53,16 +53,7 @@ class TurnRecord:
 
     def add(self, type: EventType, interface: str, function: str, payload: Any) -> bytes:
         """The next event's bytes; long byte strings in the payload become references."""
-        data = encode(
-            self._actor,
-            self._incarnation,
-            self.turn,
-            self.index,
-            type,
-            interface,
-            function,
-            payload,
-        )
+        data = self._bytes(type, interface, function, payload)
         if len(data) > INLINE_MAX:
             found: list[bytes] = []
             payload = externalise(payload, found)
@@ -73,16 +64,7 @@ class TurnRecord:
                     self._sent.add(hash)
                     self.contents.append(content)
                     self._contents_size += len(content)
-            data = encode(
-                self._actor,
-                self._incarnation,
-                self.turn,
-                self.index,
-                type,
-                interface,
-                function,
-                payload,
-            )
+            data = self._bytes(type, interface, function, payload)
         self.size += len(data)
         over = self.size > self._limit or self._contents_size > self._contents_limit
         if over and type != EventType.WASM_ERROR:
@@ -90,6 +72,11 @@ class TurnRecord:
         self.events.append(data)
         self.index += 1
         return data
+
+    def _bytes(self, type: EventType, interface: str, function: str, payload: Any) -> bytes:
+        """The next event's bytes, as the payload stands."""
+        numbers = (self._incarnation, self.turn, self.index)
+        return encode(self._actor, *numbers, type, interface, function, payload)
 
     def result(
         self, interface: str, function: str, value: dict[str, Any], state: bytes | None, fuel: int
