@@ -48,7 +48,6 @@ def main() -> int:
         setup = _first_message(root)
         connection = sqlite3.connect(setup["log"], isolation_level=None, timeout=10)
         broker = Broker(root, setup, Log(connection, Durability(setup["durability"])))
-        root.sendall(wire.frame(("up",)))
         broker.run()
         broker.close()
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # leave one file behind

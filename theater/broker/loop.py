@@ -9,7 +9,6 @@ import socket
 import sqlite3
 import sys
 import time
-from collections import deque
 from typing import Any
 
 import zmq
@@ -18,11 +17,12 @@ from theater import wire
 from theater.broker import handing, register
 from theater.broker.actors import Actor
 from theater.broker.batch import Batch
-from theater.broker.book import ChainPart, ToClient, ToRoot, ToWorker, Welcome
+from theater.broker.book import ToClient, ToRoot, Welcome
 from theater.broker.burial import BOX_MAX, Death, bury, bury_unseen
 from theater.broker.clients import Clients
 from theater.broker.links import Hello, Links, parse_peer
 from theater.broker.log import Log
+from theater.broker.release import WINDOW_ROWS, Frames
 from theater.broker.steps import BadStep
 from theater.broker.turns import Turns
 from theater.clock import SteadyClock
@@ -34,7 +34,6 @@ WORKER_MESSAGES = {"hello": 4, "step": 5}
 FRAMES = 512  # taken from one socket before a commit
 LONGEST_WAIT_S = 3600.0  # poll takes milliseconds in 32 bits
 TIMER_S = 0.02  # deadlines are looked at no more often than this
-WINDOW_ROWS = 256
 CLIENT_BACKLOG = 1000  # messages kept for a client that does not read; it asks again
 PATIENCE_S = 0.05  # rows that nobody waits for may wait this long for a commit
 
@@ -241,27 +240,6 @@ class Broker:
             self._turns.ready(actor)
         self._turns.touched[actor.name] = actor
 
-    def _standing(self, actor: Actor) -> list[tuple[Any, ...]]:
-        """Where a worker stands, and again what it may not have received."""
-        state = None if actor.state is None else self._log.blob(actor.state)
-        assert actor.state is None or state is not None, "a committed state has no content"
-        messages: list[tuple[Any, ...]] = [
-            (
-                "welcome",
-                {
-                    "state": state,
-                    "senders": sorted(actor.senders),
-                    "initialised": actor.initialised,
-                    "committed": list(actor.committed),
-                },
-            )
-        ]
-        messages.extend(handing.input_message(actor, handed) for handed in actor.handed)
-        if actor.current is not None and actor.current.answered is not None:
-            index, value = actor.current.answered
-            messages.append(("answer", actor.current.turn, index, value))
-        return messages
-
     def _send_worker(self, route: bytes, messages: list[tuple[Any, ...]]) -> None:
         try:
             self._workers.send_multipart((route, wire.pack(messages)), zmq.NOBLOCK)
@@ -399,49 +377,18 @@ class Broker:
         self._clients.committed(self._turns.next_seq - 1)
 
     def _release(self) -> None:
-        frames: dict[bytes, list[tuple[Any, ...]]] = {}
+        frames = Frames(self._log, self.now_s())
         out, self._turns.out = self._turns.out, []
         for item in out:
-            if isinstance(item, ToWorker):
-                if item.actor.route is not None:
-                    frames.setdefault(item.actor.route, []).append(item.message)
-            elif isinstance(item, Welcome):
-                if item.actor.route is not None:
-                    messages = self._standing(item.actor)
-                    frames.setdefault(item.actor.route, []).extend(messages)
-            elif isinstance(item, ChainPart):
-                if item.actor.route is not None:
-                    frames.setdefault(item.actor.route, []).append(self._chain_answer(item))
-            elif isinstance(item, ToClient):
+            if isinstance(item, ToClient):
                 self._clients.answer(item.client, item.value)
-            else:
+            elif isinstance(item, ToRoot):
                 self._root.sendall(wire.frame(item.message))
-        now_s = self.now_s()
-        touched = deque(self._turns.touched.values())
-        self._turns.touched = {}
-        for actor in touched:
-            if actor.mailbox.wants_refill():
-                rows = self._log.mailbox_after(actor.id, actor.mailbox.last_loaded, WINDOW_ROWS)
-                register.load_window(actor, rows)
-            inputs = handing.hand_out(actor, now_s)
-            if inputs and actor.route is not None:
-                frames.setdefault(actor.route, []).extend(inputs)
-        for route, messages in frames.items():
+            else:
+                frames.add(item)
+        frames.hand_out(self._turns)
+        for route, messages in frames.by_route.items():
             self._send_worker(route, messages)
-
-    def _chain_answer(self, part: ChainPart) -> tuple[Any, ...]:
-        """Rebuild a `chain` value from the log."""
-        actor = part.actor
-        actor.due_s = self.now_s() + actor.budget_s
-        parent = self._log.parent_hash(actor.id, part.first) if part.first else None
-        chain = []
-        for data, hash, type in self._log.chain_part(actor.id, part.first, part.last):
-            chain.append({"hash": hash, "parent-hash": parent, "event-type": type, "data": data})
-            parent = hash
-        value = {"events": chain}
-        if actor.current is not None and actor.current.turn == part.turn:
-            actor.current.answered = (part.index, value)
-        return ("answer", part.turn, part.index, value)
 
     def close(self) -> None:
         self._workers.close()

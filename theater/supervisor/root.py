@@ -23,6 +23,7 @@ from theater.paths import DataPaths, RuntimePaths, box_name
 from theater.spec import ActorSpec
 from theater.supervisor import births, control, policy, reaper, spawn
 from theater.supervisor.leash import Leash
+from theater.supervisor.listing import actor_rows
 from theater.supervisor.orders import ExitKind, Phase
 from theater.supervisor.prepare import Prepared
 from theater.supervisor.reaper import Process
@@ -284,9 +285,6 @@ class Root:
         for name, *arguments in self._frames.feed(data):
             getattr(self, f"_broker_{name}")(*arguments)
 
-    def _broker_up(self) -> None:
-        """It has opened the log and bound its sockets."""
-
     def _broker_registered(self, incarnations: dict[str, int]) -> None:
         self._state = policy.initial(self._system.root, incarnations)
         self._news.append(policy.Start())
@@ -480,38 +478,16 @@ class Root:
         self._calls[call] = connection
         return call
 
-    def _listing(self, counts: dict[str, Any]) -> dict[str, Any]:
-        """What `theater ps` shows."""
+    def _listing(self, mailboxes: dict[str, Any]) -> dict[str, Any]:
         assert self._state is not None
-        now = time.time()
-        actors = []
-        for row in policy.rows(self._state):
-            process = self._processes.get(row.path)
-            mailbox = counts.get(row.path, {})
-            unresponsive = row.path in self._unresponsive
-            actors.append(
-                {
-                    "actor": row.path,
-                    "pid": process.pid if process else None,
-                    "incarnation": row.incarnation,
-                    "status": Phase.UNRESPONSIVE.value if unresponsive else row.phase.value,
-                    "restarts": row.restarts,
-                    "mailbox": mailbox.get("messages"),
-                    "restart_type": row.restart_type,
-                    "supervisor": row.supervisor,
-                    "reason": row.reason,
-                    "uptime_s": round(now - self._started_at[row.path], 3) if process else None,
-                    "memory_bytes": _own_memory(process.pid) if process else None,
-                }
-            )
+        helpers = {"broker": self._broker.pid if self._broker else None, "zygote": self._zygote.pid}
         return {
             "system": self._system.name,
             "pid": os.getpid(),
-            "helpers": {
-                "broker": self._broker.pid if self._broker else None,
-                "zygote": self._zygote.pid,
-            },
-            "actors": actors,
+            "helpers": helpers,
+            "actors": actor_rows(
+                self._state, self._processes, self._started_at, self._unresponsive, mailboxes
+            ),
         }
 
 
@@ -520,13 +496,3 @@ _CALLS: dict[str, Callable[[str, int], policy.Call]] = {
     "start": policy.StartChild,
     "restart": policy.RestartChild,
 }
-
-
-def _own_memory(pid: int) -> int | None:
-    """Memory that is the process's own, not shared with the zygote or the cache, in bytes."""
-    try:
-        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
-            private = [line.split()[1] for line in file if line.startswith("Private_")]
-        return 1024 * sum(map(int, private))
-    except OSError:
-        return None

@@ -1,0 +1,77 @@
+"""What leaves after a commit: the messages for workers, made of what is committed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from theater.broker import handing, register
+from theater.broker.actors import Actor
+from theater.broker.book import ChainPart, ToWorker, Welcome
+from theater.broker.log import Log
+from theater.broker.turns import Turns
+
+WINDOW_ROWS = 256  # of a mailbox, read at a time
+
+Message = tuple[Any, ...]
+
+
+class Frames:
+    """The messages for each worker, by its routing id; for one that is not there, nothing."""
+
+    def __init__(self, log: Log, now_s: float) -> None:
+        self._log = log
+        self._now_s = now_s
+        self.by_route: dict[bytes, list[Message]] = {}
+
+    def add(self, item: ToWorker | Welcome | ChainPart) -> None:
+        match item:
+            case ToWorker():
+                self._put(item.actor, [item.message])
+            case Welcome():
+                self._put(item.actor, self._standing(item.actor))
+            case ChainPart():
+                self._put(item.actor, [self._chain_answer(item)])
+
+    def hand_out(self, turns: Turns) -> None:
+        """The inputs for every actor whose turn may have come."""
+        touched, turns.touched = turns.touched, {}
+        for actor in touched.values():
+            if actor.mailbox.wants_refill():
+                rows = self._log.mailbox_after(actor.id, actor.mailbox.last_loaded, WINDOW_ROWS)
+                register.load_window(actor, rows)
+            self._put(actor, handing.hand_out(actor, self._now_s))
+
+    def _put(self, actor: Actor, messages: list[Message]) -> None:
+        if messages and actor.route is not None:
+            self.by_route.setdefault(actor.route, []).extend(messages)
+
+    def _standing(self, actor: Actor) -> list[Message]:
+        """Where a worker stands, and again what it may not have received."""
+        state = None if actor.state is None else self._log.blob(actor.state)
+        assert actor.state is None or state is not None, "a committed state has no content"
+        facts = {
+            "state": state,
+            "senders": sorted(actor.senders),
+            "initialised": actor.initialised,
+            "committed": list(actor.committed),
+        }
+        messages: list[Message] = [("welcome", facts)]
+        messages.extend(handing.input_message(actor, handed) for handed in actor.handed)
+        if actor.current is not None and actor.current.answered is not None:
+            index, value = actor.current.answered
+            messages.append(("answer", actor.current.turn, index, value))
+        return messages
+
+    def _chain_answer(self, part: ChainPart) -> Message:
+        """Rebuild a `chain` value from the log."""
+        actor = part.actor
+        actor.due_s = self._now_s + actor.budget_s
+        parent = self._log.parent_hash(actor.id, part.first) if part.first else None
+        chain = []
+        for data, hash, type in self._log.chain_part(actor.id, part.first, part.last):
+            chain.append({"hash": hash, "parent-hash": parent, "event-type": type, "data": data})
+            parent = hash
+        value = {"events": chain}
+        if actor.current is not None and actor.current.turn == part.turn:
+            actor.current.answered = (part.index, value)
+        return ("answer", part.turn, part.index, value)
