@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -12,12 +12,23 @@ MIB = 1024 * 1024
 
 class Strategy(StrEnum):
     ONE_FOR_ONE = "one_for_one"
+    ONE_FOR_ALL = "one_for_all"
+    REST_FOR_ONE = "rest_for_one"
+    SIMPLE_ONE_FOR_ONE = "simple_one_for_one"  # a pool: instances of one template
 
 
 class Restart(StrEnum):
     PERMANENT = "permanent"
     TRANSIENT = "transient"
     TEMPORARY = "temporary"
+
+
+class AutoShutdown(StrEnum):
+    """Whether a supervisor goes down when its significant children have ended by themselves."""
+
+    NEVER = "never"
+    ANY_SIGNIFICANT = "any_significant"
+    ALL_SIGNIFICANT = "all_significant"
 
 
 class ShutdownKind(StrEnum):
@@ -32,6 +43,17 @@ class Shutdown:
 
     kind: ShutdownKind = ShutdownKind.TIMEOUT
     timeout_s: float = 5.0  # meant only with TIMEOUT
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """How long to wait before a restart: `base_s`, then `factor` times as long each time."""
+
+    base_s: float
+    factor: float = 2.0
+    max_s: float = 60.0
+    jitter: float = 0.0  # 0 to 1: this part of the delay is added or taken away at random
+    settled_s: float = 60.0  # a child that ran this long begins at `base_s` again
 
 
 class Durability(StrEnum):
@@ -74,6 +96,7 @@ class ActorSpec:
     path: str  # the actor's address, e.g. "pool/worker-1"
     component: str  # absolute path of the .wasm or .wat file
     restart: Restart = Restart.PERMANENT
+    significant: bool = False  # its own end may end its supervisor: see AutoShutdown
     shutdown: Shutdown = Shutdown()
     initial_state: bytes | None = None
     handlers: tuple[Handler, ...] = ()
@@ -94,9 +117,13 @@ class SupervisorSpec:
     strategy: Strategy = Strategy.ONE_FOR_ONE
     intensity: int = 3  # this many restarts ...
     period_s: float = 5.0  # ... within this window are allowed
+    auto_shutdown: AutoShutdown = AutoShutdown.NEVER
+    backoff: Backoff | None = None  # before a restart of any of its children
     restart: Restart = Restart.PERMANENT  # as a child of the supervisor above
+    significant: bool = False
     shutdown: Shutdown = Shutdown(ShutdownKind.INFINITY)
-    children: tuple[ActorSpec | SupervisorSpec, ...] = ()
+    children: tuple[ActorSpec | SupervisorSpec, ...] = ()  # of a pool: its first instances
+    template: ActorSpec | SupervisorSpec | None = None  # of a pool: what `instance` is made from
     where: str = ""
 
     def actors(self) -> Iterator[ActorSpec]:
@@ -106,6 +133,26 @@ class SupervisorSpec:
                 yield from child.actors()
             else:
                 yield child
+
+
+ChildSpec = ActorSpec | SupervisorSpec
+
+
+def instance(template: ChildSpec, number: int, args: tuple[str, ...] = ()) -> ChildSpec:
+    """The instance `number` (from 1) of a pool's template: `pool/worker` -> `pool/worker-1`.
+
+    `args` come after the template's own, as in OTP's start_child; a supervisor's actors get them.
+    """
+    return _moved(template, template.path, f"{template.path}-{number}", args)
+
+
+def _moved(spec: ChildSpec, old: str, new: str, args: tuple[str, ...]) -> ChildSpec:
+    path = new + spec.path.removeprefix(old)
+    if isinstance(spec, ActorSpec):
+        return replace(spec, path=path, args=spec.args + args)
+    children = tuple(_moved(child, old, new, args) for child in spec.children)
+    template = spec.template and _moved(spec.template, old, new, args)
+    return replace(spec, path=path, children=children, template=template)
 
 
 @dataclass(frozen=True, slots=True)

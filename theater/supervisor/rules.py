@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import dropwhile
 from typing import TypeVar, assert_never
 
 from theater.spec import Restart, Strategy
@@ -30,11 +31,18 @@ def group(strategy: Strategy, children: Iterable[T], dead: T) -> tuple[list[T], 
     """What a restart of `dead` takes: whom to stop and whom to start, each in its order.
 
     `children` is everything under the supervisor in start order. The dead child is never in
-    the first list and always in the second.
+    the first list and always in the second. Both hold also children that are down: a group
+    restart revives what had ended or been stopped, and forgets what is temporary.
     """
     match strategy:
-        case Strategy.ONE_FOR_ONE:
+        case Strategy.ONE_FOR_ONE | Strategy.SIMPLE_ONE_FOR_ONE:
             return [], [dead]
+        case Strategy.ONE_FOR_ALL:
+            order = list(children)
+            return [child for child in reversed(order) if child is not dead], order
+        case Strategy.REST_FOR_ONE:
+            order = list(dropwhile(lambda child: child is not dead, children))
+            return order[:0:-1], order
         case _:
             assert_never(strategy)
 
