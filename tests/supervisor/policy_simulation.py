@@ -26,14 +26,23 @@ from theater.supervisor.policy import (
     Phase,
     PhaseChanged,
     Ready,
+    Removed,
     Reply,
-    RestartChild,
     Spawn,
-    StartChild,
-    StopChild,
     WakeAt,
 )
 from theater.supervisor.tree import Book, Child
+
+CALLS = (
+    policy.AddChild,
+    policy.DeleteChild,
+    policy.Reload,
+    policy.RestartChild,
+    policy.Scale,
+    policy.StartChild,
+    policy.StartInstance,
+    policy.StopChild,
+)
 
 BRUTAL = Shutdown(ShutdownKind.BRUTAL_KILL)
 INFINITY = Shutdown(ShutdownKind.INFINITY)
@@ -103,7 +112,7 @@ class Simulation:
             process = self.live.get(event.child)
             if process and process.incarnation == event.incarnation:
                 process.ready = True
-        elif isinstance(event, StopChild | StartChild | RestartChild):
+        elif isinstance(event, CALLS):
             if event.call is not None:
                 assert event.call not in self.open_calls and event.call not in self.replies
                 self.open_calls.add(event.call)
@@ -197,13 +206,16 @@ class Simulation:
                 self.open_calls.remove(call)
                 self.replies[call] = action
             case PhaseChanged(path, phase, supervisor=False):
-                assert phase is not self.phases[path], f"{path} is {phase} already"
+                assert phase is not self.phases.get(path), f"{path} is {phase} already"
                 self.phases[path] = phase
                 process_or_none = self.live.get(path)
                 if phase in (Phase.STOPPED, Phase.FAILED, Phase.RESTARTING):
                     assert process_or_none is None, f"{path} is {phase} and has a process"
                 elif phase in (Phase.RUNNING, Phase.STOPPING):
                     assert process_or_none is not None
+            case Removed(path):
+                assert path not in self.live, f"{path} is removed and has a process"
+                self.phases.pop(path, None)
             case PhaseChanged(path, Phase.STARTING, supervisor=True):
                 self.restarts[path] = []
                 self.down.discard(path)
@@ -237,7 +249,7 @@ class Simulation:
         """One at a time under each supervisor; when it goes down, the youngest first."""
         node = child.parent
         assert node is not None
-        if node.owner.kill_why:
+        if node.owner.kill_why or node.pool:
             return  # everything at once
         siblings = list(node.children.values())
         for sibling in siblings:
@@ -265,7 +277,13 @@ class Simulation:
         for path, phase in self.phases.items():
             if phase in (Phase.RUNNING, Phase.STOPPING):
                 assert path in self.live, f"{path} is {phase} without a process"
-        assert self.phases == {row.path: row.phase for row in policy.rows(self.state)}
+        shown = {row.path: row.phase for row in policy.rows(self.state)}
+        for path, phase in shown.items():
+            if phase is Phase.STOPPED:
+                self.phases.setdefault(path, phase)  # new, and never started
+        assert self.phases == shown
+        for path, child in self.state.children.items():
+            assert child.path == path and (child.parent is None or not child.hidden)
 
     # Looking -------------------------------------------------------------------------------
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-import pytest
-
 from tests.supervisor.policy_simulation import (
     Simulation,
     actor,
@@ -13,8 +9,7 @@ from tests.supervisor.policy_simulation import (
     supervisor,
     work,
 )
-from theater.spec import Restart, SupervisorSpec
-from theater.supervisor import machine
+from theater.spec import Strategy, SupervisorSpec
 from theater.supervisor.policy import (
     Ended,
     Event,
@@ -30,7 +25,6 @@ from theater.supervisor.policy import (
     step,
 )
 from theater.supervisor.policy import Shutdown as ShutdownAll
-from theater.supervisor.tree import Child
 
 CRASH = ExitKind.CRASH
 
@@ -112,20 +106,18 @@ def test_ended_is_the_last_action() -> None:
     assert isinstance(step(state, Exited("a", 1, CRASH, "over"), 2.0)[1][-1], Ended)
 
 
-def test_a_group_restart_stops_from_the_right_and_starts_from_the_left(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    # The machine takes any strategy that `rules.group` can put into two lists (1.4, E13).
-    def one_for_all(_: object, children: Iterable[Child], dead: Child) -> tuple[list[Child], ...]:
-        everybody = list(children)
-        return (
-            [child for child in reversed(everybody) if child is not dead],
-            [child for child in everybody if child.spec.restart is not Restart.TEMPORARY],
-        )
-
-    monkeypatch.setattr(machine, "group", one_for_all)
+def test_a_group_restart_stops_from_the_right_and_starts_from_the_left() -> None:
+    # 1.4, E13
     sim = Simulation(
-        supervisor("", actor("a"), actor("b"), actor("t", "temporary"), actor("c"), intensity=2)
+        supervisor(
+            "",
+            actor("a"),
+            actor("b"),
+            actor("t", "temporary"),
+            actor("c"),
+            strategy=Strategy.ONE_FOR_ALL,
+            intensity=2,
+        )
     ).begin()
     assert work(sim.exit("b")) == ["ask c 1"]
     sim.exit("a")

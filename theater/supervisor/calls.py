@@ -1,89 +1,276 @@
-"""Operators: stop, start and restart a child, with OTP's answer for each state it can be in."""
+"""Operators: what they ask of a supervisor's children, with OTP's answer for each state of them.
+
+`put` takes a call at any time; `serve` does it when its supervisor gets to it.
+"""
 
 from __future__ import annotations
 
 from typing import assert_never
 
-from theater.supervisor.orders import Call, Decision, Phase, RestartChild, StartChild, StopChild
+from theater import addresses
+from theater.spec import ActorSpec, AutoShutdown, SupervisorSpec, instance
+from theater.supervisor.orders import (
+    AddChild,
+    Call,
+    Decision,
+    DeleteChild,
+    Phase,
+    RestartChild,
+    Scale,
+    StartChild,
+    StartInstance,
+    StopChild,
+)
 from theater.supervisor.stopper import Stopper
-from theater.supervisor.tree import Book, Child, Node, Purpose, Task
+from theater.supervisor.tree import Book, Child, Node, Purpose, Task, build
 
 CALLS_MAX = 1000  # waiting at one supervisor; the next one is answered "busy"
 
 
 def put(machine: Stopper, call: Call) -> None:
-    """Put it into the inbox of the supervisor above, or say at once why not."""
-    child = machine.state.children.get(call.path)
-    if child is None:
-        machine.reply(call.call, False, f"there is no {call.path!r}")
-        return
-    node = child.parent
+    """Put it into the inbox of the supervisor it is for, or say at once why not."""
+    node = _addressee(machine, call)
     if node is None:
-        machine.reply(call.call, False, "this is the whole system: take it down instead")
         return
     task, owner = node.task, node.owner
     name = f"supervisor {owner.path!r}" if owner.parent else "the system"
+    child = None if isinstance(call, AddChild | StartInstance | Scale) else _child(machine, call)
     if not owner.alive:
-        machine.reply(call.call, False, f"{name} is not running")
-    elif task and task.purpose is Purpose.END:
-        machine.reply(call.call, False, f"{name} is stopping")
+        machine.reply(call.call, False, f"{name} is not running", "noproc")
+    elif node.ending:
+        machine.reply(call.call, False, f"{name} is stopping", "noproc")
     elif (
         isinstance(call, StopChild)
         and task
+        and child is not None
         and task.current is child
         and child.book is Book.STARTING
     ):
-        _operator(machine, call)
+        _operator(machine, call.path, "stop")
         machine.answer(task, False, "it was stopped while it started")
         _wait(child, call)
         machine.ask(child, Phase.STOPPED)
     elif node.calls >= CALLS_MAX:
-        machine.reply(call.call, False, f"{name} is busy: {CALLS_MAX} calls are waiting")
+        machine.reply(call.call, False, f"{name} is busy: {CALLS_MAX} calls are waiting", "busy")
     else:
         node.calls += 1
         node.inbox.append(call)
         machine.agenda.append(node)
 
 
+def _addressee(machine: Stopper, call: Call) -> Node | None:
+    """The supervisor that has to do it; None: it has been answered."""
+    children = machine.state.children
+    if isinstance(call, AddChild | StartInstance | Scale):
+        path = call.parent if isinstance(call, AddChild) else call.pool
+        owner = children.get(path)
+        if owner is None or owner.inner is None:
+            what = "there is no supervisor" if owner is None else "no supervisor, but an actor:"
+            machine.reply(call.call, False, f"{what} {path!r}", "not_found")
+            return None
+        return owner.inner
+    child = children.get(call.path)
+    if child is None:
+        machine.reply(call.call, False, f"there is no {call.path!r}", "not_found")
+        return None
+    if child.parent is None:
+        text = "this is the whole system: take it down instead"
+        machine.reply(call.call, False, text, "not_found")
+    return child.parent
+
+
+Existing = StopChild | StartChild | RestartChild | DeleteChild
+
+
+def _child(machine: Stopper, call: Existing) -> Child | None:
+    return machine.state.children.get(call.path)
+
+
 def serve(machine: Stopper, node: Node, call: Call) -> None:
     """OTP's answers, by what the books say about the child."""
-    child = machine.state.children[call.path]
+    match call:
+        case AddChild():
+            _add(machine, node, call)
+        case StartInstance():
+            _start_instance(machine, node, call)
+        case Scale():
+            _scale(machine, node, call)
+        case _:
+            child = _child(machine, call)
+            if child is None or child.parent is not node:  # deleted while the call waited
+                machine.reply(call.call, False, f"there is no {call.path!r}", "not_found")
+            else:
+                _serve_existing(machine, node, child, call)
+
+
+def _serve_existing(machine: Stopper, node: Node, child: Child, call: Existing) -> None:
+    if child.ended and (isinstance(call, StopChild) or getattr(call, "strict", False)):
+        machine.reply(call.call, False, "it is temporary and has ended", "not_found")
+        return
     match call:
         case StopChild():
-            if child.removed:
-                machine.reply(call.call, False, "it is temporary and has ended")
-            elif child.book is Book.NONE:
-                machine.reply(call.call, True, "it was not running")
-            elif child.book is Book.RESTARTING:
-                _operator(machine, call)
-                machine.stopped(child, Phase.STOPPED)
-                machine.reply(call.call, True, "stopped, its restart was pending")
-            else:
-                _operator(machine, call)
-                _wait(child, call)
-                node.task = Task(Purpose.CALL, stop=[child])
+            _stop(machine, node, child, call)
         case StartChild():
             if child.book is Book.UP:
-                machine.reply(call.call, False, "it is running already")
+                machine.reply(call.call, False, "it is running already", "running")
             elif child.book is Book.RESTARTING:
-                machine.reply(call.call, False, "it is being restarted")
+                machine.reply(call.call, False, "it is being restarted", "restarting")
+            elif node.pool and call.strict:
+                machine.reply(call.call, False, _POOL, "simple_one_for_one")
             else:
-                _operator(machine, call)
+                _operator(machine, call.path, "start")
                 node.task = Task(Purpose.CALL, start=[child], call=call.call)
         case RestartChild():
-            _operator(machine, call)
+            _operator(machine, call.path, "restart")
             stop = [child] if child.book is not Book.NONE else []
             node.task = Task(Purpose.CALL, stop, [child], leave=Phase.RESTARTING, call=call.call)
+        case DeleteChild():
+            if node.pool:
+                machine.reply(call.call, False, _POOL, "simple_one_for_one")
+            elif child.book is Book.UP:
+                text = "it is running: stop it first"
+                machine.reply(call.call, False, text, "running")
+            elif child.book is Book.RESTARTING:
+                text = "it is being restarted: stop it first"
+                machine.reply(call.call, False, text, "restarting")
+            else:
+                _operator(machine, call.path, "delete")
+                machine.forget(child, "no-actor: it was deleted")
+                machine.reply(call.call, True, "deleted")
         case _:
             assert_never(call)
 
 
-def _operator(machine: Stopper, call: Call) -> None:
-    verb = {StopChild: "stop", StartChild: "start", RestartChild: "restart"}[type(call)]
-    machine.decided(call.path, Decision.OPERATOR, call=verb)
+_POOL = "its supervisor is a pool (simple_one_for_one): stop the instance, or scale the pool"
 
 
-def _wait(child: Child, call: Call) -> None:
+def _stop(machine: Stopper, node: Node, child: Child, call: StopChild) -> None:
+    if child.book is Book.NONE:
+        machine.reply(call.call, True, "it was not running")
+    elif child.book is Book.RESTARTING:
+        _operator(machine, call.path, "stop")
+        machine.stopped(child, Phase.STOPPED)
+        for sibling in node.children.values():
+            # The group that was to be started with it: nobody is going to do that now.
+            if sibling.book is Book.NONE:
+                machine.settle(sibling, Phase.STOPPED)
+        machine.reply(call.call, True, "stopped, its restart was pending")
+    else:
+        _operator(machine, call.path, "stop")
+        _wait(child, call)
+        node.task = Task(Purpose.CALL, stop=[child])
+
+
+def _add(machine: Stopper, node: Node, call: AddChild) -> None:
+    path = call.spec.path
+    present = node.children.get(path)
+    if node.pool:
+        text = "it is a pool (simple_one_for_one): scale it, or start an instance"
+        machine.reply(call.call, False, text, "simple_one_for_one")
+    elif present is not None and present.book is Book.UP:
+        machine.reply(call.call, False, f"{path} is running already", "already_started")
+    elif present is not None:
+        text = f"{path} is there already: start it, or delete it first"
+        machine.reply(call.call, False, text, "already_present")
+    elif call.spec.significant and node.spec.auto_shutdown is AutoShutdown.NEVER:
+        text = f"{path} is significant, and its supervisor's auto_shutdown is never"
+        machine.reply(call.call, False, text, "bad_combination")
+    else:
+        _operator(machine, path, "add")
+        before = machine.state.children.get(path)
+        if before is not None:
+            before.hidden = True  # temporary and ended; this one is shown in its place
+        child = _newborn(machine, node, call.spec)
+        node.task = Task(Purpose.CALL, start=[child], call=call.call)
+
+
+def _start_instance(machine: Stopper, node: Node, call: StartInstance) -> None:
+    if not node.pool or node.spec.template is None:
+        machine.reply(call.call, False, _not_a_pool(node), "not_a_pool")
+        return
+    number = _last_number(machine, node) + 1
+    if too_long := addresses.check_address(instance(node.spec.template, number).path):
+        machine.reply(call.call, False, too_long)
+        return
+    _operator(machine, node.spec.path, "start-instance", number=number)
+    child = _instance(machine, node, number, call.args)
+    text = f"{child.path} is running"
+    node.task = Task(Purpose.CALL, start=[child], call=call.call, done=text)
+
+
+def _scale(machine: Stopper, node: Node, call: Scale) -> None:
+    template = node.spec.template
+    if not node.pool or template is None:
+        machine.reply(call.call, False, _not_a_pool(node), "not_a_pool")
+        return
+    have = list(node.children.values())
+    done = f"{call.count} instance" + ("" if call.count == 1 else "s")
+    if len(have) == call.count:
+        machine.reply(call.call, True, f"{done}, as before")
+        return
+    if too_long := addresses.check_address(instance(template, call.count).path):
+        machine.reply(call.call, False, too_long)
+        return
+    _operator(machine, node.spec.path, "scale", instances=call.count, before=len(have))
+    start: list[Child] = []
+    number = 1
+    while len(have) + len(start) < call.count:
+        if instance(template, number).path not in node.children:
+            start.append(_instance(machine, node, number, ()))
+        number += 1
+    node.task = Task(
+        Purpose.CALL,
+        stop=have[call.count :],  # the last is stopped first
+        start=start[::-1],
+        at_once=True,
+        call=call.call,
+        done=done,
+    )
+
+
+def _instance(machine: Stopper, node: Node, number: int, args: tuple[str, ...]) -> Child:
+    assert node.spec.template is not None
+    node.number = max(node.number, number)
+    spec = instance(node.spec.template, number, args)
+    before = next((child for child in node.initial if child.path == spec.path), None)
+    if before is not None and not args:  # an instance of the manifest, which comes back
+        before.hidden = False
+        before.spec = spec
+        machine.enlist(before)
+        return before
+    child = _newborn(machine, node, spec)
+    child.args = args
+    return child
+
+
+def _newborn(machine: Stopper, node: Node, spec: ActorSpec | SupervisorSpec) -> Child:
+    child = build(spec, node)
+    child.dynamic = child.new = True
+    machine.enlist(child)
+    return child
+
+
+def _last_number(machine: Stopper, node: Node) -> int:
+    """The highest number an instance of this pool has ever had."""
+    assert node.spec.template is not None
+    if node.number == 0:
+        prefix = f"{node.spec.template.path}-"
+        paths = (*machine.state.incarnations, *node.children)
+        numbers = (path.removeprefix(prefix) for path in paths if path.startswith(prefix))
+        node.number = max((int(text) for text in numbers if text.isdecimal()), default=0)
+    return node.number
+
+
+def _not_a_pool(node: Node) -> str:
+    name = node.spec.path or "the root supervisor"
+    return f"{name} is no pool: its strategy is {node.spec.strategy.value}"
+
+
+def _operator(machine: Stopper, subject: str, call: str, **detail: object) -> None:
+    machine.decided(subject, Decision.OPERATOR, call=call, **detail)
+
+
+def _wait(child: Child, call: StopChild) -> None:
     """Answer it when the child has stopped."""
     if call.call is not None:
         child.callers.append(call.call)

@@ -1,4 +1,4 @@
-"""What one step of the policy says: actions, phases, timers. It decides nothing."""
+"""What one step of the policy says: actions, phases, timers, answers. It decides nothing."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from theater.supervisor.orders import (
     Ended,
     Phase,
     PhaseChanged,
+    Removed,
     Reply,
     WakeAt,
 )
-from theater.supervisor.tree import Child, Node, State, Task, below
+from theater.supervisor.tree import Batch, Child, Node, State, Task, below
 
 
 class Ledger:
@@ -29,13 +30,38 @@ class Ledger:
         self.last: Ended | None = None  # said after everything else
         self.agenda: deque[Node] = deque()
 
-    def reply(self, call: int | None, ok: bool, text: str) -> None:
-        if call is not None:
-            self.out.append(Reply(call, ok, text))
+    def reply(self, call: int | None, ok: bool, text: str, code: str = "") -> None:
+        if call is None:
+            return
+        if call < 0:
+            self._batched(call, ok, text)
+        else:
+            self.out.append(Reply(call, ok, text, code or ("ok" if ok else "failed")))
 
     def answer(self, task: Task, ok: bool, text: str) -> None:
         call, task.call = task.call, None
         self.reply(call, ok, text)
+
+    def own_call(self, batch: Batch, path: str) -> int:
+        """A number for a call about `path` that belongs to a batch."""
+        self.state.own_calls -= 1
+        self.state.batches[self.state.own_calls] = (batch, path)
+        batch.open += 1
+        return self.state.own_calls
+
+    def _batched(self, call: int, ok: bool, text: str) -> None:
+        batch, path = self.state.batches.pop(call)
+        batch.open -= 1
+        if not ok:
+            batch.failures.append(f"{path}: {text}")
+        if batch.open == 0:
+            self.close_batch(batch)
+
+    def close_batch(self, batch: Batch) -> None:
+        if batch.failures:
+            self.reply(batch.call, False, "; ".join(batch.failures))
+        else:
+            self.reply(batch.call, True, batch.done)
 
     def decided(self, subject: str, decision: Decision, **detail: Any) -> None:
         self.out.append(Decided(subject, decision, detail))
@@ -43,6 +69,7 @@ class Ledger:
     def phase(self, child: Child, phase: Phase) -> None:
         if child.phase is not phase:
             child.phase = phase
+            child.since_s = self.now_s
             supervisor = child.inner is not None
             self.out.append(PhaseChanged(child.path, phase, child.reason, supervisor))
 
@@ -52,10 +79,36 @@ class Ledger:
             if each.phase not in (Phase.STOPPED, Phase.FAILED):
                 self.phase(each, phase)
 
+    def number(self, child: Child) -> None:
+        """A new incarnation, under a number that this path has never had."""
+        last = self.state.incarnations.get(child.path, 0)
+        child.incarnation = self.state.incarnations[child.path] = max(last, child.incarnation) + 1
+
+    def enlist(self, child: Child) -> None:
+        """It can be found by its path from now on, with all under it."""
+        for each in (child, *below(child)):
+            self.state.children[each.path] = each
+            if each.inner is None:
+                each.incarnation = self.state.incarnations.get(each.path, 0)
+
+    def forget(self, child: Child, reason: str) -> None:
+        """Take a child that is down off the tree, with all under it."""
+        node = child.parent
+        assert node is not None and not child.alive
+        for each in reversed([child, *below(child)]):
+            if self.state.children.get(each.path) is each:
+                del self.state.children[each.path]
+                self.out.append(Removed(each.path, reason))
+        if node.children.get(child.path) is child:
+            del node.children[child.path]
+        child.hidden = True
+        child.timer = 0
+
     def set_timer(self, child: Child, after_s: float) -> None:
         self.state.timer += 1
         child.timer = self.state.timer
-        heapq.heappush(self.state.timers, (self.now_s + after_s, child.timer, child))
+        child.due_s = self.now_s + after_s
+        heapq.heappush(self.state.timers, (child.due_s, child.timer, child))
 
     def wake(self, again: bool) -> None:
         """Say when to be woken, if that has changed or if the last time has been used up."""

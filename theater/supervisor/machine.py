@@ -13,13 +13,15 @@ the supervisor itself from above, and a stop of the very child that is being sta
 from __future__ import annotations
 
 import heapq
-from typing import Any, assert_never
+from typing import assert_never
 
 from theater.spec import Restart, ShutdownKind
-from theater.supervisor import calls
+from theater.supervisor import calls, reload
 from theater.supervisor.orders import (
     Action,
+    AddChild,
     Decision,
+    DeleteChild,
     Ended,
     Event,
     Exited,
@@ -28,21 +30,25 @@ from theater.supervisor.orders import (
     KillAll,
     Phase,
     Ready,
+    Reload,
     RestartChild,
+    Scale,
     Shutdown,
     Spawn,
     Start,
     StartChild,
+    StartInstance,
     StopChild,
     Tick,
     Unspawnable,
 )
-from theater.supervisor.rules import RESTARTS, group
-from theater.supervisor.stopper import Stopper, start_timeout_s
+from theater.supervisor.restarter import Restarter
+from theater.supervisor.rules import RESTARTS
+from theater.supervisor.stopper import start_timeout_s
 from theater.supervisor.tree import Book, Child, Death, Node, Purpose, Task, TryAgain, below
 
 
-class Machine(Stopper):
+class Machine(Restarter):
     """One step of the whole tree."""
 
     # Events --------------------------------------------------------------------------------
@@ -79,13 +85,17 @@ class Machine(Stopper):
             case ForkLost():
                 child = self.find(event.child, event.incarnation)
                 if child and child.book is Book.STARTING and not child.kill_why:
-                    child.incarnation += 1
+                    self.number(child)
                     self.out.append(Spawn(child.path, child.incarnation))
                 elif child:
                     kind = ExitKind.CRASH if child.kill_why else ExitKind.SHUTDOWN
                     self.gone(child, kind, "it was never forked")
-            case StopChild() | StartChild() | RestartChild():
+            case StopChild() | StartChild() | RestartChild() | DeleteChild():
                 calls.put(self, event)
+            case AddChild() | StartInstance() | Scale():
+                calls.put(self, event)
+            case Reload():
+                reload.reload(self, event)
             case Shutdown():
                 self.shut_down()
             case KillAll():
@@ -134,6 +144,10 @@ class Machine(Stopper):
                 self.serve(node)
             elif task.current is not None:
                 return
+            elif task.stop and task.at_once:
+                self.ask_all(task)
+            elif task.asked:
+                return
             elif task.stop:
                 child = task.stop.pop()
                 if child.alive:
@@ -148,12 +162,14 @@ class Machine(Stopper):
                 if node.live == 0:  # more only after a kill, which does not go one by one
                     self.down(node, task)
                 return
+            elif task.wait is not None:
+                self.wait(node, task.wait, task.delay_s)
             else:
                 node.task = None
                 if task.purpose is Purpose.START:
                     self.up(node.owner)
                 else:
-                    self.answer(task, True, "running")
+                    self.answer(task, True, task.done)
 
     def serve(self, node: Node) -> None:
         """Take the next thing from the inbox."""
@@ -161,73 +177,11 @@ class Machine(Stopper):
             case Death(child, incarnation):
                 if child.book is Book.UP and child.incarnation == incarnation:
                     self.died(node, item)  # else it was collected while something was stopped
-            case TryAgain(child, incarnation):
-                if child.book is Book.RESTARTING and child.incarnation == incarnation:
-                    self.restart(node, child, Decision.RETRY, "start-failed")
-            case StopChild() | StartChild() | RestartChild():
+            case TryAgain():
+                self.try_again(node, item)
+            case _:
                 node.calls -= 1
                 calls.serve(self, node, item)
-            case _:
-                assert_never(item)
-
-    def died(self, node: Node, death: Death) -> None:
-        """A child ended by itself."""
-        child = death.child
-        restart = child.spec.restart
-        if RESTARTS[restart, death.kind]:
-            self.restart(node, child, Decision.RESTART, death.kind.value)
-            return
-        self.decided(
-            child.path,
-            Decision.NOT_RESTARTED,
-            incarnation=child.incarnation,
-            exit=death.kind.value,
-            reason=death.reason,
-            restart=restart.value,
-        )
-        child.book = Book.NONE
-        self.settle(child, Phase.FAILED if death.kind is ExitKind.CRASH else Phase.STOPPED)
-        self.drop_if_temporary(child)
-
-    def restart(self, node: Node, dead: Child, decision: Decision, exit: str) -> None:
-        """One restart, counted before it is made, however many children it takes."""
-        facts: dict[str, Any] = {
-            "child": dead.path,
-            "incarnation": dead.incarnation,
-            "exit": exit,
-            "reason": dead.reason,
-            "restart": dead.spec.restart.value,
-            "strategy": node.spec.strategy.value,
-            "intensity": node.spec.intensity,
-            "period_s": node.spec.period_s,
-        }
-        if not node.window.take(self.now_s):
-            dead.book = Book.NONE
-            reason = (
-                f"gave up: {dead.path} needed more than {node.spec.intensity} restarts"
-                f" in {node.spec.period_s:g} s, the last time because: {dead.reason}"
-            )
-            facts["stopped"] = [c.path for c in reversed(node.children.values()) if c.alive]
-            facts["started"] = []
-            facts["left"] = 0
-            self.decided(node.spec.path, Decision.GAVE_UP, **facts)
-            # The supervisor above will see an exit with reason shutdown. A permanent child is
-            # restarted for that, so what is under it need not look dead in the meantime.
-            permanent = node.owner.parent and node.spec.restart is Restart.PERMANENT
-            leave = Phase.RESTARTING if permanent else Phase.FAILED
-            self.end(node, reason, failed=True, leave=leave)
-            self.settle(dead, leave)
-            return
-        stop, start = group(node.spec.strategy, node.children.values(), dead)
-        facts["stopped"] = [child.path for child in stop if child.alive]
-        facts["started"] = [child.path for child in start]
-        facts["left"] = node.window.left(self.now_s)
-        self.decided(dead.path, decision, **facts)
-        dead.book = Book.NONE
-        self.settle(dead, Phase.RESTARTING)
-        node.task = Task(
-            Purpose.RESTART, stop[::-1], start[::-1], leave=Phase.RESTARTING, automatic=True
-        )
 
     def down(self, node: Node, task: Task) -> None:
         """Every child is gone: tell the one above."""
@@ -237,7 +191,7 @@ class Machine(Stopper):
         owner = node.owner
         if owner.parent is not None:
             kind = ExitKind.CRASH if owner.kill_why else ExitKind.SHUTDOWN
-            self.gone(owner, kind, task.reason)
+            self.gone(owner, kind, task.reason, failed=task.failed)
             return
         owner.alive = False
         owner.book = Book.NONE
@@ -251,11 +205,13 @@ class Machine(Stopper):
     def start(self, child: Child, automatic: bool) -> None:
         """Begin to start it: fork an actor, let a supervisor start its initial list."""
         assert not child.alive, f"{child.path} would have two incarnations"
-        child.incarnation += 1
+        self.number(child)
         child.restarts += automatic
         child.alive = True
-        child.removed = False
+        child.ended = False
         child.kill_why = ""
+        child.timer = 0
+        child.up_s = None
         child.book = Book.STARTING
         if child.parent:
             child.parent.live += 1
@@ -267,10 +223,16 @@ class Machine(Stopper):
             self.out.append(Spawn(child.path, child.incarnation))
             return
         node.window.stamps.clear()
+        for each in list(node.children.values()):
+            if each.dynamic:  # OTP: a restarted supervisor begins with its initial list
+                self.forget(each, "no-actor: its supervisor has begun anew, without it")
         node.children = {each.path: each for each in node.initial}
         for each in node.initial:
             each.book = Book.NONE
-            each.removed = False
+            each.ended = False
+            if each.hidden:
+                each.hidden = False
+                self.enlist(each)
         for each in below(child):
             self.phase(each, Phase.RESTARTING if automatic else Phase.STARTING)
         node.task = Task(Purpose.START, start=node.initial[::-1], automatic=automatic)
@@ -286,14 +248,24 @@ class Machine(Stopper):
         """It is ready."""
         child.book = Book.UP
         child.timer = 0
+        child.new = False
+        child.up_s = self.now_s
         self.phase(child, Phase.RUNNING)
         parent = child.parent
         if parent and parent.task and parent.task.current is child:
             parent.task.current = None
             self.agenda.append(parent)
 
-    def gone(self, child: Child, kind: ExitKind, reason: str, ignored: bool = False) -> None:
-        """It has ended, by itself or because it had to. `reason` says why."""
+    def gone(
+        self,
+        child: Child,
+        kind: ExitKind,
+        reason: str,
+        ignored: bool = False,
+        failed: bool = False,
+    ) -> None:
+        """It has ended, by itself or because it had to. `reason` says why; `failed`: it is a
+        supervisor that has given up."""
         parent = child.parent
         assert parent is not None and child.alive
         child.alive = False
@@ -306,6 +278,8 @@ class Machine(Stopper):
         if child.book is Book.STOPPING:
             if task and task.current is child:
                 task.current = None
+            elif task:
+                task.asked.discard(child)
             self.decided(
                 child.path,
                 Decision.STOPPED,
@@ -330,8 +304,8 @@ class Machine(Stopper):
             # The supervisor may be busy for a while; what it will decide is shown at once.
             if RESTARTS[child.spec.restart, kind]:
                 self.phase(child, Phase.RESTARTING)
-            else:  # a supervisor that ends without having been told to has given up
-                crash = kind is ExitKind.CRASH or child.inner
+            else:
+                crash = kind is ExitKind.CRASH or failed
                 self.phase(child, Phase.FAILED if crash else Phase.STOPPED)
 
     def start_failed(self, node: Node, task: Task, child: Child) -> None:
@@ -357,11 +331,13 @@ class Machine(Stopper):
                 child.book = Book.RESTARTING
                 self.settle(child, Phase.RESTARTING)
                 node.task = None
-                node.inbox.append(TryAgain(child, child.incarnation))
+                node.inbox.append(TryAgain(child))
             case Purpose.CALL:
                 self.settle(child, Phase.FAILED)
-                self.drop_if_temporary(child)
                 node.task = None
+                self.drop(child)
+                for each in (child, *task.start):
+                    self.forget_new(each)
                 self.answer(task, False, f"failed to start: {child.reason}")
             case Purpose.END:
                 raise AssertionError("a supervisor that goes down starts nothing")

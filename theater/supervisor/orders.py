@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from theater.spec import ChildSpec, SupervisorSpec
+
 
 class ExitKind(StrEnum):
     """How a process ended. What its supervisor does about it depends on nothing else."""
@@ -36,10 +38,12 @@ class Decision(StrEnum):
     START_FAILED = "start-failed"  # one attempt to start a child failed
     IGNORED = "ignored"  # a child said before ready that there is nothing to run
     GAVE_UP = "gave-up"  # a supervisor reached its restart intensity
+    AUTO_SHUTDOWN = "auto-shutdown"  # a supervisor goes down: its significant children have ended
     START_ABORTED = "start-aborted"  # a supervisor did not come up: one of its children failed
     STOPPED = "stopped"  # a child was stopped by its supervisor
     KILL = "kill"  # a child did not do in time what it was asked
-    OPERATOR = "operator"  # somebody asked for a stop, start or restart, and it is being done
+    OPERATOR = "operator"  # somebody asked for something, and it is being done
+    RELOADED = "reloaded"  # flags or a specification changed in place
     SHUTDOWN = "shutdown"  # the whole tree goes down because somebody said so
 
 
@@ -89,18 +93,24 @@ class ForkLost:
 
 @dataclass(frozen=True, slots=True)
 class StopChild:
-    """OTP's terminate_child, for an actor or a supervisor. `call` names the Reply."""
+    """OTP's terminate_child, for an actor or a supervisor. `call` names the Reply.
+
+    `strict`, here and below: a temporary child that has ended is `not_found`, as in OTP, though
+    we still show it.
+    """
 
     path: str
     call: int | None = None
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class StartChild:
-    """OTP's restart_child; for a temporary child that has ended, start_child."""
+    """OTP's restart_child; unless strict, also start_child for a temporary one that has ended."""
 
     path: str
     call: int | None = None
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +118,51 @@ class RestartChild:
     """Stop it if it runs, then start it."""
 
     path: str
+    call: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteChild:
+    """OTP's delete_child: forget a child that does not run."""
+
+    path: str
+    call: int | None = None
+    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AddChild:
+    """OTP's start_child: a new child, at the end of the order; forgotten if it fails to start."""
+
+    parent: str  # path of a supervisor; "" is the root supervisor
+    spec: ChildSpec
+    call: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StartInstance:
+    """OTP's start_child for a pool: one more instance, under a number never used before."""
+
+    pool: str
+    args: tuple[str, ...] = ()  # after the template's own
+    call: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Let a pool have `count` instances: start the lowest free numbers, or stop the youngest."""
+
+    pool: str
+    count: int
+    call: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """The manifest has changed: see `reload`."""
+
+    spec: SupervisorSpec
+    prune: bool = False  # stop and delete the children that are no longer in it
     call: int | None = None
 
 
@@ -126,8 +181,8 @@ class Tick:
     """The time given in the last WakeAt has come. Early or extra ones do no harm."""
 
 
-Call = StopChild | StartChild | RestartChild
-Event = Start | Ready | Exited | Unspawnable | ForkLost | Call | Shutdown | KillAll | Tick
+Call = StopChild | StartChild | RestartChild | DeleteChild | AddChild | StartInstance | Scale
+Event = Start | Ready | Exited | Unspawnable | ForkLost | Call | Reload | Shutdown | KillAll | Tick
 
 
 # Actions -----------------------------------------------------------------------------------
@@ -172,6 +227,7 @@ class Reply:
     call: int
     ok: bool
     text: str
+    code: str = "ok"  # OTP's word: running, restarting, not_found, already_present, ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +250,14 @@ class PhaseChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Removed:
+    """A child is gone for good, and what waits for it with it. A later one may have its path."""
+
+    child: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """Nothing runs any more and nothing will be started. The last action of a tree."""
 
@@ -201,4 +265,4 @@ class Ended:
     failed: bool  # it was not what the operator wanted
 
 
-Action = Spawn | AskStop | Kill | WakeAt | Reply | Decided | PhaseChanged | Ended
+Action = Spawn | AskStop | Kill | WakeAt | Reply | Decided | PhaseChanged | Removed | Ended

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import dropwhile
 from typing import TypeVar, assert_never
 
-from theater.spec import Restart, Strategy
+from theater.spec import Backoff, Restart, Strategy
 from theater.supervisor.orders import ExitKind
 
 T = TypeVar("T")
@@ -45,6 +45,18 @@ def group(strategy: Strategy, children: Iterable[T], dead: T) -> tuple[list[T], 
             return order[:0:-1], order
         case _:
             assert_never(strategy)
+
+
+def delay_s(backoff: Backoff, tries: int, dice: float) -> float:
+    """How long to wait before restart number `tries` (from 1) in a row.
+
+    `dice`, from -1 to 1, is multiplied by the jitter; `max_s` is never exceeded.
+    """
+    try:
+        delay = backoff.base_s * backoff.factor ** (tries - 1)
+    except OverflowError:
+        delay = backoff.max_s
+    return min(backoff.max_s, min(backoff.max_s, delay) * (1.0 + backoff.jitter * dice))
 
 
 @dataclass(slots=True)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from theater.spec import ActorSpec, Restart, ShutdownKind, SupervisorSpec
+from theater.spec import ActorSpec, ChildSpec, Restart, ShutdownKind
 from theater.supervisor.ledger import Ledger
 from theater.supervisor.orders import (
+    AddChild,
     AskStop,
     Decision,
+    DeleteChild,
     Kill,
     Phase,
     RestartChild,
+    Scale,
     StartChild,
+    StartInstance,
     StopChild,
 )
 from theater.supervisor.tree import Book, Child, Node, Purpose, Task
@@ -20,7 +24,7 @@ class Stopper(Ledger):
     """The part of a step that takes things down."""
 
     def end(self, node: Node, reason: str, failed: bool, leave: Phase) -> None:
-        """Go down: everything that is alive is stopped, the youngest first."""
+        """Go down: everything that is alive is stopped, the youngest first; a pool all at once."""
         task = node.task
         if task and task.purpose is Purpose.END:
             if task.leave is not Phase.FAILED:
@@ -31,7 +35,9 @@ class Stopper(Ledger):
         if task and task.current and task.current.book is Book.STOPPING:
             todo.remove(task.current)  # has been asked: it is waited for first
             todo.append(task.current)
-        node.task = Task(Purpose.END, todo, leave=leave, reason=reason, failed=failed)
+        node.task = Task(
+            Purpose.END, todo, at_once=node.pool, leave=leave, reason=reason, failed=failed
+        )
         self.phase(node.owner, Phase.STOPPING)
         self.agenda.append(node)
 
@@ -39,8 +45,19 @@ class Stopper(Ledger):
         """The supervisor goes down: nothing that waits will be done."""
         if node.task:
             self.answer(node.task, False, "its supervisor is stopping")
+            for child in node.task.start:
+                self.forget_new(child)
         for item in node.inbox:
-            if isinstance(item, StopChild | StartChild | RestartChild):
+            if isinstance(
+                item,
+                StopChild
+                | StartChild
+                | RestartChild
+                | DeleteChild
+                | AddChild
+                | StartInstance
+                | Scale,
+            ):
                 self.reply(item.call, False, "its supervisor is stopping")
         node.inbox.clear()
         node.calls = 0
@@ -73,20 +90,49 @@ class Stopper(Ledger):
             # With infinity, one that is not ready yet still has to be in time with that.
             child.timer = 0
 
+    def ask_all(self, task: Task) -> None:
+        """Stop what a pool has to stop: all at once, each with its own time from now on."""
+        todo, task.stop = task.stop, []
+        for child in reversed(todo):
+            if child.alive:
+                task.asked.add(child)
+                self.ask(child, task.leave)
+            else:
+                self.stopped(child, task.leave)
+
     def stopped(self, child: Child, leave: Phase) -> None:
         """Its supervisor has stopped it, or found it dead when it wanted to."""
         child.book = Book.NONE
+        child.timer = 0
         self.settle(child, leave)
         for call in child.callers:
             self.reply(call, True, "stopped")
         child.callers.clear()
-        self.drop_if_temporary(child)
+        self.drop(child)
 
-    def drop_if_temporary(self, child: Child) -> None:
-        """OTP deletes the specification of a temporary child that has ended."""
-        if child.spec.restart is Restart.TEMPORARY and child.parent:
-            child.parent.children.pop(child.path, None)
-            child.removed = True
+    def drop(self, child: Child) -> None:
+        """OTP deletes its entry, if it is temporary or a pool's instance, once it has ended.
+
+        Not while the supervisor goes down: what is there then comes back with it, or with the
+        next run.
+        """
+        node = child.parent
+        if node is None or node.ending:
+            return
+        if node.pool:
+            again = node.task is not None and child in node.task.start
+            if not again:
+                self.forget(child, "no-actor: it has ended, and its pool has forgotten it")
+        elif child.spec.restart is Restart.TEMPORARY:
+            node.children.pop(child.path, None)
+            child.ended = True
+            if child.dynamic:
+                self.forget(child, "no-actor: it was temporary and has ended")
+
+    def forget_new(self, child: Child) -> None:
+        """OTP discards the specification of a child that start_child could not start."""
+        if child.new:
+            self.forget(child, "no-actor: it could not be started")
 
     def overdue(self, child: Child) -> None:
         """It was not ready, or not gone, in the time it had."""
@@ -132,6 +178,6 @@ class Stopper(Ledger):
             self.out.append(Kill(child.path, child.incarnation, why))
 
 
-def start_timeout_s(spec: ActorSpec | SupervisorSpec) -> float:
+def start_timeout_s(spec: ChildSpec) -> float:
     assert isinstance(spec, ActorSpec), "a supervisor has no start timeout of its own"
     return spec.limits.start_timeout_s

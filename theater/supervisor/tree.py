@@ -1,8 +1,8 @@
 """The supervision tree as the policy keeps it.
 
 Mutable on purpose (a copy of a thousand children for every event is a waste) and owned by
-`policy.step`: everybody else reads `rows` and `supervisor_rows`. The same events at the same
-times always give the same state and the same actions.
+`policy.step`: everybody else reads `view`. The same events at the same times always give the
+same state and the same actions.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from random import Random
 
-from theater.spec import ActorSpec, SupervisorSpec
+from theater.spec import ChildSpec, Strategy, SupervisorSpec
 from theater.supervisor.orders import Call, ExitKind, Phase
 from theater.supervisor.rules import Window
 
@@ -27,26 +28,35 @@ class Book(StrEnum):
     STARTING = "starting"
     UP = "up"
     STOPPING = "stopping"
-    RESTARTING = "restarting"  # no process; a try-again waits in the inbox
+    RESTARTING = "restarting"  # no process; a try-again waits in the inbox, or for its time
 
 
 @dataclass(slots=True, eq=False, repr=False)
 class Child:
-    """An actor or a supervisor in its place. Lives as long as the state does."""
+    """An actor or a supervisor in its place."""
 
-    spec: ActorSpec | SupervisorSpec
+    spec: ChildSpec
     parent: Node | None  # None: the root supervisor
     inner: Node | None = None  # only of a supervisor
+    dynamic: bool = False  # not on its supervisor's initial list: gone when that starts anew
+    from_manifest: bool = False  # it is, or was, in the manifest; else it was added by a call
+    new: bool = False  # added by a call and not up yet: forgotten if it does not start
+    args: tuple[str, ...] = ()  # of a pool's instance, beyond the template's
     incarnation: int = 0  # the last one used; supervisors have them too
     book: Book = Book.NONE
     phase: Phase = Phase.STOPPED
+    since_s: float = 0.0  # when the phase began
     alive: bool = False  # its process is there or ordered; for a supervisor: it is not down
     kill_why: str = ""  # set once this incarnation has been killed
     leave: Phase = Phase.STOPPED  # its phase once the stop under way is done
-    removed: bool = False  # temporary and ended: OTP has deleted it, we still show it
-    timer: int = 0  # the number of the timer it waits for: until ready, or until killed
+    ended: bool = False  # temporary and ended: OTP has deleted it, we still show it
+    hidden: bool = False  # deleted, but on the initial list: it comes back with its supervisor
+    timer: int = 0  # the number of the timer it waits for: to be ready, dead or tried again
+    due_s: float = 0.0  # when that is
     callers: list[int] = field(default_factory=list)  # calls answered when it is stopped
     restarts: int = 0  # automatic ones in this run, attempts included
+    tries: int = 0  # restarts since it last was settled, for the backoff
+    up_s: float | None = None  # since when it has been ready
     reason: str = ""  # why it last ended
 
     @property
@@ -72,9 +82,14 @@ class Task:
     stop: list[Child] = field(default_factory=list)  # still to stop; the next is the last
     start: list[Child] = field(default_factory=list)  # still to start; the next is the last
     current: Child | None = None  # the one being stopped or started
+    at_once: bool = False  # do not stop one by one: ask them all, then wait for all
+    asked: set[Child] = field(default_factory=set)  # at once, and not gone yet
     leave: Phase = Phase.STOPPED  # the phase of what has been stopped
     automatic: bool = False  # what is started counts as restarted
+    wait: Child | None = None  # RESTART: the one to try again after `delay_s`, instead of a start
+    delay_s: float = 0.0
     call: int | None = None  # answered when the last start is done
+    done: str = "running"  # that answer
     reason: str = ""  # END: why, told to whoever is above
     failed: bool = False  # END: not what the operator wanted
 
@@ -91,57 +106,101 @@ class Death:
 
 @dataclass(frozen=True, slots=True)
 class TryAgain:
-    """A restart failed; the supervisor wrote itself a note, behind what already waits."""
+    """A note of the supervisor to itself, behind what already waits: this one is RESTARTING."""
 
     child: Child
-    incarnation: int
+    counted: bool = False  # the attempt was counted when the wait for it began
 
 
 @dataclass(slots=True, eq=False)
 class Node:
     """One supervisor: handles one thing at a time, in the order of arrival."""
 
-    spec: SupervisorSpec
     owner: Child  # itself, as a child of the one above
     window: Window = field(init=False)
     initial: list[Child] = field(default_factory=list)  # as in the manifest
-    children: dict[str, Child] = field(default_factory=dict)  # in start order
+    children: dict[str, Child] = field(default_factory=dict)  # OTP's list, in start order
     live: int = 0  # how many of them are alive
     task: Task | None = None
     inbox: deque[Death | TryAgain | Call] = field(default_factory=deque)
     calls: int = 0  # how many calls are in the inbox
+    number: int = 0  # of a pool: no instance has had a higher one; 0: not known yet
 
     def __post_init__(self) -> None:
         self.window = Window(self.spec.intensity, self.spec.period_s)
+
+    @property
+    def spec(self) -> SupervisorSpec:
+        assert isinstance(self.owner.spec, SupervisorSpec)
+        return self.owner.spec
+
+    @property
+    def pool(self) -> bool:
+        return self.spec.strategy is Strategy.SIMPLE_ONE_FOR_ONE
+
+    @property
+    def ending(self) -> bool:
+        return self.task is not None and self.task.purpose is Purpose.END
+
+    def known(self) -> list[Child]:
+        """Everything to be shown: the initial list first, ended temporary children too."""
+        shown = [child for child in self.initial if not child.hidden]
+        return shown + [child for child in self.children.values() if child.dynamic]
+
+
+@dataclass(slots=True, eq=False)
+class Batch:
+    """Calls the policy makes itself for one of the operator's, which is answered after them."""
+
+    call: int | None
+    open: int = 0
+    failures: list[str] = field(default_factory=list)
+    done: str = ""  # the answer if there are none
 
 
 @dataclass(slots=True, eq=False)
 class State:
     root: Child
-    children: dict[str, Child]  # everything by path, parents first, in manifest order
+    dice: Random  # for the backoff's jitter
+    children: dict[str, Child] = field(default_factory=dict)  # everything by path
+    incarnations: dict[str, int] = field(default_factory=dict)  # the last used, of any path ever
     begun: bool = False
     ended: bool = False
     timers: list[tuple[float, int, Child]] = field(default_factory=list)  # a heap
     timer: int = 0  # the last timer number used
     wake_s: float | None = None  # the last WakeAt
+    batches: dict[int, tuple[Batch, str]] = field(default_factory=dict)  # by own call: for whom
+    own_calls: int = 0  # the policy's own calls have the numbers -1, -2, ...
 
 
-def initial(spec: SupervisorSpec, incarnations: Mapping[str, int]) -> State:
-    """The tree before Start. `incarnations`: the last number each actor has used, by path."""
-    root = Child(spec, None)
-    children: dict[str, Child] = {}
-    stack = [root]
+def initial(spec: SupervisorSpec, incarnations: Mapping[str, int], seed: int = 0) -> State:
+    """The tree before Start. `incarnations`: the last number used, of every path that ever had
+    one; `seed`: of the jitter."""
+    state = State(
+        build(spec, None, from_manifest=True), Random(seed), incarnations=dict(incarnations)
+    )
+    state.children[spec.path] = state.root
+    for child in below(state.root):
+        assert child.path not in state.children, f"two children are called {child.path!r}"
+        state.children[child.path] = child
+        if child.inner is None:
+            child.incarnation = state.incarnations.get(child.path, 0)
+    return state
+
+
+def build(spec: ChildSpec, parent: Node | None, from_manifest: bool = False) -> Child:
+    """A child that has never been started, with all that is under it."""
+    top = Child(spec, parent, from_manifest=from_manifest)
+    stack = [top]
     while stack:
         child = stack.pop()
-        assert child.path not in children, f"two children are called {child.path!r}"
-        children[child.path] = child
         if isinstance(child.spec, SupervisorSpec):
-            node = child.inner = Node(child.spec, child)
-            node.initial = [Child(below, node) for below in child.spec.children]
-            stack.extend(reversed(node.initial))
-        else:
-            child.incarnation = incarnations.get(child.path, 0)
-    return State(root, children)
+            node = child.inner = Node(child)
+            node.initial = [
+                Child(below, node, from_manifest=from_manifest) for below in child.spec.children
+            ]
+            stack.extend(node.initial)
+    return top
 
 
 def below(child: Child) -> Iterator[Child]:
@@ -152,66 +211,4 @@ def below(child: Child) -> Iterator[Child]:
         if each is not child:
             yield each
         if each.inner:
-            stack.extend(reversed(each.inner.initial))
-
-
-@dataclass(frozen=True, slots=True)
-class ActorRow:
-    path: str
-    phase: Phase
-    incarnation: int  # 0: never started
-    restarts: int  # how often it was restarted automatically in this run
-    restart_type: str
-    supervisor: str  # path of the one above, "" for the root supervisor
-    reason: str  # why it last ended; "" if it never did
-
-
-@dataclass(frozen=True, slots=True)
-class SupervisorRow:
-    path: str
-    phase: Phase
-    strategy: str
-    restarts: int
-    restart_type: str
-    supervisor: str | None  # None: this is the root supervisor
-    reason: str
-    intensity: int
-    period_s: float
-    left: int  # restarts left in the window
-
-
-def rows(state: State) -> list[ActorRow]:
-    """Every actor, in manifest order."""
-    return [
-        ActorRow(
-            child.path,
-            child.phase,
-            child.incarnation,
-            child.restarts,
-            child.spec.restart.value,
-            child.parent.spec.path,
-            child.reason,
-        )
-        for child in state.children.values()
-        if child.parent is not None and child.inner is None
-    ]
-
-
-def supervisor_rows(state: State, now_s: float) -> list[SupervisorRow]:
-    """Every supervisor, the root first, in manifest order."""
-    return [
-        SupervisorRow(
-            child.path,
-            child.phase,
-            child.inner.spec.strategy.value,
-            child.restarts,
-            child.spec.restart.value,
-            child.parent.spec.path if child.parent else None,
-            child.reason,
-            child.inner.window.intensity,
-            child.inner.window.period_s,
-            child.inner.window.left(now_s),
-        )
-        for child in state.children.values()
-        if child.inner is not None
-    ]
+            stack.extend(reversed(each.inner.known()))

@@ -1,0 +1,167 @@
+"""What a supervisor does about a child that has ended by itself: restart, leave it, give up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from theater.spec import AutoShutdown, Restart
+from theater.supervisor.orders import Decision, ExitKind, Phase
+from theater.supervisor.rules import RESTARTS, delay_s, group
+from theater.supervisor.stopper import Stopper
+from theater.supervisor.tree import Book, Child, Death, Node, Purpose, Task, TryAgain
+
+
+class Restarter(Stopper):
+    """The part of a step that decides about deaths."""
+
+    def died(self, node: Node, death: Death) -> None:
+        """A child ended by itself."""
+        child = death.child
+        restart = child.spec.restart
+        if RESTARTS[restart, death.kind]:
+            self.restart(node, child, Decision.RESTART, death.kind.value)
+            return
+        self.decided(
+            child.path,
+            Decision.NOT_RESTARTED,
+            incarnation=child.incarnation,
+            exit=death.kind.value,
+            reason=death.reason,
+            restart=restart.value,
+        )
+        child.book = Book.NONE
+        self.settle(child, Phase.FAILED if death.kind is ExitKind.CRASH else Phase.STOPPED)
+        significant = child.spec.significant
+        self.drop(child)
+        if significant:
+            self.maybe_shut_down(node, child)
+
+    def maybe_shut_down(self, node: Node, child: Child) -> None:
+        """supervisor.erl, do_auto_shutdown: a significant child ended and is not restarted."""
+        mode = node.spec.auto_shutdown
+        if mode is AutoShutdown.NEVER:
+            return
+        others = [
+            each.path
+            for each in node.children.values()
+            if each.spec.significant and each.book is not Book.NONE
+        ]
+        if mode is AutoShutdown.ALL_SIGNIFICANT and others:
+            return
+        reason = f"auto_shutdown is {mode.value}, and {child.path} has ended"
+        self.decided(
+            node.spec.path,
+            Decision.AUTO_SHUTDOWN,
+            child=child.path,
+            incarnation=child.incarnation,
+            auto_shutdown=mode.value,
+            reason=child.reason,
+            stopped=[c.path for c in reversed(node.children.values()) if c.alive],
+        )
+        self.end(node, reason, failed=False, leave=_leave(node, Phase.STOPPED))
+
+    def restart(self, node: Node, dead: Child, decision: Decision, exit: str) -> None:
+        """One restart, counted before it is made, however many children it takes."""
+        spec = node.spec
+        facts: dict[str, Any] = {
+            "child": dead.path,
+            "incarnation": dead.incarnation,
+            "exit": exit,
+            "reason": dead.reason,
+            "restart": dead.spec.restart.value,
+            "strategy": spec.strategy.value,
+            "intensity": spec.intensity,
+            "period_s": spec.period_s,
+        }
+        if not node.window.take(self.now_s):
+            self.give_up(node, dead, facts)
+            return
+        stop, start = _group(node, dead)
+        wait_s = self.backoff_s(node, dead)
+        facts["stopped"] = [child.path for child in stop if child.alive]
+        facts["started"] = [child.path for child in start]
+        facts["left"] = node.window.left(self.now_s)
+        if wait_s:
+            facts["delay_s"] = wait_s
+        self.decided(dead.path, decision, **facts)
+        self.begin_restart(node, dead, stop, start)
+        if wait_s:
+            assert node.task is not None
+            node.task.start.clear()
+            node.task.wait, node.task.delay_s = dead, wait_s
+
+    def begin_restart(self, node: Node, dead: Child, stop: list[Child], start: list[Child]) -> None:
+        dead.book = Book.NONE
+        dead.timer = 0
+        self.settle(dead, Phase.RESTARTING)
+        node.task = Task(
+            Purpose.RESTART, stop[::-1], start[::-1], leave=Phase.RESTARTING, automatic=True
+        )
+
+    def try_again(self, node: Node, note: TryAgain) -> None:
+        """supervisor.erl, try_again_restart: unless somebody has seen to the child meanwhile."""
+        child = note.child
+        if child.book is not Book.RESTARTING:
+            return
+        if note.counted:
+            self.begin_restart(node, child, *_group(node, child))
+        else:
+            self.restart(node, child, Decision.RETRY, "start-failed")
+
+    def backoff_s(self, node: Node, dead: Child) -> float:
+        """How long to wait before the restart that was just counted."""
+        backoff = node.spec.backoff
+        if backoff is None:
+            return 0.0
+        if dead.up_s is not None and self.now_s - dead.up_s >= backoff.settled_s:
+            dead.tries = 0
+        dead.tries += 1
+        return delay_s(backoff, dead.tries, self.state.dice.uniform(-1.0, 1.0))
+
+    def wait(self, node: Node, child: Child, after_s: float) -> None:
+        """The group is down; the child is RESTARTING until its time comes."""
+        node.task = None
+        child.book = Book.RESTARTING
+        self.set_timer(child, after_s)
+
+    def overdue(self, child: Child) -> None:
+        """The time of a timer has come: not ready, not gone, or to be tried again."""
+        if child.book is not Book.RESTARTING:
+            super().overdue(child)
+            return
+        child.timer = 0
+        assert child.parent is not None
+        child.parent.inbox.append(TryAgain(child, counted=True))
+        self.agenda.append(child.parent)
+
+    def give_up(self, node: Node, dead: Child, facts: dict[str, Any]) -> None:
+        spec = node.spec
+        dead.book = Book.NONE
+        dead.timer = 0
+        reason = (
+            f"gave up: {dead.path} needed more than {spec.intensity} restarts"
+            f" in {spec.period_s:g} s, the last time because: {dead.reason}"
+        )
+        facts["stopped"] = [c.path for c in reversed(node.children.values()) if c.alive]
+        facts["started"] = []
+        facts["left"] = 0
+        self.decided(spec.path, Decision.GAVE_UP, **facts)
+        leave = _leave(node, Phase.FAILED)
+        self.end(node, reason, failed=True, leave=leave)
+        self.settle(dead, leave)
+
+
+def _leave(node: Node, phase: Phase) -> Phase:
+    """The phase of what is under a supervisor that ends by itself.
+
+    The one above will see an exit with reason shutdown. A permanent child is restarted for
+    that, so what is under it need not look dead in the meantime.
+    """
+    permanent = node.owner.parent and node.spec.restart is Restart.PERMANENT
+    return Phase.RESTARTING if permanent else phase
+
+
+def _group(node: Node, dead: Child) -> tuple[list[Child], list[Child]]:
+    """Whom a restart of `dead` stops and starts; temporary siblings are stopped and forgotten."""
+    stop, start = group(node.spec.strategy, node.children.values(), dead)
+    return stop, [child for child in start if child.spec.restart is not Restart.TEMPORARY]

@@ -1,0 +1,164 @@
+"""What can be seen of the tree: rows for `ps` and `tree`, OTP's which_children and count_children.
+
+Only reads the state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from theater.spec import ActorSpec, ChildSpec, SupervisorSpec
+from theater.supervisor.orders import Phase
+from theater.supervisor.tree import Book, Child, State, below
+
+
+@dataclass(frozen=True, slots=True)
+class ActorRow:
+    path: str
+    phase: Phase
+    incarnation: int  # 0: never started
+    restarts: int  # how often it was restarted automatically in this run
+    restart_type: str
+    supervisor: str  # path of the one above, "" for the root supervisor
+    reason: str  # why it last ended; "" if it never did
+    since_s: float  # when the phase began, on the policy's clock
+    retry_s: float | None  # when it is to be started again, if a backoff makes it wait
+    significant: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SupervisorRow:
+    path: str
+    phase: Phase
+    strategy: str
+    restarts: int
+    restart_type: str
+    supervisor: str | None  # None: this is the root supervisor
+    reason: str
+    since_s: float
+    retry_s: float | None
+    significant: bool
+    auto_shutdown: str
+    intensity: int
+    period_s: float
+    left: int  # restarts left in the window
+
+
+@dataclass(frozen=True, slots=True)
+class ChildRow:
+    """One entry of OTP's which_children."""
+
+    path: str
+    process: str  # running, restarting or undefined
+    type: str  # worker or supervisor
+    restart_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """OTP's count_children."""
+
+    specs: int
+    active: int
+    supervisors: int
+    workers: int
+
+
+def rows(state: State) -> list[ActorRow]:
+    """Every actor, in the order of the tree."""
+    return [
+        ActorRow(
+            path=child.path,
+            phase=child.phase,
+            incarnation=child.incarnation,
+            restarts=child.restarts,
+            restart_type=child.spec.restart.value,
+            supervisor=child.parent.spec.path,
+            reason=child.reason,
+            since_s=child.since_s,
+            retry_s=_retry_s(child),
+            significant=child.spec.significant,
+        )
+        for child in below(state.root)
+        if child.parent is not None and child.inner is None
+    ]
+
+
+def supervisor_rows(state: State, now_s: float) -> list[SupervisorRow]:
+    """Every supervisor, the root first, in the order of the tree."""
+    return [
+        SupervisorRow(
+            path=child.path,
+            phase=child.phase,
+            strategy=child.inner.spec.strategy.value,
+            restarts=child.restarts,
+            restart_type=child.spec.restart.value,
+            supervisor=child.parent.spec.path if child.parent else None,
+            reason=child.reason,
+            since_s=child.since_s,
+            retry_s=_retry_s(child),
+            significant=child.spec.significant,
+            auto_shutdown=child.inner.spec.auto_shutdown.value,
+            intensity=child.inner.window.intensity,
+            period_s=child.inner.window.period_s,
+            left=child.inner.window.left(now_s),
+        )
+        for child in (state.root, *below(state.root))
+        if child.inner is not None
+    ]
+
+
+def _retry_s(child: Child) -> float | None:
+    return child.due_s if child.book is Book.RESTARTING and child.timer else None
+
+
+def which_children(state: State, supervisor: str) -> list[ChildRow] | None:
+    """What is on the books of a supervisor, in start order; None: there is no such supervisor."""
+    owner = state.children.get(supervisor)
+    if owner is None or owner.inner is None:
+        return None
+    return [
+        ChildRow(
+            child.path,
+            _PROCESS.get(child.book, "running"),
+            "supervisor" if child.inner else "worker",
+            child.spec.restart.value,
+        )
+        for child in owner.inner.children.values()
+    ]
+
+
+_PROCESS = {Book.NONE: "undefined", Book.RESTARTING: "restarting"}
+
+
+def count_children(state: State, supervisor: str) -> Count | None:
+    """A pool has one specification however many instances it has."""
+    found = which_children(state, supervisor)
+    if found is None:
+        return None
+    owner = state.children[supervisor]
+    supervisors = sum(row.type == "supervisor" for row in found)
+    return Count(
+        specs=1 if owner.inner and owner.inner.pool else len(found),
+        active=sum(row.process == "running" for row in found),
+        supervisors=supervisors,
+        workers=len(found) - supervisors,
+    )
+
+
+def spec_of(state: State, path: str) -> ChildSpec | None:
+    """The specification that holds now; a new one holds from the next start on."""
+    child = state.children.get(path)
+    return None if child is None else child.spec
+
+
+def actor_spec(state: State, path: str) -> ActorSpec:
+    spec = spec_of(state, path)
+    assert isinstance(spec, ActorSpec), f"{path} is no actor"
+    return spec
+
+
+def supervisors(state: State) -> list[SupervisorSpec]:
+    """The specification of every supervisor, the root first."""
+    found = (child.spec for child in (state.root, *below(state.root)))
+    return [spec for spec in found if isinstance(spec, SupervisorSpec)]
