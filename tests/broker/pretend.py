@@ -62,6 +62,7 @@ class PretendedWorker:
 
     def take(self, now_s: float = 0.0) -> None:
         self.inputs.extend(handing.hand_out(self.actor, now_s))
+        self.turns.deadlines.watch(self.actor)
 
     def begin(self) -> TurnRecord:
         _, turn, kind, _id, _sender, request_id, body, _deliveries, _journal = self.inputs[0]

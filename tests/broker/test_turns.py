@@ -7,7 +7,7 @@ import random
 import pytest
 
 from tests.broker.pretend import PretendedWorker, answers, commit, connect, make_turns
-from theater.broker import handing
+from theater.broker.book import ToRoot
 from theater.broker.burial import Death, bury
 from theater.chain import GENESIS, link
 from theater.events import decode
@@ -34,15 +34,36 @@ def test_a_worker_owes_the_end_of_its_turn_and_waiting_in_an_ask_does_not_count(
     turns.deliver_from_client("a", b"go", "send", "id")
     worker = PretendedWorker(turns, actor)
     worker.take(now_s=100.0)
-    assert handing.late([actor], 109.9) == [] and handing.late([actor], 110.0) == [actor]
+    assert turns.deadlines.next_s() == 110.0
     worker.begin()
     worker.request("b", b"?", now_s=104.0)
-    assert handing.late([actor], 900.0) == []
+    assert turns.deadlines.next_s() == 1104.0  # of the request
     turns.answer(actor, {"ok": b"!"}, 500.0)
-    assert handing.late([actor], 505.9) == [] and handing.late([actor], 506.0) == [actor]
+    assert turns.deadlines.next_s() == 506.0
     worker.answered()
     worker.end(None, now_s=503.0)
-    assert handing.late([actor], 1e9) == []
+    assert turns.deadlines.next_s() is None
+
+
+def test_a_worker_that_is_late_is_told_of_once() -> None:
+    turns = make_turns("a", "b", turn_timeout_s=10.0)
+    turns.deliver_from_client("a", b"go", "send", "id")
+    worker = PretendedWorker(turns, turns.actors["a"])
+    worker.take(now_s=100.0)
+    commit(turns)
+    for now_s in (109.9, 110.0, 111.0):
+        turns.time_out(now_s)
+    late = [item.message for item in turns.out if isinstance(item, ToRoot)]
+    assert late == [("late", "a", 1, "timeout: turn 1 took longer than turn_timeout (10 s)")]
+
+
+def test_a_dead_worker_is_not_late() -> None:
+    turns = make_turns("a", turn_timeout_s=10.0)
+    turns.deliver_from_client("a", b"go", "send", "id")
+    worker = PretendedWorker(turns, turns.actors["a"])
+    worker.take(now_s=100.0)
+    bury(turns, worker.actor, Death("killed", "crash", False), b"", 101.0)
+    assert turns.deadlines.next_s() is None
 
 
 def test_a_shutdown_acts_when_the_turn_ends() -> None:

@@ -89,10 +89,19 @@ class Actor:
     shut_down: bool = False  # it has committed a `shutdown`
     ignored: bool = False  # ... in its init, which is OTP's `ignore`
     due_s: float | None = None  # when the worker is late with what it owes
+    alarm_s: float | None = None  # see deadlines.py
     budget_s: float = 0.0  # left of the turn's time while it waits in an ask
     senders: set[str] = field(default_factory=set)
     blocked_on: set[str] = field(default_factory=set)  # full mailboxes it has sent to
     blocking: set[str] = field(default_factory=set)  # actors that wait for this mailbox
+
+    @property
+    def deadline_s(self) -> float | None:
+        """When its request times out or its worker is late, whichever is first."""
+        asked_s = self.current.ask.deadline_s if self.current and self.current.ask else None
+        if asked_s is None or self.due_s is None:
+            return self.due_s if asked_s is None else asked_s
+        return min(asked_s, self.due_s)
 
     def takes_messages(self) -> bool:
         return self.phase in COLLECTING and not self.shut_down

@@ -7,6 +7,7 @@ from typing import Any
 
 from theater.broker.actors import Actor, Handed
 from theater.broker.batch import Batch
+from theater.broker.deadlines import Deadlines
 from theater.broker.mailbox import Message
 from theater.chain import link
 from theater.events import EventType, encode
@@ -69,6 +70,7 @@ class Book:
     batch: Batch = field(default_factory=Batch)
     out: list[Out] = field(default_factory=list)
     touched: dict[str, Actor] = field(default_factory=dict)  # may be handed inputs
+    deadlines: Deadlines[Actor] = field(default_factory=Deadlines)
     at: float = 0.0  # Unix time written beside the rows of this batch
     closing: bool = False  # the system goes down: stopped actors collect messages
 

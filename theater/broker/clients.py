@@ -14,6 +14,7 @@ recognised, and its answer is given again.
 from __future__ import annotations
 
 import os
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ import zmq
 
 from theater import wire
 from theater.addresses import check_address
+from theater.broker.deadlines import Deadlines
 from theater.broker.links import parse_peer
 from theater.broker.log import Log
 from theater.broker.turns import Turns
@@ -32,18 +34,24 @@ ID_MAX = 128
 
 @dataclass(slots=True)
 class _Asked:
+    id: str  # the client's own
     route: bytes
     to: str
     timeout_s: float
-    deadline_s: float
+    deadline_s: float | None  # None: it has been answered
+    alarm_s: float | None = None  # see deadlines.py
 
 
 class Clients:
-    def __init__(self, socket: zmq.Socket[bytes], turns: Turns, log: Log) -> None:
+    def __init__(
+        self, socket: zmq.Socket[bytes], turns: Turns, log: Log, workers: Container[int]
+    ) -> None:
         self.socket = socket
         self._turns = turns
         self._log = log
+        self._workers = workers  # pids: a worker is no client
         self._asked: dict[str, _Asked] = {}  # open requests by the client's id
+        self.deadlines: Deadlines[_Asked] = Deadlines()
         self._fresh: set[str] = set()  # ids of messages in the batch that is not committed yet
         self._acks: list[tuple[bytes, tuple[Any, ...]]] = []  # sent after the commit
         self._watchers: set[bytes] = set()
@@ -59,16 +67,13 @@ class Clients:
             if len(frames) != 2:
                 continue
             uid, pid = parse_peer(frames[1].get("Peer-Address"))  # type: ignore[arg-type]
-            if uid != os.getuid() or any(actor.pid == pid for actor in self._workers()):
+            if uid != os.getuid() or pid in self._workers:
                 continue
             try:
                 message = wire.unpack_message(frames[1].bytes, MESSAGES)
                 self._take_one(route, message, now_s)
             except ProtocolError as error:
                 self._send(route, ("error", None, f"refused: {error}"))
-
-    def _workers(self) -> list[Any]:
-        return [actor for actor in self._turns.actors.values() if actor.live]
 
     def _take_one(self, route: bytes, message: list[Any], now_s: float) -> None:
         kind, id = message[0], message[1]
@@ -94,7 +99,8 @@ class Clients:
             if again is not None:  # sent once more: its time goes on
                 again.route = route
             else:
-                self._asked[id] = _Asked(route, to, timeout_s, now_s + timeout_s)
+                self._asked[id] = _Asked(id, route, to, timeout_s, now_s + timeout_s)
+                self.deadlines.watch(self._asked[id])
         if id in self._fresh:
             return
         before = self._log.client_message(id)
@@ -103,7 +109,7 @@ class Clients:
             return
         row, error = self._turns.deliver_from_client(to, body, kind, id)
         if error is not None:
-            self._asked.pop(id, None)
+            self._forget(id)
             self._send(route, ("error", id, error))
             return
         self._fresh.add(id)
@@ -115,7 +121,7 @@ class Clients:
     ) -> None:
         row, _status, answer, first_kind = before
         if kind != first_kind:
-            self._asked.pop(id, None)
+            self._forget(id)
             self._send(route, ("error", id, f"refused: id {id} was a {first_kind}"))
         elif kind == "send":
             self._send(route, ("ok", id, row))
@@ -124,19 +130,21 @@ class Clients:
 
     def answer(self, id: str, value: dict[str, Any]) -> None:
         """A committed answer to a client's request."""
-        asked = self._asked.pop(id, None)
+        asked = self._forget(id)
         if asked is not None:
             self._send(asked.route, ("answer", id, value))
 
-    def time_out(self, now_s: float) -> None:
-        for id, asked in list(self._asked.items()):
-            if asked.deadline_s <= now_s:
-                del self._asked[id]
-                text = f"timeout: no answer from {asked.to} within {asked.timeout_s:g} s"
-                self._send(asked.route, ("error", id, text))
+    def _forget(self, id: str) -> _Asked | None:
+        asked = self._asked.pop(id, None)
+        if asked is not None:
+            asked.deadline_s = None
+        return asked
 
-    def next_deadline_s(self) -> float | None:
-        return min((asked.deadline_s for asked in self._asked.values()), default=None)
+    def time_out(self, now_s: float) -> None:
+        for asked in self.deadlines.take(now_s):
+            self._forget(asked.id)
+            text = f"timeout: no answer from {asked.to} within {asked.timeout_s:g} s"
+            self._send(asked.route, ("error", asked.id, text))
 
     def has_acknowledgements(self) -> bool:
         """Whether a client waits for a commit."""

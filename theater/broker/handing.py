@@ -1,9 +1,8 @@
-"""Decide which inputs go to a worker, and when what it owes for them is late. Pure."""
+"""Decide which inputs go to a worker, and by when it owes what they ask for. Pure."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
 from typing import Any
 
 from theater.broker.actors import INIT, REQUEST, Actor, Handed
@@ -73,24 +72,3 @@ def input_message(actor: Actor, handed: Handed) -> tuple[Any, ...]:
         message.deliveries,
         [],
     )
-
-
-def next_deadline_s(actors: Iterable[Actor]) -> float | None:
-    """When a request times out or a worker is late, whichever is first."""
-    times = [
-        time_s
-        for actor in actors
-        for time_s in (
-            actor.due_s,
-            actor.current.ask.deadline_s if actor.current and actor.current.ask else None,
-        )
-        if time_s is not None
-    ]
-    return min(times, default=None)
-
-
-def late(actors: Iterable[Actor], now_s: float) -> list[Actor]:
-    """Actors whose worker owes something for too long."""
-    return [
-        actor for actor in actors if actor.live and actor.due_s is not None and actor.due_s <= now_s
-    ]

@@ -25,6 +25,19 @@ class Hello:
 class Links:
     routes: dict[bytes, Actor] = field(default_factory=dict)
     early: dict[str, Hello] = field(default_factory=dict)  # said before root told the pid
+    pids: dict[int, Actor] = field(default_factory=dict)  # of the workers that live
+
+    def started(self, actor: Actor, pid: int) -> Hello | None:
+        """Root has told the worker's pid. Returns the HELLO that has waited for this."""
+        actor.pid = pid
+        self.pids[pid] = actor
+        return self.early.pop(actor.name, None)
+
+    def gone(self, actor: Actor) -> None:
+        """The worker has been reaped; the kernel may give its pid to another one."""
+        self.unbind(actor)
+        if actor.pid is not None and self.pids.get(actor.pid) is actor:
+            del self.pids[actor.pid]
 
     def hello(self, hello: Hello, actor: Actor | None) -> str | None:
         """Bind the route. Returns why not, "" when the worker has to wait for root's word."""

@@ -14,7 +14,7 @@ from typing import Any
 import zmq
 
 from theater import wire
-from theater.broker import handing, register
+from theater.broker import register
 from theater.broker.actors import Actor
 from theater.broker.batch import Batch
 from theater.broker.book import ToClient, ToRoot, Welcome
@@ -33,7 +33,6 @@ from theater.paths import box_name
 WORKER_MESSAGES = {"hello": 4, "step": 5}
 FRAMES = 512  # taken from one socket before a commit
 LONGEST_WAIT_S = 3600.0  # poll takes milliseconds in 32 bits
-TIMER_S = 0.02  # deadlines are looked at no more often than this
 CLIENT_BACKLOG = 1000  # messages kept for a client that does not read; it asks again
 PATIENCE_S = 0.05  # rows that nobody waits for may wait this long for a commit
 
@@ -66,8 +65,8 @@ class Broker:
             self._bind(setup["clients_endpoint"], setup["message_max_bytes"], CLIENT_BACKLOG),
             self._turns,
             self._log,
+            self._links.pids,
         )
-        self._next_timer_s = 0.0
         self._commit_by_s: float | None = None  # when waiting rows are written at the latest
 
     def _bind(self, endpoint: str, largest: int, backlog: int) -> zmq.Socket[bytes]:
@@ -110,7 +109,8 @@ class Broker:
                 self._clients.take(FRAMES, self.now_s())
             if self._root.fileno() in ready:
                 self._take_root()
-            self._timers()
+            self._turns.time_out(self.now_s())
+            self._clients.time_out(self.now_s())
             if self._is_awaited():
                 self._commit()
             self._release()
@@ -137,32 +137,14 @@ class Broker:
 
     def _timeout_s(self) -> float | None:
         deadlines = (
-            handing.next_deadline_s(self._turns.actors.values()),
-            self._clients.next_deadline_s(),
+            self._turns.deadlines.next_s(),
+            self._clients.deadlines.next_s(),
             self._commit_by_s,
         )
         times = [time_s for time_s in deadlines if time_s is not None]
         if not times:
             return None
         return max(0.0, min(times) - self.now_s())
-
-    def _timers(self) -> None:
-        now_s = self.now_s()
-        if now_s < self._next_timer_s:
-            return
-        self._next_timer_s = now_s + TIMER_S
-        self._turns.time_out(now_s)
-        self._clients.time_out(now_s)
-        for actor in handing.late(self._turns.actors.values(), now_s):
-            actor.due_s = None
-            seconds = actor.settings.turn_timeout_s
-            turn = actor.handed[0].turn if actor.handed else actor.committed[0]
-            self._to_root(
-                "late",
-                actor.name,
-                actor.incarnation,
-                f"timeout: turn {turn} took longer than turn_timeout ({seconds:g} s)",
-            )
 
     # Workers
 
@@ -308,9 +290,8 @@ class Broker:
         actor = self._turns.actors[name]
         if incarnation != actor.incarnation or not actor.live:
             return
-        actor.pid = pid
         self._turns.batch.incarnation_pids.append((pid, actor.id, incarnation))
-        early = self._links.early.pop(name, None)
+        early = self._links.started(actor, pid)
         if early is not None:
             self._hello(early)
 
@@ -323,7 +304,7 @@ class Broker:
         # What has already arrived is from a living worker; what comes later is nobody's.
         self._take_workers(1 << 30)
         box = os.path.join(self._boxes, box_name(name, incarnation))
-        self._links.unbind(actor)
+        self._links.gone(actor)
         bury(self._turns, actor, Death(reason, kind, wanted), _read(box), self.now_s())
         self._buried.append(box)
 
@@ -377,7 +358,7 @@ class Broker:
         self._clients.committed(self._turns.next_seq - 1)
 
     def _release(self) -> None:
-        frames = Frames(self._log, self.now_s())
+        frames = Frames(self._log, self._turns, self.now_s())
         out, self._turns.out = self._turns.out, []
         for item in out:
             if isinstance(item, ToClient):
@@ -386,7 +367,7 @@ class Broker:
                 self._root.sendall(wire.frame(item.message))
             else:
                 frames.add(item)
-        frames.hand_out(self._turns)
+        frames.hand_out()
         for route, messages in frames.by_route.items():
             self._send_worker(route, messages)
 

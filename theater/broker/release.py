@@ -18,8 +18,9 @@ Message = tuple[Any, ...]
 class Frames:
     """The messages for each worker, by its routing id; for one that is not there, nothing."""
 
-    def __init__(self, log: Log, now_s: float) -> None:
+    def __init__(self, log: Log, turns: Turns, now_s: float) -> None:
         self._log = log
+        self._turns = turns
         self._now_s = now_s
         self.by_route: dict[bytes, list[Message]] = {}
 
@@ -32,14 +33,15 @@ class Frames:
             case ChainPart():
                 self._put(item.actor, [self._chain_answer(item)])
 
-    def hand_out(self, turns: Turns) -> None:
+    def hand_out(self) -> None:
         """The inputs for every actor whose turn may have come."""
-        touched, turns.touched = turns.touched, {}
+        touched, self._turns.touched = self._turns.touched, {}
         for actor in touched.values():
             if actor.mailbox.wants_refill():
                 rows = self._log.mailbox_after(actor.id, actor.mailbox.last_loaded, WINDOW_ROWS)
                 register.load_window(actor, rows)
             self._put(actor, handing.hand_out(actor, self._now_s))
+            self._turns.deadlines.watch(actor)
 
     def _put(self, actor: Actor, messages: list[Message]) -> None:
         if messages and actor.route is not None:
@@ -66,6 +68,7 @@ class Frames:
         """Rebuild a `chain` value from the log."""
         actor = part.actor
         actor.due_s = self._now_s + actor.budget_s
+        self._turns.deadlines.watch(actor)
         parent = self._log.parent_hash(actor.id, part.first) if part.first else None
         chain = []
         for data, hash, type in self._log.chain_part(actor.id, part.first, part.last):

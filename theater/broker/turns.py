@@ -14,7 +14,7 @@ import msgpack
 from theater import addresses
 from theater.broker import steps
 from theater.broker.actors import REQUEST, SEND, Actor, Ask, Handed, OpenTurn
-from theater.broker.book import ChainPart, ToClient, ToWorker
+from theater.broker.book import ChainPart, ToClient, ToRoot, ToWorker
 from theater.broker.mailbox import Message
 from theater.broker.post import Post
 from theater.broker.steps import BadStep, Step
@@ -87,6 +87,7 @@ class Turns(Post):
         else:
             self._end(actor, handed, checked, shut_down, now_s)
         self.touched[actor.name] = actor
+        self.deadlines.watch(actor)
 
     def _check_permissions(self, actor: Actor, step: Step) -> None:
         targets = [effect.to for effect in step.effects if effect.function == "send"]
@@ -216,6 +217,7 @@ class Turns(Post):
         current.answered = (index, value)
         self.out.append(ToWorker(actor, ("answer", current.turn, index, value)))
         actor.due_s = now_s + actor.budget_s
+        self.deadlines.watch(actor)
 
     def _answer_event(self, actor: Actor, payload: Any) -> None:
         current = actor.current
@@ -257,19 +259,27 @@ class Turns(Post):
         self.out.append(ChainPart(actor, current.turn, index, first, last))
         actor.due_s = None  # set when the answer is read and sent
 
+    # Time
+
     def time_out(self, now_s: float) -> None:
-        """Answer every request whose time is up."""
-        for actor in self.actors.values():
-            current = actor.current
-            ask = current.ask if current else None
+        """Answer every request whose time is up, and tell of every worker that is late."""
+        for actor in self.deadlines.take(now_s):
+            ask = actor.current.ask if actor.current else None
             if ask is not None and ask.deadline_s is not None and ask.deadline_s <= now_s:
                 seconds = actor.settings.request_timeout_s
                 self.batch.count("timeouts")
-                self.answer(
-                    actor,
-                    {"err": f"timeout: no answer from {ask.callee} within {seconds:g} s"},
-                    now_s,
-                )
+                text = f"timeout: no answer from {ask.callee} within {seconds:g} s"
+                self.answer(actor, {"err": text}, now_s)
+            if actor.live and actor.due_s is not None and actor.due_s <= now_s:
+                self._late(actor)
+            self.deadlines.watch(actor)
+
+    def _late(self, actor: Actor) -> None:
+        actor.due_s = None
+        seconds = actor.settings.turn_timeout_s
+        turn = actor.handed[0].turn if actor.handed else actor.committed[0]
+        text = f"timeout: turn {turn} took longer than turn_timeout ({seconds:g} s)"
+        self.out.append(ToRoot(("late", actor.name, actor.incarnation, text)))
 
 
 def _text(payload: Any) -> str | None:
