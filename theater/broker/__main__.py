@@ -15,6 +15,7 @@ from typing import Any
 from theater import linux, wire
 from theater.broker.log import Log
 from theater.broker.loop import Broker, Fatal
+from theater.broker.root import RootSocket
 from theater.errors import TheaterError
 from theater.spec import Durability
 
@@ -43,9 +44,10 @@ def main() -> int:
     if not linux.begin_helper(root_pid, "theater-broker"):
         return 1
     linux.not_dumpable()
-    root = socket.socket(fileno=root_fd)
+    raw = socket.socket(fileno=root_fd)
+    root = RootSocket(raw)
     try:
-        setup = _first_message(root)
+        setup = _first_message(raw)
         connection = sqlite3.connect(setup["log"], isolation_level=None, timeout=10)
         broker = Broker(root, setup, Log(connection, Durability(setup["durability"])))
         broker.run()
@@ -53,11 +55,11 @@ def main() -> int:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # leave one file behind
         connection.close()
     except (Fatal, TheaterError, sqlite3.Error, OSError) as error:
-        root.sendall(wire.frame(("fatal", f"the broker cannot go on: {error}")))
+        root.say_last(("fatal", f"the broker cannot go on: {error}"))
         return 1
     except Exception as error:
         traceback.print_exc()
-        root.sendall(wire.frame(("fatal", f"the broker failed: {type(error).__name__}: {error}")))
+        root.say_last(("fatal", f"the broker failed: {type(error).__name__}: {error}"))
         return 1
     return 0
 

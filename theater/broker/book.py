@@ -74,6 +74,9 @@ class Book:
     at: float = 0.0  # Unix time written beside the rows of this batch
     closing: bool = False  # the system goes down: stopped actors collect messages
 
+    def tell_root(self, *message: Any) -> None:
+        self.out.append(ToRoot(message))
+
     def add(self, actor: Actor) -> None:
         self.actors[actor.name] = actor
         self.by_id[actor.id] = actor
@@ -146,7 +149,7 @@ class Book:
     def ready(self, actor: Actor) -> None:
         self.lifecycle(actor, EventType.READY, {})
         self.batch.incarnation_ready.append((self.at, actor.id, actor.incarnation))
-        self.out.append(ToRoot(("ready", actor.name, actor.incarnation)))
+        self.tell_root("ready", actor.name, actor.incarnation)
 
     def dead_letter(
         self,

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from theater.broker.actors import INIT, REQUEST, Actor, Handed
-from theater.broker.book import ToRoot
 from theater.broker.handing import take_back
 from theater.broker.turns import Turns
 from theater.errors import ProtocolError
@@ -94,7 +93,7 @@ def bury(turns: Turns, actor: Actor, death: Death, box: bytes, now_s: float) -> 
         _judge(turns, actor, handed, death, events, failure is not None, reason, now_s)
     turns.lifecycle(actor, EventType.EXITED, {"reason": reason, "kind": kind})
     turns.batch.incarnation_ended.append((turns.at, reason, actor.id, actor.incarnation))
-    turns.out.append(ToRoot(("buried", actor.name, actor.incarnation, kind, reason, ignored)))
+    turns.tell_root("buried", actor.name, actor.incarnation, kind, reason, ignored)
     actor.shut_down = actor.ignored = False
     for name in actor.blocked_on:
         full = turns.actors.get(name)

@@ -43,6 +43,8 @@ class Links:
         """Bind the route. Returns why not, "" when the worker has to wait for root's word."""
         if actor is None:
             return f"there is no actor {hello.actor[:80]!r}"
+        if hello.incarnation > actor.incarnation:
+            return ""  # root is about to tell; the worker asks again when it has waited
         if not actor.live or actor.fenced or hello.incarnation != actor.incarnation:
             return f"incarnation {hello.incarnation} of {actor.name} is not the current one"
         if hello.secret != actor.secret:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import socket
 import sqlite3
 import sys
 import time
@@ -13,24 +12,20 @@ from typing import Any
 
 import zmq
 
-from theater import wire
 from theater.broker import register
-from theater.broker.actors import Actor
 from theater.broker.batch import Batch
-from theater.broker.book import ToClient, ToRoot, Welcome
+from theater.broker.book import ToClient, ToRoot
 from theater.broker.burial import BOX_MAX, Death, bury, bury_unseen
 from theater.broker.clients import Clients
-from theater.broker.links import Hello, Links, parse_peer
 from theater.broker.log import Log
 from theater.broker.release import WINDOW_ROWS, Frames
-from theater.broker.steps import BadStep
+from theater.broker.root import RootSocket
 from theater.broker.turns import Turns
+from theater.broker.workers import Workers
 from theater.clock import SteadyClock
-from theater.errors import ProtocolError
 from theater.events import EventType
 from theater.paths import box_name
 
-WORKER_MESSAGES = {"hello": 4, "step": 5}
 FRAMES = 512  # taken from one socket before a commit
 LONGEST_WAIT_S = 3600.0  # poll takes milliseconds in 32 bits
 CLIENT_BACKLOG = 1000  # messages kept for a client that does not read; it asks again
@@ -42,9 +37,8 @@ class Fatal(Exception):
 
 
 class Broker:
-    def __init__(self, root: socket.socket, setup: dict[str, Any], log: Log) -> None:
+    def __init__(self, root: RootSocket, setup: dict[str, Any], log: Log) -> None:
         self._root = root
-        self._root_frames = wire.FrameReader()
         self._log = log
         self._clock = SteadyClock(time.monotonic())
         self._turns = Turns(
@@ -55,17 +49,18 @@ class Broker:
             next_dead_letter=log.next_dead_letter(),
             next_evidence=log.next_evidence(),
         )
-        self._links = Links()
         self._boxes: str = setup["boxes"]
         self._buried: list[str] = []  # black boxes that are stored once this batch commits
         self._ending = False
         self._context = zmq.Context()
-        self._workers = self._bind(setup["workers_endpoint"], setup["state_max_bytes"], 0)
+        self._workers = Workers(
+            self._bind(setup["workers_endpoint"], setup["state_max_bytes"], 0), self._turns
+        )
         self._clients = Clients(
             self._bind(setup["clients_endpoint"], setup["message_max_bytes"], CLIENT_BACKLOG),
             self._turns,
             self._log,
-            self._links.pids,
+            self._workers.links.pids,
         )
         self._commit_by_s: float | None = None  # when waiting rows are written at the latest
 
@@ -88,9 +83,10 @@ class Broker:
     def run(self) -> None:
         poller = zmq.Poller()
         poller.register(self._root, zmq.POLLIN)
-        poller.register(self._workers, zmq.POLLIN)
+        poller.register(self._workers.socket, zmq.POLLIN)
         poller.register(self._clients.socket, zmq.POLLIN)
         while not self._ending:
+            poller.modify(self._root, zmq.POLLIN | (self._root.has_unsent() and zmq.POLLOUT))
             timeout_s = self._timeout_s()
             before_s = time.monotonic()
             ready = dict(
@@ -103,12 +99,12 @@ class Broker:
                 if paused_s:
                     print(f"broker: stood still for {paused_s:.1f} s", file=sys.stderr)
             self._turns.at = time.time()
-            if self._workers in ready:
-                self._take_workers(FRAMES)
+            if self._workers.socket in ready:
+                self._workers.take(FRAMES, self.now_s())
             if self._clients.socket in ready:
                 self._clients.take(FRAMES, self.now_s())
-            if self._root.fileno() in ready:
-                self._take_root()
+            if self._root.fileno() in ready or self._workers.strangers:
+                self._hear_root()
             self._turns.time_out(self.now_s())
             self._clients.time_out(self.now_s())
             if self._is_awaited():
@@ -146,105 +142,19 @@ class Broker:
             return None
         return max(0.0, min(times) - self.now_s())
 
-    # Workers
-
-    def _take_workers(self, limit: int) -> None:
-        receive = self._workers.recv
-        routes = self._links.routes
-        for _ in range(limit):
-            try:
-                route = receive(zmq.NOBLOCK)
-            except zmq.Again:
-                return
-            actor = routes.get(route)
-            frame: Any = receive(copy=actor is not None)
-            while self._workers.getsockopt(zmq.RCVMORE):
-                receive()  # our messages have one frame; what has more is ignored below
-                frame = b""
-            if actor is not None:
-                self._from_worker(route, actor, frame)
-            else:
-                self._from_stranger(route, frame)
-
-    def _from_worker(self, route: bytes, actor: Actor, data: bytes) -> None:
-        try:
-            message = wire.unpack_message(data, WORKER_MESSAGES)
-            if message[0] == "step":
-                _, turn, step, input_id, events, blobs = _typed_step(message)
-                self._turns.step(actor, turn, step, input_id, events, blobs, self.now_s())
-            elif message[0] == "hello":
-                # The worker has waited for an acknowledgement: it says who it is once more.
-                self._welcome(actor)
-        except BadStep as error:
-            self._violation(actor, str(error))
-        except ProtocolError as error:
-            self._violation(actor, str(error))
-
-    def _violation(self, actor: Actor, text: str) -> None:
-        """Fence the incarnation at once; root kills it."""
-        self._links.unbind(actor)
-        actor.fenced = True
-        actor.due_s = None
-        self._turns.batch.count("violations")
-        self._to_root("violation", actor.name, actor.incarnation, f"protocol: {text}")
-
-    def _from_stranger(self, route: bytes, frame: Any) -> None:
-        data = frame if isinstance(frame, bytes) else frame.bytes
-        try:
-            message = wire.unpack_message(data, WORKER_MESSAGES)
-        except ProtocolError:
-            return
-        if message[0] != "hello":
-            self._send_worker(route, [("who",)])
-            return
-        _, name, incarnation, secret, _last = message
-        if not (type(name) is str and type(incarnation) is int and type(secret) is bytes):
-            return
-        _uid, pid = parse_peer(frame.get("Peer-Address"))
-        # Root spoke of this worker before it was born; hear it before judging.
-        self._take_root()
-        self._hello(Hello(route, name, incarnation, secret, pid))
-
-    def _hello(self, hello: Hello) -> None:
-        actor = self._turns.actors.get(hello.actor)
-        refusal = self._links.hello(hello, actor)
-        if refusal is None:
-            assert actor is not None
-            self._welcome(actor)
-        elif refusal:
-            print(f"broker: refused a worker: {refusal}", file=sys.stderr)
-            self._send_worker(hello.route, [("refused", refusal)])
-
-    def _welcome(self, actor: Actor) -> None:
-        """A worker has said who it is: it is told where it stands once this batch is committed."""
-        self._turns.out.append(Welcome(actor))
-        if actor.initialised and actor.phase == "starting":
-            self._turns.ready(actor)
-        self._turns.touched[actor.name] = actor
-
-    def _send_worker(self, route: bytes, messages: list[tuple[Any, ...]]) -> None:
-        try:
-            self._workers.send_multipart((route, wire.pack(messages)), zmq.NOBLOCK)
-        except zmq.ZMQError as error:
-            # The worker is gone or has reconnected; it will say HELLO, or root will tell.
-            if error.errno not in (zmq.EHOSTUNREACH, zmq.EAGAIN):
-                raise
-
     # Root
 
-    def _to_root(self, *message: Any) -> None:
-        self._turns.out.append(ToRoot(message))
-
-    def _take_root(self) -> None:
-        try:
-            data = self._root.recv(1 << 20, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return
-        if not data:
-            self._ending = True  # root is gone; so are the workers, any moment now
-            return
-        for message in self._root_frames.feed(data):
-            getattr(self, f"_root_{message[0]}")(*message[1:])
+    def _hear_root(self) -> None:
+        """Do all that root has said; then judge the workers who are new, of whom it spoke."""
+        while True:
+            strangers, self._workers.strangers = self._workers.strangers, {}
+            self._root.receive()
+            while (message := self._root.next()) is not None:
+                getattr(self, f"_root_{message[0]}")(*message[1:])
+            self._ending = self._ending or self._root.closed
+            self._workers.judge(strangers, self.now_s())
+            if not self._workers.strangers:
+                return
 
     def _root_register(self, orders: list[dict[str, Any]]) -> None:
         turns, log, now_s = self._turns, self._log, self.now_s()
@@ -265,7 +175,7 @@ class Broker:
             if gone.name not in turns.actors and not gone.removed:
                 rows = log.mailbox_after(gone.id, 0, -1)
                 register.remove(turns, gone, [register.message_from(row) for row in rows], now_s)
-        self._to_root(
+        self._turns.tell_root(
             "registered", {actor.name: actor.incarnation for actor in turns.actors.values()}
         )
 
@@ -291,9 +201,7 @@ class Broker:
         if incarnation != actor.incarnation or not actor.live:
             return
         self._turns.batch.incarnation_pids.append((pid, actor.id, incarnation))
-        early = self._links.started(actor, pid)
-        if early is not None:
-            self._hello(early)
+        self._workers.started(actor, pid)
 
     def _root_exited(
         self, name: str, incarnation: int, kind: str, reason: str, wanted: bool
@@ -302,9 +210,9 @@ class Broker:
         if incarnation != actor.incarnation or not actor.live:
             return
         # What has already arrived is from a living worker; what comes later is nobody's.
-        self._take_workers(1 << 30)
+        self._workers.take(1 << 30, self.now_s())
         box = os.path.join(self._boxes, box_name(name, incarnation))
-        self._links.gone(actor)
+        self._workers.gone(actor)
         bury(self._turns, actor, Death(reason, kind, wanted), _read(box), self.now_s())
         self._buried.append(box)
 
@@ -333,7 +241,7 @@ class Broker:
             actor.name: {"messages": actor.mailbox.messages, "bytes": actor.mailbox.bytes}
             for actor in self._turns.actors.values()
         }
-        self._to_root("stats", call, counts)
+        self._turns.tell_root("stats", call, counts)
 
     def _root_end(self) -> None:
         self._ending = True
@@ -364,27 +272,18 @@ class Broker:
             if isinstance(item, ToClient):
                 self._clients.answer(item.client, item.value)
             elif isinstance(item, ToRoot):
-                self._root.sendall(wire.frame(item.message))
+                self._root.send(item.message)
             else:
                 frames.add(item)
         frames.hand_out()
         for route, messages in frames.by_route.items():
-            self._send_worker(route, messages)
+            self._workers.send(route, messages)
+        self._root.flush()
 
     def close(self) -> None:
-        self._workers.close()
+        self._workers.socket.close()
         self._clients.socket.close()
         self._context.term()
-
-
-def _typed_step(message: list[Any]) -> list[Any]:
-    _, turn, step, input_id, events, blobs = message
-    numbers = (turn, step, input_id)
-    if not all(isinstance(number, int) for number in numbers):
-        raise ProtocolError("a step has a number that is none")
-    if not isinstance(events, list) or not isinstance(blobs, list):
-        raise ProtocolError("a step has no lists of events and contents")
-    return message
 
 
 def _read(path: str) -> bytes:

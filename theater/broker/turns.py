@@ -14,7 +14,7 @@ import msgpack
 from theater import addresses
 from theater.broker import steps
 from theater.broker.actors import REQUEST, SEND, Actor, Ask, Handed, OpenTurn
-from theater.broker.book import ChainPart, ToClient, ToRoot, ToWorker
+from theater.broker.book import ChainPart, ToClient, ToWorker
 from theater.broker.mailbox import Message
 from theater.broker.post import Post
 from theater.broker.steps import BadStep, Step
@@ -279,7 +279,7 @@ class Turns(Post):
         seconds = actor.settings.turn_timeout_s
         turn = actor.handed[0].turn if actor.handed else actor.committed[0]
         text = f"timeout: turn {turn} took longer than turn_timeout ({seconds:g} s)"
-        self.out.append(ToRoot(("late", actor.name, actor.incarnation, text)))
+        self.tell_root("late", actor.name, actor.incarnation, text)
 
 
 def _text(payload: Any) -> str | None:
