@@ -8,21 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-from theater.broker import schema
 from theater.broker.batch import Batch
+from theater.broker.migration import Connection, migrate
 from theater.chain import GENESIS
-from theater.errors import EnvironmentProblem
 from theater.spec import Durability
-
-
-class Connection(Protocol):
-    """What is needed of an SQLite connection in autocommit mode."""
-
-    def execute(self, sql: str, parameters: Any = ..., /) -> Any: ...
-    def executemany(self, sql: str, rows: Any, /) -> Any: ...
-
 
 # In this order, so that a row comes after those it refers to.
 _WRITES: tuple[tuple[str, str], ...] = (
@@ -111,6 +102,7 @@ class StoredActor:
 class Log:
     def __init__(self, connection: Connection, durability: Durability) -> None:
         self._db = connection
+        migrate(connection)
         self._db.execute("PRAGMA journal_mode = WAL")
         # FULL syncs the WAL at each commit and survives power loss; NORMAL does not sync it and
         # survives the death of any process.
@@ -118,22 +110,6 @@ class Log:
         self._db.execute(f"PRAGMA synchronous = {level}")
         self._db.execute("PRAGMA cache_size = -32768")
         self._db.execute("PRAGMA wal_autocheckpoint = 8000")  # pages; each one costs two syncs
-        self._migrate()
-
-    def _migrate(self) -> None:
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version == schema.VERSION:
-            return
-        if version != 0:
-            raise EnvironmentProblem(
-                f"chain.db has schema version {version}; this theater reads {schema.VERSION}."
-                " Use the theater that wrote it, or another data directory"
-            )
-        self._db.execute("BEGIN IMMEDIATE")
-        for statement in _statements(schema.TABLES + schema.VIEWS):
-            self._db.execute(statement)
-        self._db.execute(f"PRAGMA user_version = {schema.VERSION}")
-        self._db.execute("COMMIT")
 
     # Writing
 
@@ -282,11 +258,3 @@ class Log:
             "SELECT hash FROM events WHERE actor = ? AND position = ?", (actor, position - 1)
         ).fetchone()
         return None if row is None else bytes(row[0])
-
-
-def _statements(script: str) -> Iterator[str]:
-    """Cut a script into statements; ours hold no semicolon but at their ends and in comments."""
-    lines = [line.split("--")[0].rstrip() for line in script.splitlines()]
-    for statement in "\n".join(lines).split(";"):
-        if statement.strip():
-            yield statement.strip()

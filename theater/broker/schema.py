@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-VERSION = 1  # PRAGMA user_version
+VERSION = 2  # PRAGMA user_version
 
 TABLES = """
 CREATE TABLE actors (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,          -- the address, e.g. pool/worker-1
-    component TEXT NOT NULL,            -- SHA-256 of the component it runs, hex
+    component TEXT NOT NULL,            -- SHA-256 of the component it runs, hex; '' if none
     phase TEXT NOT NULL,                -- what the supervisor last said of it
     reason TEXT NOT NULL DEFAULT '',
     initialised INTEGER NOT NULL DEFAULT 0,
     created_at REAL NOT NULL,
-    removed_at REAL
+    removed_at REAL,
+    -- actor, supervisor (the root supervisor is named /). Not `kind`: turns, messages and asks
+    -- have one, and whoever joins them with their actors calls it by that name alone.
+    role TEXT NOT NULL DEFAULT 'actor'
 );
 
 CREATE TABLE incarnations (
@@ -70,6 +73,10 @@ CREATE TABLE events (
     at REAL NOT NULL                    -- Unix time of the commit; not part of the hash
 );
 CREATE UNIQUE INDEX chain ON events (actor, position);
+CREATE INDEX decisions ON events (seq) WHERE type = 'decided';
+-- What a chain was last said to be: component, grants, flags.
+CREATE INDEX facts ON events (actor, position)
+WHERE type IN ('created', 'component-changed', 'changed', 'returned');
 
 CREATE TABLE messages (
     id INTEGER PRIMARY KEY,
@@ -138,6 +145,16 @@ CREATE INDEX evidence_of ON evidence (actor, id);
 
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
+
+# What makes a log of this version one of the next.
+MIGRATIONS = {
+    1: """
+ALTER TABLE actors ADD COLUMN role TEXT NOT NULL DEFAULT 'actor';
+CREATE INDEX decisions ON events (seq) WHERE type = 'decided';
+CREATE INDEX facts ON events (actor, position)
+WHERE type IN ('created', 'component-changed', 'changed', 'returned');
+""",
+}
 
 VIEWS = """
 -- Every log line of an actor: SELECT time, line FROM log_lines WHERE actor = 'pool/worker-1';

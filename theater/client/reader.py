@@ -14,6 +14,7 @@ from theater.errors import EnvironmentProblem, NotRunning
 from theater.events import Event, decode
 
 PAGE = 1000  # rows a transaction
+VERSION = 2  # of the schema in broker/schema.py; older ones can be read too
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,12 @@ class LogReader:
             raise NotRunning(f"there is no log at {path}: nothing has run here yet")
         self._db = sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True, timeout=10)
         self._db.isolation_level = None
+        version = self._version()
+        if version > VERSION:
+            raise EnvironmentProblem(
+                f"the log has schema version {version}; this theater reads {VERSION} and older."
+                " Use the theater that wrote it"
+            )
 
     def close(self) -> None:
         self._db.close()
@@ -49,15 +56,24 @@ class LogReader:
             raise EnvironmentProblem(f"cannot read the log: {error}") from None
 
     def actors(self) -> list[str]:
-        """Every address the log knows, in the order they came."""
-        return [row[0] for row in self._rows("SELECT name FROM actors ORDER BY id")]
+        """Every actor's address the log knows, in the order they came."""
+        return self._names("actor")
 
     def present_actors(self) -> list[str]:
-        """Those of the manifest that ran last."""
-        return [
-            row[0]
-            for row in self._rows("SELECT name FROM actors WHERE removed_at IS NULL ORDER BY id")
-        ]
+        """Those that have not been removed."""
+        return self._names("actor", " AND removed_at IS NULL")
+
+    def supervisors(self) -> list[str]:
+        """Every supervisor the log knows, the root supervisor `/` among them."""
+        return self._names("supervisor")
+
+    def _names(self, role: str, which: str = "") -> list[str]:
+        column = "role" if self._version() >= 2 else "'actor'"  # older ones know actors only
+        sql = f"SELECT name FROM actors WHERE {column} = ?{which} ORDER BY id"
+        return [row[0] for row in self._rows(sql, (role,))]
+
+    def _version(self) -> int:
+        return int(self._rows("PRAGMA user_version")[0][0])
 
     def last_seq(self) -> int:
         return int(self._rows("SELECT coalesce(max(seq), 0) FROM events")[0][0])
@@ -82,11 +98,18 @@ class LogReader:
         if lines_only:
             where += " AND (e.line IS NOT NULL OR e.type = ?)"
             names.append(or_type)
+        yield from self._paged(where, after, names)
+
+    def decisions(self, after: int = 0) -> Iterator[LoggedEvent]:
+        """What supervisors decided after event `after`, found without reading the rest."""
+        yield from self._paged("e.seq > ? AND e.type = 'decided'", after, [])
+
+    def _paged(self, where: str, after: int, parameters: list[Any]) -> Iterator[LoggedEvent]:
         while True:
             rows = self._rows(
                 "SELECT e.seq, e.at, e.position, e.hash, e.bytes, e.line FROM events e"
                 f" WHERE {where} ORDER BY e.seq LIMIT {PAGE}",
-                [after, *names],
+                [after, *parameters],
             )
             for row in rows:
                 yield LoggedEvent(*row)

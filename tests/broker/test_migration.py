@@ -1,0 +1,225 @@
+"""A log of an older theater becomes one of this one, or stays what it is."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from theater.broker import schema
+from theater.broker.log import Log
+from theater.chain import GENESIS, first_break, link
+from theater.client import reader
+from theater.client.reader import LogReader
+from theater.errors import EnvironmentProblem
+from theater.events import EventType, content_hash, decode, encode
+from theater.spec import Durability
+
+V1 = Path(__file__).with_name("chain_v1.sql")
+STATE = b"kept"
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, isolation_level=None)
+
+
+def make_v1(path: Path) -> list[tuple[Any, ...]]:
+    """A log as version 1 wrote it, of an actor with a state and a message that waits."""
+    db = connect(path)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.executescript(V1.read_text())
+    db.execute(
+        "INSERT INTO actors (id, name, component, phase, created_at, initialised)"
+        " VALUES (1, 'a', 'c0ffee', 'running', 1.0, 1)"
+    )
+    facts: dict[str, Any] = {
+        "component": "c0ffee",
+        "engine": {},
+        "grants": {},
+        "initial_state": None,
+    }
+    payloads = [(EventType.CREATED, facts), (EventType.DECIDED, {"decision": "restart"})]
+    head = GENESIS
+    for position, (type, payload) in enumerate(payloads):
+        data = encode("a", position, 0, position, type, "theater", type, payload)
+        head = link(head, data)
+        db.execute(
+            "INSERT INTO events (seq, actor, position, incarnation, turn, idx, type, function,"
+            " line, bytes, hash, at) VALUES (?,1,?,?,0,?,?,?,NULL,?,?,2.0)",
+            (position + 1, position, position, position, type, type, data, head),
+        )
+    db.execute("INSERT INTO blobs (hash, bytes) VALUES (?, ?)", (content_hash(STATE), STATE))
+    db.execute(
+        "INSERT INTO turns (actor, turn, kind, status, incarnation, state, at)"
+        " VALUES (1, 1, 'init', 'done', 1, ?, 2.0)",
+        (content_hash(STATE),),
+    )
+    db.execute(
+        "INSERT INTO messages (id, kind, to_actor, to_name, client, size, body, status, at)"
+        " VALUES (1, 'send', 1, 'a', 'id-1', 2, x'6869', 'queued', 3.0)"
+    )
+    rows = contents(db)
+    db.close()
+    return rows
+
+
+def contents(db: sqlite3.Connection) -> list[tuple[Any, ...]]:
+    """All rows, by the columns that version 1 knows."""
+    rows = []
+    for table in ("events", "turns", "messages", "blobs", "incarnations", "counters"):
+        rows += db.execute(f"SELECT '{table}', * FROM {table}").fetchall()
+    columns = "id, name, component, phase, reason, initialised, created_at, removed_at"
+    return rows + db.execute(f"SELECT {columns} FROM actors").fetchall()
+
+
+def shape(db: sqlite3.Connection) -> list[tuple[Any, ...]]:
+    """Everything there is, by name, and the columns of the tables."""
+    names = db.execute("SELECT type, name FROM sqlite_schema ORDER BY type, name").fetchall()
+    for _, name in list(names):
+        names += db.execute("SELECT * FROM pragma_table_xinfo(?)", (name,)).fetchall()
+        names += db.execute("SELECT * FROM pragma_index_xinfo(?)", (name,)).fetchall()
+    return [*names, *db.execute("PRAGMA user_version").fetchall()]
+
+
+def test_a_log_of_version_1_is_changed_and_nothing_in_it_is_lost(tmp_path: Path) -> None:
+    path = tmp_path / "chain.db"
+    before = make_v1(path)
+    Log(db := connect(path), Durability.PROCESS)
+    assert contents(db) == before
+    assert db.execute("SELECT role FROM actors").fetchall() == [("actor",)]
+    Log(fresh := connect(tmp_path / "fresh.db"), Durability.PROCESS)
+    assert shape(db) == shape(fresh)
+
+
+def test_the_copy_of_the_old_log_is_whole_and_stays(tmp_path: Path) -> None:
+    path = tmp_path / "chain.db"
+    before = make_v1(path)
+    Log(connect(path), Durability.PROCESS)
+    Log(connect(path), Durability.PROCESS)
+    copy = connect(tmp_path / "chain.db.v1")
+    assert contents(copy) == before
+    assert copy.execute("PRAGMA user_version").fetchone() == (1,)
+    assert not (tmp_path / "chain.db.v1.part").exists()
+
+
+class Interrupted(Exception):
+    pass
+
+
+class Failing:
+    """A connection that fails, or whose process is killed, before the statement `at`."""
+
+    def __init__(self, db: sqlite3.Connection, at: int, kill: bool = False) -> None:
+        self._db, self._left, self._kill = db, at, kill
+        self.executemany = db.executemany
+
+    def execute(self, sql: str, parameters: Any = (), /) -> Any:
+        if self._left == 0 and sql != "ROLLBACK":
+            if self._kill:
+                os.kill(os.getpid(), signal.SIGKILL)
+            raise Interrupted
+        self._left -= 1
+        return self._db.execute(sql, parameters)
+
+
+STATEMENTS = 12  # of a migration, and then those that open a log of version 2
+
+
+@pytest.mark.parametrize("at", range(STATEMENTS))
+def test_a_migration_that_is_interrupted_anywhere_is_done_by_the_next(
+    tmp_path: Path, at: int
+) -> None:
+    path = tmp_path / "chain.db"
+    before = make_v1(path)
+    with pytest.raises(Interrupted):
+        Log(Failing(db := connect(path), at), Durability.PROCESS)
+    assert contents(db) == before
+    db.close()
+    Log(db := connect(path), Durability.PROCESS)
+    assert contents(db) == before
+    assert contents(connect(tmp_path / "chain.db.v1")) == before
+    assert db.execute("PRAGMA user_version").fetchone() == (schema.VERSION,)
+
+
+@pytest.mark.parametrize("at", [2, 4, 6, 8])
+def test_a_migration_that_is_killed_is_done_by_the_next(tmp_path: Path, at: int) -> None:
+    path = tmp_path / "chain.db"
+    before = make_v1(path)
+    code = (
+        "import sys\nfrom pathlib import Path\n"
+        "from tests.broker.test_migration import Durability, Failing, Log, connect\n"
+        f"Log(Failing(connect(Path(sys.argv[1])), {at}, kill=True), Durability.PROCESS)\n"
+    )
+    root = Path(__file__).parent.parent.parent
+    killed = subprocess.run([sys.executable, "-c", code, str(path)], cwd=root)
+    assert killed.returncode == -signal.SIGKILL
+    db = connect(path)
+    assert db.execute("PRAGMA user_version").fetchone() == (1,)
+    Log(db, Durability.PROCESS)
+    assert contents(db) == before
+    assert db.execute("PRAGMA user_version").fetchone() == (schema.VERSION,)
+
+
+def test_a_log_whose_copy_cannot_be_kept_is_not_changed(tmp_path: Path) -> None:
+    path = tmp_path / "chain.db"
+    before = make_v1(path)
+    (tmp_path / "chain.db.v1.part").mkdir()
+    with pytest.raises(EnvironmentProblem, match=r"a copy of it cannot be kept at .*chain\.db\.v1"):
+        Log(db := connect(path), Durability.PROCESS)
+    db = connect(path)
+    assert contents(db) == before and db.execute("PRAGMA user_version").fetchone() == (1,)
+
+
+def test_a_log_of_a_newer_theater_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "chain.db"
+    Log(db := connect(path), Durability.PROCESS)
+    db.execute("PRAGMA user_version = 3")
+    with pytest.raises(EnvironmentProblem, match=r"chain\.db has schema version 3"):
+        Log(connect(path), Durability.PROCESS)
+    with pytest.raises(EnvironmentProblem, match="the log has schema version 3"):
+        LogReader(str(path))
+
+
+def test_a_log_can_be_read_before_it_is_changed_and_after(tmp_path: Path) -> None:
+    path = tmp_path / "chain.db"
+    make_v1(path)
+    log = LogReader(str(path))
+    for _ in range(2):
+        assert log.actors() == log.present_actors() == ["a"] and log.supervisors() == []
+        assert log.state("a") == STATE
+        assert [row.event.type for row in log.decisions()] == ["decided"]
+        assert first_break([(row.data, row.hash) for row in log.events()]) is None
+        Log(connect(path), Durability.PROCESS)
+
+
+def test_what_a_turn_was_about_is_asked_as_before(tmp_path: Path) -> None:
+    """A column of `actors` by the name of one of theirs would make such questions ambiguous."""
+    path = tmp_path / "chain.db"
+    make_v1(path)
+    Log(connect(path), Durability.PROCESS)
+    for table in ("turns", "asks"):
+        LogReader(str(path)).query(f"SELECT kind FROM {table} t JOIN actors a ON a.id = t.actor")
+
+
+def test_reader_and_broker_speak_of_the_same_version() -> None:
+    assert reader.VERSION == schema.VERSION
+    assert schema.MIGRATIONS.keys() == set(range(1, schema.VERSION))
+
+
+def test_decisions_are_found_by_their_index(tmp_path: Path) -> None:
+    path = tmp_path / "chain.db"
+    make_v1(path)
+    Log(db := connect(path), Durability.PROCESS)
+    plan = db.execute(
+        "EXPLAIN QUERY PLAN SELECT seq FROM events e WHERE e.seq > ? AND e.type = 'decided'"
+        " ORDER BY e.seq LIMIT 1000",
+        (0,),
+    ).fetchall()
+    assert "INDEX decisions" in plan[0][3]
+    assert decode(next(LogReader(str(path)).decisions()).data).type == "decided"
