@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from theater.errors import ManifestError
 from theater.manifest import MANIFEST_MAX_BYTES, parse
-from theater.manifest_check import DEPTH_MAX, PROBLEMS_MAX, path_text
-from theater.manifest_schema import ChildTable, SingleTable, SystemTable
+from theater.manifest_check import DEPTH_MAX
+from theater.manifest_findings import PROBLEMS_MAX, path_text
+from theater.manifest_schema import ChildTable, SingleTable, SupervisorTable, SystemTable
 from theater.spec import SystemSpec
 
 GOOD = """
@@ -20,12 +21,16 @@ durability = "disk"
 [supervisor]
 strategy = "one_for_one"
 intensity = 3
+auto_shutdown = "any_significant"
+backoff = { base = 1, factor = 2, max = 9, jitter = 0.5, settled = 9 }
 [defaults.limits]
 memory = "64MiB"
 [[child]]
 name = "counter"
 component = "counter.wat"
 shutdown = "5s"
+restart = "transient"
+significant = true
 initial_state = { json = { a = [1, 2.5] } }
 env = { A = "b" }
 [[child.handler]]
@@ -34,7 +39,9 @@ send_to = ["pool/*"]
 [[child]]
 name = "pool"
 [child.supervisor]
+strategy = "simple_one_for_one"
 period = 5
+instances = 2
 [[child.child]]
 name = "w"
 component = "w.wat"
@@ -91,7 +98,14 @@ KNOWN = sorted(
     {
         key
         for model in (SystemTable, SingleTable, ChildTable)
-        for key in [*model.model_fields, "memory", "fuel", "send_to", "type", "strategy", "period"]
+        for key in [
+            *model.model_fields,
+            "memory",
+            "fuel",
+            "send_to",
+            "type",
+            *SupervisorTable.model_fields,
+        ]
     }
 )
 KEYS = st.one_of(st.sampled_from(KNOWN), st.text(max_size=3))
@@ -100,6 +114,7 @@ SCALARS = st.one_of(
     st.integers(-(2**70), 2**70),
     st.floats(),
     st.text(st.characters(codec="utf-8"), max_size=8),
+    st.sampled_from(["simple_one_for_one", "any_significant", "transient"]),
     st.sampled_from(["permanent", "runtime", "64MiB", "5s", "one_for_one", "a", "infinity"]),
 )
 VALUES = st.recursive(
@@ -131,6 +146,17 @@ def test_any_values_under_known_keys_are_judged(tables: dict[str, Any]) -> None:
     judge(f'name = "s"\nchild = [{to_toml(tables)}, {to_toml({"name": "a", **tables})}]')
 
 
+def pools_in_pools(name: str, depth: int, instances: int = 0) -> str:
+    """Pools of the given number of instances, the innermost of as many as can be."""
+    text = ""
+    for level in range(depth):
+        header = ".".join(["child"] * (level + 1))
+        count = 10_000 if level == depth - 1 else instances
+        pool = f'strategy = "simple_one_for_one", instances = {count}'
+        text += f'[[{header}]]\nname = "{name}"\nsupervisor = {{ {pool} }}\n'
+    return text + f'[[{header}.child]]\nname = "w"\ncomponent = "w.wat"\n'
+
+
 MEGABYTE = MANIFEST_MAX_BYTES - 100
 HEAVY = {
     "one key of many parts": "a." * (MEGABYTE // 2) + "b = 1",
@@ -147,6 +173,11 @@ HEAVY = {
     "braces": "{" * MEGABYTE,
     "too much": "#" * (MANIFEST_MAX_BYTES + 1),
     "a name like a known one": "".join(f"componen{i} = 1\n" for i in range(MEGABYTE // 20)),
+    "pools of many instances": 'name = "s"\n'
+    + "".join(pools_in_pools(f"p{i}", 1) for i in range(5000)),
+    "pools in pools": 'name = "s"\n' + pools_in_pools("p", DEPTH_MAX, instances=10_000),
+    "big templates of no instances": 'name = "s"\n'
+    + "".join(pools_in_pools(f"p{i}", 2) for i in range(2000)),
     "a deep json state": 'name = "s"\npackage = "p"\ninitial_state.json' + ".a" * 29 + " = 1",
 }
 

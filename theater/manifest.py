@@ -1,7 +1,8 @@
 """Read a manifest: from TOML to a `SystemSpec`, or every problem in it at once.
 
 `parse` is pure but for the paths it makes absolute; `load` and `find` are thin and look at the
-disk. What the keys mean: `manifest_schema`, what can be wrong: `manifest_check`.
+disk. What the keys mean: `manifest_schema`; what can be wrong: `manifest_check`; what is right
+and still unwise: `manifest_warnings`. A fragment is a file of more children for a system that runs.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from theater.manifest_files import Files, StateFile, os_problem, read_file
 from theater.quoting import escaped
 from theater.spec import (
     ActorSpec,
+    AutoShutdown,
+    Backoff,
+    ChildSpec,
     Durability,
     Handler,
     Limits,
@@ -28,10 +32,12 @@ from theater.spec import (
     Strategy,
     SupervisorSpec,
     SystemSpec,
+    instance,
 )
 
 if TYPE_CHECKING:  # pydantic is imported when a manifest is parsed, not with this module
     from theater.manifest_schema import (
+        BackoffTable,
         ChildTable,
         DefaultsTable,
         LimitsTable,
@@ -82,14 +88,31 @@ def load(path: str | os.PathLike[str]) -> SystemSpec:
 
     Components are looked at (is there a file that can be read?) but not read.
     """
-    name = os.fspath(path)
-    file = escaped(name, PATH_SHOWN_MAX)
-    try:
-        text = read_file(name, MANIFEST_MAX_BYTES + 1)
-        directory = os.path.dirname(os.path.abspath(name))
-    except OSError as problem:
-        raise ManifestError(file, [Problem("", os_problem(problem))]) from None
-    return _parse(text, file, Files(directory, on_disk=True))
+    text, file, files = _read(path)
+    return _parse(text, file, files)
+
+
+def load_fragment(
+    path: str | os.PathLike[str], under: str, state_max_bytes: int | None = None
+) -> tuple[ChildSpec, ...]:
+    """Read a file of more children for the supervisor at the address `under` ("": the root).
+
+    It is judged as a manifest would be, and ManifestError says all that is wrong, with one thing
+    left to the running system: whether that supervisor takes significant children. (That names
+    and addresses are still free, too.) `state_max_bytes` is that of the system.
+    """
+    from theater import manifest_check
+
+    text, file, files = _read(path)
+    if under and (problem := addresses.check_address(under)):
+        raise ManifestError(file, [Problem("", f"cannot be read for a supervisor: {problem}")])
+    checked, problems = manifest_check.check_fragment(_tables(text, file), files, under)
+    if checked is None:
+        raise ManifestError(file, problems)
+    children = _children(checked.child, under, "", checked.defaults, files)
+    added = SupervisorSpec(path=under, children=children)
+    _refuse_large_states(added, state_max_bytes, file)
+    return children
 
 
 def parse(text: bytes | str, file: str) -> SystemSpec:
@@ -110,17 +133,37 @@ def _parse(text: bytes | str, file: str, files: Files) -> SystemSpec:
         system = _single(checked, files)
     else:
         system = _system(checked, files)
+    _refuse_large_states(system.root, system.state_max_bytes, file)
+    return system
+
+
+def _read(path: str | os.PathLike[str]) -> tuple[bytes, str, Files]:
+    """The text of a file, its name for messages, and what the paths in it are relative to."""
+    name = os.fspath(path)
+    file = escaped(name, PATH_SHOWN_MAX)
+    try:
+        text = read_file(name, MANIFEST_MAX_BYTES + 1)
+        directory = os.path.dirname(os.path.abspath(name))
+    except OSError as problem:
+        raise ManifestError(file, [Problem("", os_problem(problem))]) from None
+    return text, file, Files(directory, on_disk=True)
+
+
+def _refuse_large_states(root: SupervisorSpec, max_bytes: int | None, file: str) -> None:
+    if max_bytes is None:
+        return
     too_large = [
         Problem(
             f"{actor.where}.initial_state".lstrip("."),
-            f"has {len(actor.initial_state)} bytes; limits.state_max is {system.state_max_bytes}",
+            f"has {len(actor.initial_state)} bytes; limits.state_max is {max_bytes}",
         )
-        for actor in system.root.actors()
-        if actor.initial_state is not None and len(actor.initial_state) > system.state_max_bytes
+        for actor in root.all_written()
+        if isinstance(actor, ActorSpec)
+        and actor.initial_state is not None
+        and len(actor.initial_state) > max_bytes
     ]
     if too_large:
         raise ManifestError(file, too_large)
-    return system
 
 
 def _tables(text: bytes | str, file: str) -> dict[str, Any]:
@@ -184,18 +227,34 @@ def _with_limits(
     )
 
 
-def _supervisor(
-    table: SupervisorTable | None, children: tuple[ActorSpec | SupervisorSpec, ...]
-) -> SupervisorSpec:
+def _supervisor(table: SupervisorTable | None, children: tuple[ChildSpec, ...]) -> SupervisorSpec:
     """The root, or what a nested supervisor has in common with it."""
     root = SupervisorSpec(path="", children=children)
     if table is None:
         return root
     strategy = None if table.strategy is None else Strategy(table.strategy)
+    if strategy is Strategy.SIMPLE_ONE_FOR_ONE:
+        [template] = children
+        numbers = range(1, (table.instances or 0) + 1)
+        instances = tuple(instance(template, number) for number in numbers)
+        root = replace(root, template=template, children=instances)
+    auto_shutdown = None if table.auto_shutdown is None else AutoShutdown(table.auto_shutdown)
     return replace(
         root,
-        **_given(strategy=strategy, intensity=table.intensity, period_s=table.period),
+        **_given(
+            strategy=strategy,
+            intensity=table.intensity,
+            period_s=table.period,
+            auto_shutdown=auto_shutdown,
+            backoff=None if table.backoff is None else _backoff(table.backoff),
+        ),
     )
+
+
+def _backoff(table: BackoffTable) -> Backoff:
+    given = _given(factor=table.factor, max_s=table.max, jitter=table.jitter)
+    backoff = Backoff(table.base, **given)
+    return replace(backoff, settled_s=table.settled or backoff.max_s)
 
 
 def _children(
@@ -204,8 +263,8 @@ def _children(
     where: str,
     defaults: DefaultsTable | None,
     files: Files,
-) -> tuple[ActorSpec | SupervisorSpec, ...]:
-    specs: list[ActorSpec | SupervisorSpec] = []
+) -> tuple[ChildSpec, ...]:
+    specs: list[ChildSpec] = []
     for index, table in enumerate(tables or ()):
         address = addresses.child(path, table.name)
         here = f"{where}.child[{index}]".lstrip(".")
@@ -220,7 +279,7 @@ def _children(
                 _supervisor(table.supervisor, children),
                 path=address,
                 where=here,
-                **_given(restart=restart, shutdown=table.shutdown),
+                **_given(restart=restart, significant=table.significant, shutdown=table.shutdown),
             )
         )
     return tuple(specs)
@@ -272,6 +331,7 @@ def _actor(
         where=where,
         **_given(
             restart=None if restart is None else Restart(restart),
+            significant=table.significant,
             shutdown=_first("shutdown", table, defaults),
             request_timeout_s=_first("request_timeout", table, defaults),
         ),

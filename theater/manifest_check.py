@@ -1,111 +1,39 @@
 """Find everything wrong with the tables of a manifest, and say where and what to do. Pure.
 
 Two looks at the same tables: pydantic checks each value by itself, a walk checks what holds
-between them (names of siblings, actor or supervisor, handlers). Both always run, so that all
-problems come out at once.
+between them (names of siblings, actor or supervisor, handlers, and what `manifest_supervision`
+says). Both always run, so that all problems come out at once.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import ValidationError
-
-from theater import addresses, grants
+from theater import addresses, grants, manifest_supervision
 from theater.errors import Problem
 from theater.manifest_files import Files
+from theater.manifest_findings import Enough, Findings, Loc, path_text
+from theater.manifest_keys import check_values, meant, place_of
 from theater.manifest_schema import (
+    INSTANCES_MAX,
     ROW_MAX,
     ActorKeys,
     ChildTable,
-    DefaultsTable,
-    LimitsTable,
-    MailboxTable,
-    SingleLimitsTable,
+    FragmentTable,
     SingleTable,
-    SupervisorTable,
-    SystemLimitsTable,
     SystemTable,
     Table,
     file_path,
 )
-from theater.quoting import described, escaped, nearest, quoted
+from theater.manifest_supervision import CHILDREN_MAX, Above, is_supervisor
+from theater.quoting import described, nearest, quoted
 
-Loc = tuple[str | int, ...]
-
-PROBLEMS_MAX = 100  # more than anyone reads; a hostile file could make a million
 DEPTH_MAX = 16  # of supervisors in supervisors
 
-_BARE_KEY = re.compile(r"[A-Za-z0-9_-]{1,80}")
-_SYNONYMS = {
-    "arguments": ("args",),
-    "children": ("child",),
-    "component": ("package",),
-    "environment": ("env",),
-    "handlers": ("handler",),
-    "max_restarts": ("intensity",),
-    "max_seconds": ("period",),
-    "module": ("component", "package"),
-    "package": ("component",),
-    "path": ("component", "package"),
-    "state": ("initial_state",),
-    "wasm": ("component", "package"),
-}
-_NOT_YET = ("auto_shutdown", "backoff", "on_restart", "significant")
 _SINGLE_ONLY = SingleTable.model_fields.keys() - SystemTable.model_fields.keys()
-_ACTOR_ONLY = (ActorKeys.model_fields.keys() | {"limits"}) - {"restart", "shutdown"}
-T = TypeVar("T", bound=Table)
-
-
-class _Enough(Exception):
-    """No use in looking further, for the reason given."""
-
-
-class Findings:
-    """Problems as they are found, each at its place in the tables."""
-
-    def __init__(self, tables: Mapping[str, Any]) -> None:
-        self._tables = tables
-        self._found: list[tuple[Loc, str]] = []
-
-    def add(self, loc: Loc, message: str) -> None:
-        if len(self._found) >= PROBLEMS_MAX:
-            raise _Enough(f"more than {PROBLEMS_MAX} problems; not all are shown")
-        self._found.append((loc, message))
-
-    def problems(self) -> list[Problem]:
-        """In the order of the file."""
-        ordered = sorted(self._found, key=lambda found: self._position(found[0]))
-        return [Problem(path_text(loc), message) for loc, message in ordered]
-
-    def _position(self, loc: Loc) -> list[int]:
-        position: list[int] = []
-        here: Any = self._tables
-        for part in loc:
-            if isinstance(here, dict) and part in here:
-                position.append(list(here).index(part))
-            elif isinstance(here, list) and isinstance(part, int) and part < len(here):
-                position.append(part)
-            else:  # a missing key: after those that are there
-                return [*position, len(here) if isinstance(here, dict | list) else 0]
-            here = here[part]
-        return position
-
-
-def path_text(loc: Loc) -> str:
-    """("child", 2, "restart") -> `child[2].restart`."""
-    text = ""
-    for part in loc:
-        if isinstance(part, int):
-            text += f"[{part}]"
-        else:
-            key = part if _BARE_KEY.fullmatch(part) else quoted(part)
-            text += f".{key}" if text else key
-    return text
+_ACTOR_ONLY = (ActorKeys.model_fields.keys() | {"limits"}) - {"restart", "shutdown", "significant"}
 
 
 def check(
@@ -114,16 +42,43 @@ def check(
     """The checked manifest and [], or None and everything that is wrong with it."""
     findings = Findings(tables)
     checked: SystemTable | SingleTable | None = None
+    single = is_single(tables)
     try:
-        _check_children(tables.get("child"), (), "", files, findings)
-        if is_single(tables):
-            _check_handlers(tables, (), findings)
+        findings.add_all((), manifest_supervision.check_supervisor(tables, "child", single))
+        supervisor = manifest_supervision.above(tables, "supervisor")
+        _Walk(tables, SystemTable, files, findings).whole(supervisor, path="")
+        if single:
+            findings.add_all((), manifest_supervision.check_significant(tables, None, supervisor))
+            _check_handlers(tables, (), SingleTable, findings)
             _check_files(tables, (), files, findings)
-            checked = _check_values(SingleTable, tables, findings)
+            checked = check_values(SingleTable, tables, findings)
         else:
             of_system = _check_kind_of_system(tables, findings)
-            checked = _check_values(SystemTable, of_system, findings)
-    except _Enough as reason:
+            checked = check_values(SystemTable, of_system, findings)
+    except Enough as reason:
+        return None, [*findings.problems(), Problem("", str(reason))]
+    problems = findings.problems()
+    return (None if problems else checked), problems
+
+
+def check_fragment(
+    tables: dict[str, Any], files: Files, under: str
+) -> tuple[FragmentTable | None, list[Problem]]:
+    """As `check`, of a file with more children for the supervisor at `under`.
+
+    What that supervisor is, the file does not tell: whether a child of it may be significant is
+    left to whoever knows.
+    """
+    findings = Findings(tables)
+    checked: FragmentTable | None = None
+    try:
+        depth = under.count("/") + 1 if under else 0
+        walk = _Walk(tables, FragmentTable, files, findings, depth)
+        walk.whole(Above("supervisor"), path=under)
+        if tables.get("child") == []:
+            findings.add(("child",), "found an empty array; there has to be a [[child]] to add")
+        checked = check_values(FragmentTable, tables, findings)
+    except Enough as reason:
         return None, [*findings.problems(), Problem("", str(reason))]
     problems = findings.problems()
     return (None if problems else checked), problems
@@ -146,12 +101,12 @@ def _check_kind_of_system(tables: dict[str, Any], findings: Findings) -> dict[st
         )
         # The keys of an actor are checked too, though there is no telling whose they are.
         alone = {key: value for key, value in tables.items() if key in _SINGLE_ONLY}
-        _check_handlers(tables, (), findings)
-        _check_values(SingleTable, alone, findings, missing=False)
+        _check_handlers(tables, (), SystemTable, findings)
+        check_values(SingleTable, alone, findings, missing=False)
         return {key: value for key, value in tables.items() if key not in alone}
     if tables.keys().isdisjoint({"child", "defaults", "supervisor"}):
         known = {*SystemTable.model_fields, *SingleTable.model_fields}
-        if not _meant(tables, known, {"package", "child", "defaults", "supervisor"}):
+        if not meant(tables, known, {"package", "child", "defaults", "supervisor"}):
             findings.add(
                 (),
                 'says nothing to run: add [[child]] tables, or package = "..." for one actor',
@@ -159,36 +114,99 @@ def _check_kind_of_system(tables: dict[str, Any], findings: Findings) -> dict[st
     return tables
 
 
-def _check_children(
-    children: object, above: Loc, path: str | None, files: Files, findings: Findings
-) -> None:
-    """`path` is the address of the supervisor above, None if that is unusable."""
-    if not isinstance(children, list):
-        return  # pydantic says so
-    first: dict[str, int] = {}
-    for index, child in enumerate(children):
-        if not isinstance(child, dict):
-            continue
-        loc: Loc = (*above, "child", index)
-        name = child.get("name")
-        address = None
-        if isinstance(name, str) and addresses.check_segment(name) is None:
-            if name in first:
-                twin = path_text((*above, "child", first[name]))
-                findings.add((*loc, "name"), f"{quoted(name)} is already the name of {twin}")
-            first.setdefault(name, index)
-            if path is not None:
-                address = addresses.child(path, name)
-                if problem := addresses.check_address(address):
-                    findings.add((*loc, "name"), problem)
-                    address = None
+class _Walk:
+    """The look at all children, from the top down."""
+
+    def __init__(
+        self,
+        tables: Mapping[str, Any],
+        top: type[Table],
+        files: Files,
+        findings: Findings,
+        depth: int = 0,
+    ) -> None:
+        self._top = top
+        self._files = files
+        self._findings = findings
+        self._depth = depth  # of the supervisor at the top of the file
+        self._children = tables.get("child")
+        defaults = tables.get("defaults")
+        self._restart = defaults.get("restart") if isinstance(defaults, dict) else None
+
+    def whole(self, supervisor: Above, path: str) -> None:
+        """All that is below the top of the file; `path` is the address there."""
+        size = self._below(self._children, (), path, supervisor)
+        if size > CHILDREN_MAX:
+            self._findings.add(
+                (),
+                f"makes {size} actors and supervisors, the instances of pools counted; "
+                f"a system begins with at most {CHILDREN_MAX}",
+            )
+
+    def _below(self, children: object, above: Loc, path: str | None, supervisor: Above) -> int:
+        """Look at the children of a supervisor; how many actors and supervisors they make.
+        `path` is the address of the supervisor, None if that is unusable."""
+        if not isinstance(children, list):
+            return 0  # pydantic says so
+        first: dict[str, int] = {}
+        size = 0
+        for index, child in enumerate(children):
+            if not isinstance(child, dict):
+                continue
+            loc: Loc = (*above, "child", index)
+            name = child.get("name")
+            address = None
+            if isinstance(name, str) and addresses.check_segment(name) is None:
+                if name in first:
+                    twin = path_text((*above, "child", first[name]))
+                    self._findings.add(
+                        (*loc, "name"), f"{quoted(name)} is already the name of {twin}"
+                    )
+                first.setdefault(name, index)
+                address = self._address(path, name, loc, supervisor)
+            size += 1 + self._child(child, loc, address, supervisor)
+        if not supervisor.is_pool:
+            return size
+        if problem := manifest_supervision.check_size(size, supervisor):
+            self._findings.add((*above, "supervisor", "instances"), problem)
+            return 0
+        return size * max(supervisor.instances, 1)  # the template is kept as well
+
+    def _address(self, path: str | None, name: str, loc: Loc, supervisor: Above) -> str | None:
+        """Of a child, or of the longest-named instance of a template; None if unusable."""
+        if path is None:
+            return None
+        address = addresses.child(path, name)
+        of_whom = ""
+        if supervisor.is_pool:
+            address = manifest_supervision.last_instance(address)
+            of_whom = f"the address of instance {INSTANCES_MAX}: "
+        if problem := addresses.check_address(address):
+            self._findings.add((*loc, "name"), of_whom + problem)
+            return None
+        return address
+
+    def _child(
+        self, child: dict[str, Any], loc: Loc, address: str | None, supervisor: Above
+    ) -> int:
+        """Look at one child and what is below it; how many that makes, not counting itself."""
+        findings = self._findings
         _check_kind_of_child(child, loc, findings)
-        _check_handlers(child, loc, findings)
-        _check_files(child, loc, files, findings)
-        if len(loc) // 2 > DEPTH_MAX and not child.keys().isdisjoint(("child", "supervisor")):
+        _check_handlers(child, loc, self._top, findings)
+        _check_files(child, loc, self._files, findings)
+        findings.add_all(
+            loc, manifest_supervision.check_significant(child, self._restart, supervisor)
+        )
+        if not is_supervisor(child):
+            return 0
+        if self._depth + len(loc) // 2 > DEPTH_MAX:
             # Neither we nor pydantic recurse without a bound.
-            raise _Enough(f"{path_text(loc)[:80]}...: supervisors nest deeper than {DEPTH_MAX}")
-        _check_children(child.get("child"), loc, address, files, findings)
+            raise Enough(f"{path_text(loc)[:80]}...: supervisors nest deeper than {DEPTH_MAX}")
+        if "component" not in child:
+            header = ".".join([*(part for part in loc if isinstance(part, str)), "child"])
+            findings.add_all(loc, manifest_supervision.check_supervisor(child, header, False))
+        inner = manifest_supervision.above(child, path_text((*loc, "supervisor")))
+        return self._below(child.get("child"), loc, address, inner)
 
 
 def _check_kind_of_child(child: dict[str, Any], loc: Loc, findings: Findings) -> None:
@@ -201,7 +219,7 @@ def _check_kind_of_child(child: dict[str, Any], loc: Loc, findings: Findings) ->
     elif supervisor:
         for key in child.keys() & _ACTOR_ONLY:
             findings.add((*loc, key), "belongs to an actor, and this child is a supervisor")
-    elif "component" not in child and not _meant(
+    elif "component" not in child and not meant(
         child, ChildTable.model_fields, {"component", "supervisor", "child"}
     ):
         table = ".".join(part for part in loc if isinstance(part, str))
@@ -224,7 +242,9 @@ def _check_files(table: Mapping[str, Any], loc: Loc, files: Files, findings: Fin
                 findings.add((*loc, "initial_state", "file"), problem)
 
 
-def _check_handlers(table: Mapping[str, Any], loc: Loc, findings: Findings) -> None:
+def _check_handlers(
+    table: Mapping[str, Any], loc: Loc, top: type[Table], findings: Findings
+) -> None:
     handlers = table.get("handler")
     if not isinstance(handlers, list):
         return  # pydantic says so
@@ -237,7 +257,7 @@ def _check_handlers(table: Mapping[str, Any], loc: Loc, findings: Findings) -> N
         type_ = handler.get("type")
         settings = {key: value for key, value in handler.items() if key != "type"}
         if "type" not in handler:
-            if not _meant(settings, ("type",), {"type"}):
+            if not meant(settings, ("type",), {"type"}):
                 names = ", ".join(grants.HANDLERS)
                 findings.add((*here, "type"), f"missing; available: {names}")
             for key in settings:
@@ -246,7 +266,7 @@ def _check_handlers(table: Mapping[str, Any], loc: Loc, findings: Findings) -> N
             continue
         for below, message in grants.check_handler(type_, settings):
             if message.startswith("unknown setting") and (
-                place := _place(str(below[0]), (*here, below[0]), SystemTable)
+                place := place_of(str(below[0]), (*here, below[0]), top, findings.tables)
             ):
                 message = f"unknown key; it belongs in {place}"
             findings.add((*here, *below), message)
@@ -255,131 +275,3 @@ def _check_handlers(table: Mapping[str, Any], loc: Loc, findings: Findings) -> N
                 twin = path_text((*loc, "handler", first[type_]))
                 findings.add((*here, "type"), f"{quoted(type_)} is already granted by {twin}")
             first.setdefault(type_, index)
-
-
-def _check_values(
-    model: type[T], tables: dict[str, Any], findings: Findings, *, missing: bool = True
-) -> T | None:
-    """Let pydantic check `tables`; its errors in our words. With `missing` False a key that is
-    not there is no error."""
-    try:
-        return model.model_validate(tables)
-    except ValidationError as problem:
-        errors = problem.errors(include_url=False, include_input=True)
-    unknown: dict[Loc, list[str]] = {}
-    for error in errors:
-        if error["type"] == "extra_forbidden":
-            unknown.setdefault(error["loc"][:-1], []).append(str(error["loc"][-1]))
-    for error in errors:
-        loc = error["loc"]
-        match error["type"]:
-            case "value_error":
-                # A bad name of a variable: pydantic marks that the key is meant.
-                loc = loc[:-1] if loc[-1] == "[key]" and len(loc) > 1 else loc
-                findings.add(loc, str(error["ctx"]["error"]))
-            case "missing":
-                table = _table_at(loc[:-1], model)
-                others = unknown.get(loc[:-1], ())
-                if missing and not _meant(others, table.model_fields, {str(loc[-1])}):
-                    findings.add(loc, f"missing; {_purpose(str(loc[-1]), table)}")
-            case "extra_forbidden":
-                findings.add(loc, _unknown_key(loc, model))
-            case "model_type" | "dict_type":
-                findings.add(loc, f"found {described(error['input'])}; must be a table")
-            case "list_type":
-                findings.add(loc, _not_an_array(loc, error["input"]))
-            case _:
-                findings.add(loc, escaped(error["msg"]))
-    return None
-
-
-def _purpose(key: str, table: type[Table]) -> str:
-    if key == "package":
-        return 'it names the file of the actor\'s component, as in package = "counter.wasm"'
-    thing = "child" if table is ChildTable else "manifest"
-    return f'every {thing} has a name, as in name = "shop"'
-
-
-def _not_an_array(loc: Loc, value: object) -> str:
-    key = str(loc[-1])
-    if key == "args":
-        return f"found {described(value)}; must be an array of strings"
-    header = ".".join(part for part in loc if isinstance(part, str))
-    return f"found {described(value)}; must be tables, each beginning with [[{header}]]"
-
-
-def _table_at(loc: Loc, top: type[Table]) -> type[Table]:
-    """The model of the table at `loc`."""
-    names = [part for part in loc if isinstance(part, str)]
-    if not names:
-        return top
-    if names == ["limits"]:
-        return SingleLimitsTable if top is SingleTable else SystemLimitsTable
-    tables: dict[str, type[Table]] = {
-        "child": ChildTable,
-        "defaults": DefaultsTable,
-        "limits": LimitsTable,
-        "mailbox": MailboxTable,
-        "supervisor": SupervisorTable,
-    }
-    return tables[names[-1]]
-
-
-def _unknown_key(loc: Loc, top: type[Table]) -> str:
-    key = str(loc[-1])
-    if key in _NOT_YET:
-        return "unknown key: not available in this version"
-    table = _table_at(loc[:-1], top)
-    known = sorted(table.model_fields)
-    allowed = "allowed: " + ", ".join(known)
-    if key not in _SYNONYMS and (place := _place(key, loc, top)):
-        return f"unknown key; it belongs in {place}"
-    if table is SystemTable and len(loc) == 1:
-        known += ["package"]
-    meant = _suggestion(key, known)
-    return f'unknown key; did you mean "{meant}"? {allowed}' if meant else f"unknown key; {allowed}"
-
-
-def _place(key: str, loc: Loc, top: type[Table]) -> str | None:
-    """Where a key belongs that stands in the wrong table at `loc`; None if nowhere."""
-    names = [part for part in loc[:-1] if isinstance(part, str)]
-    depth = next((at for at, name in enumerate(names) if name != "child"), len(names))
-    single = top is SingleTable
-    # The tables of the actor around it; outside of any, those of an actor somewhere below.
-    prefix = "" if single else "child." * max(depth, 1)
-    nowhere = depth == 0 and not single
-    for name, table in (("limits", LimitsTable), ("mailbox", MailboxTable)):
-        if key in table.model_fields:
-            return f"[{prefix}{name}]" + (f" or [defaults.{name}]" if nowhere else "")
-    if key in SupervisorTable.model_fields:
-        return f"[{'child.' * depth}supervisor]"
-    if key in SystemLimitsTable.model_fields:
-        return "the [limits] of the system, at the top of the file"
-    for type_, handler in grants.HANDLERS.items():
-        if key in handler.settings or (key == "type" and type_ == "runtime"):
-            of_type = f' of type "{type_}"' if key != "type" else ""
-            return f"a [[{prefix}handler]]{of_type}"
-    if key in ChildTable.model_fields and depth:
-        return f"the [[{prefix[:-1]}]] itself, above its own tables"
-    if key in top.model_fields:
-        return "the top of the file, above the first table"
-    if key in ChildTable.model_fields and nowhere:
-        also = " or [defaults]" if key in DefaultsTable.model_fields else ""
-        return f"a [[child]]{also}"
-    return None
-
-
-def _meant(keys: Iterable[str], known: Iterable[str], wanted: set[str]) -> bool:
-    """Whether one of the unknown `keys` is a misspelt form of a wanted one: then the problem is
-    that key, not a missing one."""
-    known = list(known)
-    unknown = (key for key in keys if key not in known)
-    # Of a hundred unknown keys none is a slip of the pen.
-    return any(_suggestion(key, known) in wanted for key in islice(unknown, 100))
-
-
-def _suggestion(key: str, known: Iterable[str]) -> str | None:
-    """The known key that `key` was probably meant to be."""
-    known = list(known)
-    synonyms = (word for word in _SYNONYMS.get(key, ()) if word in known)
-    return next(synonyms, None) or nearest(key, known)

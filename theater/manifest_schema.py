@@ -21,7 +21,15 @@ from pydantic import BaseModel, ConfigDict, PlainValidator
 from theater.addresses import check_segment
 from theater.manifest_files import StateFile
 from theater.quoting import described, did_you_mean, quoted
-from theater.spec import Durability, OnFull, Restart, Shutdown, ShutdownKind, Strategy
+from theater.spec import (
+    AutoShutdown,
+    Durability,
+    OnFull,
+    Restart,
+    Shutdown,
+    ShutdownKind,
+    Strategy,
+)
 
 KIB, MIB, GIB, TIB = 1024, 1024**2, 1024**3, 1024**4
 # poll() counts milliseconds in 31 bits: 2,147,483 s is all it can wait.
@@ -29,6 +37,8 @@ SECONDS_MAX = 2_000_000
 # SQLite holds at most 10^9 bytes in a row, and a message travels with its event.
 ROW_MAX = 512 * MIB
 COUNT_MAX = 2**31 - 1
+INSTANCES_MAX = 10_000  # that one pool begins with
+FACTOR_MAX = 1000
 
 T = TypeVar("T")
 _UNITS = {"B": 1, "KiB": KIB, "MiB": MIB, "GiB": GIB, "TiB": TIB}
@@ -80,6 +90,22 @@ def _whole(minimum: int, maximum: int) -> Callable[[object], int]:
     return check
 
 
+def _number(minimum: int, maximum: int) -> Callable[[object], float]:
+    def check(value: object) -> float:
+        # NaN compares false with everything.
+        if (type(value) is int or type(value) is float) and minimum <= value <= maximum:
+            return float(value)
+        raise ValueError(f"found {described(value)}; must be a number from {minimum} to {maximum}")
+
+    return check
+
+
+def _flag(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise ValueError(f"found {described(value)}; must be true or false")
+
+
 def _duration(*, zero: bool = False, also: str = "") -> Callable[[object], float]:
     least = "from 0" if zero else "above 0,"
     allowed = f'must be {least} up to {SECONDS_MAX} seconds: a number, "500ms", "2s", "1m"{also}'
@@ -116,14 +142,12 @@ def _shutdown(value: object) -> Shutdown:
     return Shutdown(timeout_s=_duration(zero=True, also=', or "brutal_kill", "infinity"')(value))
 
 
-def _one_of(*words: str, later: tuple[str, ...] = ()) -> Callable[[object], str]:
+def _one_of(*words: str) -> Callable[[object], str]:
     allowed = ", ".join(words)
 
     def check(value: object) -> str:
         if not isinstance(value, str):
             raise ValueError(f"found {described(value)}; allowed: {allowed}")
-        if value in later:
-            raise ValueError(f'"{value}" is not supported yet; allowed: {allowed}')
         if value not in words:
             hint = did_you_mean(value, words)
             raise ValueError(f"found {quoted(value)}{hint} allowed: {allowed}")
@@ -229,15 +253,21 @@ def _state(value: object) -> bytes | StateFile:
     return _from_base64(content) if kind == "base64" else _from_hex(content)
 
 
-StrategyWord = Annotated[
-    str,
-    PlainValidator(_one_of(*Strategy, later=("one_for_all", "rest_for_one", "simple_one_for_one"))),
-]
+# What is also needed where one key is compared with another.
+seconds = _duration()
+instances = _whole(0, INSTANCES_MAX)
+
+StrategyWord = Annotated[str, PlainValidator(_one_of(*Strategy))]
+AutoShutdownWord = Annotated[str, PlainValidator(_one_of(*AutoShutdown))]
 RestartWord = Annotated[str, PlainValidator(_one_of(*Restart))]
 DurabilityWord = Annotated[str, PlainValidator(_one_of(*Durability))]
 OnFullWord = Annotated[str, PlainValidator(_one_of(*OnFull))]
 ShutdownValue = Annotated[Shutdown, PlainValidator(_shutdown)]
-Seconds = Annotated[float, PlainValidator(_duration())]
+Seconds = Annotated[float, PlainValidator(seconds)]
+Factor = Annotated[float, PlainValidator(_number(1, FACTOR_MAX))]
+Part = Annotated[float, PlainValidator(_number(0, 1))]
+Flag = Annotated[bool, PlainValidator(_flag)]
+Instances = Annotated[int, PlainValidator(instances)]
 Memory = Annotated[int, PlainValidator(_size(64 * KIB, TIB))]
 Bytes = Annotated[int, PlainValidator(_size(1, TIB))]
 RowBytes = Annotated[int, PlainValidator(_size(1, ROW_MAX))]
@@ -259,10 +289,21 @@ class Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class BackoffTable(Table):
+    base: Seconds
+    factor: Factor | None = None
+    max: Seconds | None = None
+    jitter: Part | None = None
+    settled: Seconds | None = None
+
+
 class SupervisorTable(Table):
     strategy: StrategyWord | None = None
     intensity: CountOrNone | None = None
     period: Seconds | None = None
+    auto_shutdown: AutoShutdownWord | None = None
+    backoff: BackoffTable | None = None
+    instances: Instances | None = None
 
 
 class LimitsTable(Table):
@@ -303,6 +344,7 @@ class ActorKeys(Table):
     """What an actor may have, wherever it stands. Handlers are checked by `grants`."""
 
     restart: RestartWord | None = None
+    significant: Flag | None = None
     shutdown: ShutdownValue | None = None
     initial_state: InitialState | None = None
     handler: list[Any] | None = None
@@ -340,3 +382,10 @@ class SingleTable(ActorKeys):
     durability: DurabilityWord | None = None
     supervisor: SupervisorTable | None = None
     limits: SingleLimitsTable | None = None
+
+
+class FragmentTable(Table):
+    """More children for a system that runs: all that a file of them may have."""
+
+    defaults: DefaultsTable | None = None
+    child: list[ChildTable]

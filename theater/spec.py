@@ -134,6 +134,18 @@ class SupervisorSpec:
             else:
                 yield child
 
+    @property
+    def written(self) -> tuple[ActorSpec | SupervisorSpec, ...]:
+        """The children that the manifest writes down: of a pool its template, not the instances."""
+        return self.children if self.template is None else (self.template,)
+
+    def all_written(self) -> Iterator[ActorSpec | SupervisorSpec]:
+        """The same at every depth, parents first."""
+        for child in self.written:
+            yield child
+            if isinstance(child, SupervisorSpec):
+                yield from child.all_written()
+
 
 ChildSpec = ActorSpec | SupervisorSpec
 
