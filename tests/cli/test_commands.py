@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Home, eventually
+from tests.cli.conftest import Home, actor, eventually
 
 
 def wait_line(home: Home, text: str) -> None:
@@ -209,3 +209,29 @@ def test_an_answer_on_a_terminal_is_escaped_and_ends_with_a_newline(running: Hom
     terminal = running.terminal("request", "probe", "echo \x1b[31mred")
     assert terminal.wait_end() == 0
     assert terminal.raw == "\\x1b[31mred\r\n"
+
+
+def test_check_warns_on_stderr_and_still_says_ok(home: Home) -> None:
+    head = '[supervisor]\nstrategy = "one_for_all"\nintensity = 1'
+    home.write(actor("a"), actor("b"), head=head)
+    done = home.run("check")
+    assert (done.returncode, done.stdout) == (0, b"ok: 2 actors, 1 component\n")
+    slow, deadly = [line for line in done.stderr.decode().splitlines() if "warning" in line]
+    assert slow.startswith("theater.toml: warning: supervisor: one_for_all stops siblings before ")
+    assert deadly.startswith("theater.toml: warning: supervisor: a message that kills its actor ")
+
+
+def test_check_judges_the_template_of_an_empty_pool(home: Home) -> None:
+    head = '[supervisor]\nstrategy = "simple_one_for_one"\n'
+    home.write(actor("a", "no-actor.wat"), head=head)
+    assert home.fails(3, "check").count("theater.toml: child[0]: ") == 1
+    home.write(actor("a"), head=head)
+    assert home.out("check") == "ok: 0 actors, 1 pool, 1 component\n"
+
+
+def test_check_tells_the_problems_of_a_template_once(home: Home) -> None:
+    head = '[supervisor]\nstrategy = "simple_one_for_one"\ninstances = 50\n'
+    home.write(actor("a", "no-actor.wat"), head=head)
+    assert home.fails(3, "check").count("theater.toml: child[0]: ") == 1
+    home.write(actor("a"), head=head)
+    assert home.out("check") == "ok: 50 actors, 1 pool, 1 component\n"

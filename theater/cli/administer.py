@@ -47,13 +47,22 @@ def administer(terminal: Terminal, place: Place, operation: str, actors: list[st
 
 def check(terminal: Terminal, place: Place) -> None:
     """Judge the manifest, its components and its grants, and start nothing."""
+    from theater.spec import SupervisorSpec
     from theater.supervisor.prepare import prepare_system
 
-    prepared = prepare_system(place.find_manifest(), terminal.progress)
-    actors = list(prepared.spec.root.actors())
-    terminal.print(
-        f"ok: {_count(len(actors), 'actor')}, {_count(len(prepared.artifacts), 'component')}"
-    )
+    file = place.find_manifest()
+    prepared = prepare_system(file, terminal.progress)
+    for warning in prepared.warnings:
+        terminal.note(f"{file}: warning: {warning}")
+    root = prepared.spec.root
+    counts = [_count(len(list(root.actors())), "actor")]
+    written = [root, *root.all_written()]
+    if pools := sum(
+        isinstance(each, SupervisorSpec) and each.template is not None for each in written
+    ):
+        counts.append(_count(pools, "pool"))
+    counts.append(_count(len(prepared.artifacts), "component"))
+    terminal.print(f"ok: {', '.join(counts)}")
 
 
 def _count(number: int, noun: str) -> str:

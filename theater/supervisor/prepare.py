@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from theater import manifest
 from theater.errors import ComponentError, ManifestError, Problem
 from theater.grants import check_grants
-from theater.spec import SystemSpec
+from theater.manifest_warnings import warnings
+from theater.spec import ChildSpec, SupervisorSpec, SystemSpec
 from theater.supervisor.cache import Artifact, open_verified, prepare
 
 Progress = Callable[[str], None]
@@ -21,6 +22,16 @@ class Prepared:
 
     spec: SystemSpec
     artifacts: dict[str, Artifact]
+    warnings: tuple[Problem, ...] = ()  # nothing that is in the way
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedFragment:
+    """More children that may start in the system `spec`, with the artifacts they need."""
+
+    spec: SystemSpec
+    children: tuple[ChildSpec, ...]
+    artifacts: dict[str, Artifact]
 
 
 def prepare_system(file: str | os.PathLike[str], on_progress: Progress) -> Prepared:
@@ -29,10 +40,31 @@ def prepare_system(file: str | os.PathLike[str], on_progress: Progress) -> Prepa
     Raises ManifestError with every problem there is, also those of components.
     """
     spec = manifest.load(file)
+    artifacts = _artifacts(file, spec.root, spec, on_progress)
+    return Prepared(spec, artifacts, tuple(warnings(spec)))
+
+
+def prepare_fragment(
+    file: str | os.PathLike[str], under: str, spec: SystemSpec, on_progress: Progress
+) -> PreparedFragment:
+    """The same with a file of children to be added to the supervisor at `under`, in `spec`."""
+    children = manifest.load_fragment(file, under, spec.state_max_bytes)
+    added = SupervisorSpec(path=under, children=children)
+    return PreparedFragment(spec, children, _artifacts(file, added, spec, on_progress))
+
+
+def _artifacts(
+    file: str | os.PathLike[str],
+    root: SupervisorSpec,
+    spec: SystemSpec,
+    on_progress: Progress,
+) -> dict[str, Artifact]:
     artifacts: dict[str, Artifact] = {}
     broken: set[str] = set()
     problems: list[Problem] = []
-    for actor in spec.root.actors():
+    for actor in root.all_written():
+        if isinstance(actor, SupervisorSpec):
+            continue
         if actor.component not in artifacts and actor.component not in broken:
             try:
                 artifacts[actor.component] = prepare(
@@ -49,10 +81,10 @@ def prepare_system(file: str | os.PathLike[str], on_progress: Progress) -> Prepa
             problems.extend(check_grants(actor, artifact.imports, artifact.exports))
     if problems:
         raise ManifestError(str(file), problems)
-    return Prepared(spec, artifacts)
+    return artifacts
 
 
-def open_artifacts(prepared: Prepared, on_progress: Progress) -> dict[str, int]:
+def open_artifacts(prepared: Prepared | PreparedFragment, on_progress: Progress) -> dict[str, int]:
     """A verified descriptor of each artifact, by the path of the component's file."""
     return {
         component: open_verified(
