@@ -52,7 +52,14 @@ class EnvironmentProblem(TheaterError):
 
 
 class Refused(TheaterError):
-    """The running system understood the wish and said no; the text says why."""
+    """The running system understood the wish and said no; the text says why.
+
+    `code` is the word OTP's supervisor has for it (`running`, `not_found`, ...), "" if none.
+    """
+
+    def __init__(self, text: str, code: str = "") -> None:
+        self.code = code
+        super().__init__(text)
 
 
 class NotDelivered(TheaterError):

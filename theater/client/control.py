@@ -1,4 +1,4 @@
-"""Talk to root's control socket: what runs, stop, start, restart, down."""
+"""Talk to root's control socket; its operations are listed in `supervisor/control.py`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import socket
 from typing import Any
 
-from theater.errors import NotRunning, Refused
+from theater.errors import ManifestError, NotRunning, Problem, Refused
 
 
 class Control:
@@ -30,6 +30,21 @@ class Control:
 
     def ask(self, operation: str, timeout_s: float | None = None, **facts: Any) -> dict[str, Any]:
         """Send a request and wait for its reply; Refused with root's reason if it says no."""
+        reply = self._exchange(operation, timeout_s, facts)
+        return _granted(reply)
+
+    def submit(self, operation: str, **facts: Any) -> dict[str, Any]:
+        """As `ask`, of an operation for which root reads a file: ManifestError with all that is
+        wrong with it."""
+        reply = self._exchange(operation, None, facts)
+        if "problems" in reply:
+            problems = [Problem(path, message) for path, message in reply["problems"]]
+            raise ManifestError(reply["file"], problems)
+        return _granted(reply)
+
+    def _exchange(
+        self, operation: str, timeout_s: float | None, facts: dict[str, Any]
+    ) -> dict[str, Any]:
         self._socket.settimeout(timeout_s)
         try:
             self._socket.sendall(json.dumps({"op": operation, **facts}).encode() + b"\n")
@@ -44,8 +59,6 @@ class Control:
             raise NotRunning(f"the system ended before it answered: {error}") from None
         line, _, self._buffer = self._buffer.partition(b"\n")
         reply: dict[str, Any] = json.loads(line)
-        if not reply.get("ok"):
-            raise Refused(reply.get("error", "refused"))
         return reply
 
     def wait_end(self, timeout_s: float | None = None) -> bool:
@@ -59,3 +72,9 @@ class Control:
         except OSError:
             pass
         return True
+
+
+def _granted(reply: dict[str, Any]) -> dict[str, Any]:
+    if not reply.get("ok"):
+        raise Refused(reply.get("error", "refused"), reply.get("code", ""))
+    return reply
