@@ -152,9 +152,9 @@ class Machine(Restarter):
                 child = task.stop.pop()
                 if child.alive:
                     task.current = child
-                    self.ask(child, task.leave)
+                    self.ask(child, _left(task, child))
                 else:
-                    self.stopped(child, task.leave)
+                    self.stopped(child, _left(task, child))
             elif task.start:
                 task.current = task.start.pop()
                 self.start(task.current, task.automatic)
@@ -343,6 +343,12 @@ class Machine(Restarter):
                 raise AssertionError("a supervisor that goes down starts nothing")
             case _:
                 assert_never(task.purpose)
+
+
+def _left(task: Task, child: Child) -> Phase:
+    """The phase of what has been stopped. A restart does not bring temporary siblings back."""
+    for_good = task.purpose is Purpose.RESTART and child.spec.restart is Restart.TEMPORARY
+    return Phase.STOPPED if for_good else task.leave
 
 
 def _obeyed(child: Child, kind: ExitKind) -> bool:

@@ -119,12 +119,16 @@ class Stopper(Ledger):
         node = child.parent
         if node is None or node.ending:
             return
+        task = node.task
+        again = task is not None and task.purpose is Purpose.CALL and child in task.start
         if node.pool:
-            again = node.task is not None and child in node.task.start
             if not again:
                 self.forget(child, "no-actor: it has ended, and its pool has forgotten it")
         elif child.spec.restart is Restart.TEMPORARY:
             node.children.pop(child.path, None)
+            if again:
+                node.children[child.path] = child  # OTP would add it anew, at the end
+                return
             child.ended = True
             if child.dynamic:
                 self.forget(child, "no-actor: it was temporary and has ended")
