@@ -1,0 +1,357 @@
+"""What must hold in any history of the policy, asserted while its actions are taken.
+
+It keeps its own books (one Process for each fork that was ordered and not yet reported gone,
+one list of restarts per supervisor, ...) and looks into the policy's state only to learn who
+stands where.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from theater.spec import ActorSpec, Restart, ShutdownKind, Strategy
+from theater.supervisor import policy
+from theater.supervisor.policy import (
+    Action,
+    AskStop,
+    Decided,
+    Decision,
+    Ended,
+    Event,
+    Kill,
+    Phase,
+    PhaseChanged,
+    Removed,
+    Reply,
+    Spawn,
+    WakeAt,
+)
+from theater.supervisor.tree import Book, Child, Node, Purpose, below
+
+GROUPS = (Strategy.ONE_FOR_ALL, Strategy.REST_FOR_ONE)
+ENDINGS = (Decision.GAVE_UP, Decision.AUTO_SHUTDOWN, Decision.START_ABORTED, Decision.SHUTDOWN)
+
+
+@dataclass
+class Process:
+    path: str
+    incarnation: int
+    ready: bool = False
+    asked: bool = False
+    killed: bool = False
+    start_by_s: float = 0.0  # killed at the latest, unless ready or asked before
+    stop_by_s: float | None = None
+    for_ever: bool = False  # asked, and as soon as it is ready it may take its time
+
+
+@dataclass
+class Plan:
+    """What a supervisor has said it is going to do with its children, in this order."""
+
+    stop: list[str]
+    start: list[str]
+    not_before_s: float = 0.0
+    waits: str = ""  # who waits until then; in a group nobody else is started either
+
+
+@dataclass
+class Checks:
+    now_s: float = 1000.0
+    last: dict[str, int] = field(default_factory=dict)  # incarnation by path
+    live: dict[str, Process] = field(default_factory=dict)
+    phases: dict[str, Phase] = field(default_factory=dict)  # of actors
+    open_calls: set[int] = field(default_factory=set)
+    replies: dict[int, Reply] = field(default_factory=dict)
+    ended: Ended | None = None
+    wake_s: float | None = None
+    killing: bool = False
+    down: set[str] = field(default_factory=set)  # supervisors on their way down, and those that are
+    restarts: dict[str, list[float]] = field(default_factory=dict)  # by supervisor, in the window
+    plans: dict[str, Plan] = field(default_factory=dict)  # by supervisor
+    listed: dict[str, Child] = field(default_factory=dict)  # and not Removed
+    before: dict[str, Child] = field(default_factory=dict)  # the state's, before this step
+
+    def take(self, state: policy.State, event: Event, actions: list[Action]) -> None:
+        """One step has been made."""
+        self.state = state
+        if isinstance(event, policy.Reload):
+            self.plans.clear()
+        for action in actions:
+            self.check(action)
+        self.check_processes(event)
+        self.check_phases()
+        self.check_state()
+
+    # Actions -------------------------------------------------------------------------------
+
+    def check(self, action: Action) -> None:
+        assert self.ended is None or isinstance(action, Reply), f"{action} after Ended"
+        match action:
+            case Spawn(path, incarnation):
+                self.check_spawn(path, incarnation)
+            case AskStop(path, incarnation):
+                process, child = self.live[path], self.child(path)
+                assert process.incarnation == incarnation and not process.asked
+                assert not process.killed and not self.killing
+                self.check_stop(child)
+                process.asked = True
+                shutdown = child.spec.shutdown
+                assert shutdown.kind is not ShutdownKind.BRUTAL_KILL
+                if shutdown.kind is ShutdownKind.TIMEOUT:
+                    process.stop_by_s = self.now_s + shutdown.timeout_s
+                else:
+                    process.for_ever = True
+                    process.stop_by_s = None if process.ready else process.start_by_s
+            case Kill(path, incarnation):
+                process, child = self.live[path], self.child(path)
+                assert process.incarnation == incarnation and not process.killed
+                if child.spec.shutdown.kind is ShutdownKind.BRUTAL_KILL and process.ready:
+                    self.check_stop(child)
+                process.killed = True
+            case Reply(call, ok, _, code):
+                assert call in self.open_calls, f"call {call} answered twice or never made"
+                assert ok == (code == "ok")
+                self.open_calls.remove(call)
+                self.replies[call] = action
+            case PhaseChanged(path, phase, supervisor=supervisor):
+                child = self.child(path)
+                assert (child.inner is not None) == supervisor
+                if supervisor:
+                    self.check_supervisor(child, phase)
+                else:
+                    self.check_actor(path, phase)
+            case Removed(path):
+                assert path not in self.live, f"{path} is removed and has a process"
+                assert path in self.listed, f"{path} is removed and was not there"
+                del self.listed[path]
+                self.phases.pop(path, None)
+            case Decided():
+                self.check_decided(action)
+            case Ended():
+                assert not self.live, f"ended with {list(self.live)}"
+                assert not self.open_calls, f"calls without an answer: {self.open_calls}"
+                self.ended = action
+            case WakeAt(time_s):
+                self.wake_s = time_s
+
+    def check_spawn(self, path: str, incarnation: int) -> None:
+        assert path not in self.live, f"two incarnations of {path}"
+        assert incarnation == self.last.get(path, 0) + 1
+        assert not self.killing, "a spawn after everything was killed"
+        child = self.child(path)
+        assert isinstance(child.spec, ActorSpec) and child.parent is not None
+        node = child.parent
+        for process in self.live.values():
+            if self.child(process.path).parent is node:
+                busy = process.asked or process.killed or not process.ready
+                assert not busy, f"{path} is started while {process} is not settled"
+        for sibling in node.children.values():
+            if sibling.inner:
+                busy = sibling.book in (Book.STARTING, Book.STOPPING)
+                assert not busy, f"{path} is started while {sibling} is not settled"
+        self.check_start(node, path)
+        self.last[path] = incarnation
+        start_by_s = self.now_s + child.spec.limits.start_timeout_s
+        self.live[path] = Process(path, incarnation, start_by_s=start_by_s)
+
+    def check_start(self, node: Node, path: str) -> None:
+        """In the order that was announced, and not before everything to be stopped is gone."""
+        plan = self.plans.get(node.spec.path)
+        if plan is None:
+            return
+        assert not any(each in self.live for each in plan.stop), f"{path} before a stop is done"
+        if plan.not_before_s:
+            if plan.waits == path or node.spec.strategy in GROUPS:
+                assert self.now_s >= plan.not_before_s, f"{path} before its time"
+                del self.plans[node.spec.path]
+        else:
+            assert path in plan.start, f"{path} is started, and nobody has said so"
+            del plan.start[: plan.start.index(path)]  # itself not: its fork may get lost
+            plan.stop.clear()
+
+    def check_stop(self, child: Child) -> None:
+        """One at a time under each supervisor, in the order that was announced; when it goes
+        down, the youngest first."""
+        node = child.parent
+        assert node is not None
+        if node.owner.kill_why or node.pool:
+            return  # everything at once
+        siblings = list(node.children.values())
+        for sibling in siblings:
+            if sibling is not child and sibling.path in self.live:
+                both = f"{child.path} and {sibling.path} are stopped at once"
+                assert not self.live[sibling.path].asked, both
+        if node.spec.path in self.down and child in siblings:
+            younger = siblings[siblings.index(child) + 1 :]
+            assert not any(each.alive for each in younger), f"{child.path} before a younger one"
+        plan = self.plans.get(node.spec.path)
+        if plan is not None:
+            assert child.path in plan.stop, f"{child.path} is stopped, and nobody has said so"
+            del plan.stop[: plan.stop.index(child.path)]
+
+    def check_actor(self, path: str, phase: Phase) -> None:
+        assert phase is not self.phases.get(path), f"{path} is {phase} already"
+        self.phases[path] = phase
+        if phase in (Phase.STOPPED, Phase.FAILED, Phase.RESTARTING):
+            assert path not in self.live, f"{path} is {phase} and has a process"
+        elif phase in (Phase.RUNNING, Phase.STOPPING):
+            assert path in self.live
+
+    def check_supervisor(self, child: Child, phase: Phase) -> None:
+        path, node = child.path, child.inner
+        assert node is not None
+        match phase:
+            case Phase.STARTING:
+                self.restarts[path] = []
+                self.down.discard(path)
+                self.plans[path] = Plan([], [each.path for each in node.initial])
+            case Phase.RUNNING:
+                self.plans.pop(path, None)
+            case Phase.STOPPING:
+                self.plans.pop(path, None)
+                self.down.add(path)
+                if child.parent and child.book is Book.STOPPING:
+                    self.check_stop(child)
+
+    def check_decided(self, decided: Decided) -> None:
+        path, decision, detail = decided.subject, decided.decision, decided.detail
+        match decision:
+            case Decision.RESTART | Decision.RETRY:
+                self.check_restart(path, detail["left"])
+                self.check_group(decided)
+            case Decision.GAVE_UP:
+                inside, intensity = self.window(self.child(path))
+                assert len(inside) >= intensity, "it gave up too early"
+        if decision in ENDINGS:
+            self.plans.pop(path, None)
+        elif decision in (Decision.OPERATOR, Decision.START_FAILED):
+            child = self.child_or_none(path)
+            if child is not None and child.parent is not None:
+                self.plans.pop(child.parent.spec.path, None)
+            self.plans.pop(path, None)
+
+    def window(self, owner: Child) -> tuple[list[float], int]:
+        """Its restarts that still count, and how many may."""
+        assert owner.inner is not None
+        spec = owner.inner.spec
+        stamps = self.restarts[owner.path]
+        return [s for s in stamps if self.now_s - s <= spec.period_s], spec.intensity
+
+    def check_restart(self, dead: str, left: int) -> None:
+        node = self.child(dead).parent
+        assert node is not None
+        inside, intensity = self.window(node.owner)
+        inside.append(self.now_s)
+        assert len(inside) <= intensity, "more restarts than the window allows"
+        assert left == intensity - len(inside) >= 0
+        self.restarts[node.spec.path] = inside
+
+    def check_group(self, decided: Decided) -> None:
+        """OTP's strategies: who is stopped and who is started, in which order."""
+        dead, detail = self.child(decided.subject), decided.detail
+        node = dead.parent
+        assert node is not None
+        stopped, started = list(detail["stopped"]), list(detail["started"])
+        delay_s = detail.get("delay_s", 0.0)
+        if node.task and node.task.purpose is Purpose.RESTART:  # else it is over already
+            order = list(node.children.values())
+            match node.spec.strategy:
+                case Strategy.ONE_FOR_ONE | Strategy.SIMPLE_ONE_FOR_ONE:
+                    group = [dead]
+                case Strategy.REST_FOR_ONE:
+                    group = order[order.index(dead) :]
+                case Strategy.ONE_FOR_ALL:
+                    group = order
+            others = [child for child in reversed(group) if child is not dead]
+            # A supervisor with nothing under it is down again in this very step.
+            alive = [child.path for child in others if self.has_process(child)]
+            said = [path for path in stopped if self.has_process(self.child(path))]
+            assert said == alive, f"{said} instead of {alive}"
+            again = [child.path for child in group if child.spec.restart is not Restart.TEMPORARY]
+            assert started == again
+        plan = Plan(stopped, started, delay_s and self.now_s + delay_s, dead.path)
+        self.plans[node.spec.path] = plan
+
+    # After each step -----------------------------------------------------------------------
+
+    def check_processes(self, event: Event) -> None:
+        """Somebody waits for each process that is not settled."""
+        for process in self.live.values():
+            due = process.stop_by_s if process.asked else process.start_by_s
+            if process.killed or due is None or (process.ready and not process.asked):
+                continue
+            if process.asked and process.ready and process.for_ever:
+                continue
+            assert self.wake_s is not None and self.wake_s <= due, f"nobody waits for {process}"
+            if isinstance(event, policy.Tick):
+                assert due > self.now_s, f"{process} is late and still there"
+
+    def check_phases(self) -> None:
+        for path, phase in self.phases.items():
+            if phase in (Phase.RUNNING, Phase.STOPPING):
+                assert path in self.live, f"{path} is {phase} without a process"
+        shown = {row.path: row.phase for row in policy.rows(self.state)}
+        for path, phase in shown.items():
+            if phase is Phase.STOPPED:
+                self.phases.setdefault(path, phase)  # new, and never started
+        assert self.phases == shown
+        if self.ended:
+            over = (Phase.STOPPED, Phase.FAILED)
+            assert all(child.phase in over for child in self.state.children.values())
+
+    def check_state(self) -> None:
+        """Nothing is left over in it: what it has can be reached, and what it waits for comes."""
+        state = self.state
+        reached = {child.path: child for child in (state.root, *below(state.root))}
+        assert reached == state.children, "the tree and the paths are not the same"
+        for path, child in self.listed.items():
+            assert reached.get(path) is child, f"{path} is gone or replaced, and not removed"
+        self.listed = reached
+        self.before = dict(reached)
+        timers = {number: each for _, number, each in state.timers if each.timer == number}
+        for child in reached.values():
+            assert not child.timer or timers.get(child.timer) is child
+            assert not (child.timer and child.book in (Book.NONE, Book.UP)), f"{child} waits"
+            assert not child.callers or child.book is Book.STOPPING
+            node = child.inner
+            if node is not None:
+                assert node.live == sum(each.alive for each in node.known())
+                assert all(node.children[path].path == path for path in node.children)
+                waiting = [item for item in node.inbox if isinstance(item, policy.Call)]
+                assert node.calls == len(waiting)
+        assert len(timers) == sum(bool(child.timer) for child in reached.values())
+        if not self.open_calls:
+            assert not any(batch.call for batch, _ in state.batches.values()), "a batch is stuck"
+        if self.ended:
+            assert not state.timers and not state.batches
+
+    def check_rest(self) -> None:
+        """Nothing is left to do: it has been done, and everybody is told so."""
+        assert not self.open_calls and not self.state.batches
+        for child in self.state.children.values():
+            node = child.inner
+            if node is None or child.book is not Book.UP:
+                continue
+            assert node.task is None and not node.inbox
+            for each in node.children.values():
+                match each.book:
+                    case Book.UP:
+                        assert each.phase is Phase.RUNNING
+                    case Book.NONE:
+                        assert each.phase in (Phase.STOPPED, Phase.FAILED), each
+                    case _:
+                        raise AssertionError(f"{each} at rest")
+
+    # Looking -------------------------------------------------------------------------------
+
+    def child(self, path: str) -> Child:
+        """As it is, or as it was before this step."""
+        child = self.child_or_none(path)
+        assert child is not None, f"there is no {path!r}"
+        return child
+
+    def child_or_none(self, path: str) -> Child | None:
+        return self.state.children.get(path) or self.before.get(path)
+
+    def has_process(self, child: Child) -> bool:
+        return any(each.path in self.live for each in (child, *below(child)))
