@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from theater import addresses
-from theater.spec import ActorSpec, AutoShutdown, SupervisorSpec, instance
+from theater.spec import ActorSpec, AutoShutdown, Restart, SupervisorSpec, instance
 from theater.supervisor.orders import (
     AddChild,
     Call,
@@ -111,12 +111,12 @@ def _serve_existing(machine: Stopper, node: Node, child: Child, call: Existing) 
         case StopChild():
             _stop(machine, node, child, call)
         case StartChild():
-            if child.book is Book.UP:
+            if node.pool and call.strict:
+                machine.reply(call.call, False, _POOL, "simple_one_for_one")
+            elif child.book is Book.UP:
                 machine.reply(call.call, False, "it is running already", "running")
             elif child.book is Book.RESTARTING:
                 machine.reply(call.call, False, "it is being restarted", "restarting")
-            elif node.pool and call.strict:
-                machine.reply(call.call, False, _POOL, "simple_one_for_one")
             else:
                 _operator(machine, call.path, "start")
                 node.task = Task(Purpose.CALL, start=[child], call=call.call)
@@ -167,14 +167,17 @@ def _add(machine: Stopper, node: Node, call: AddChild) -> None:
     if node.pool:
         text = "it is a pool (simple_one_for_one): scale it, or start an instance"
         machine.reply(call.call, False, text, "simple_one_for_one")
+    elif call.spec.significant and node.spec.auto_shutdown is AutoShutdown.NEVER:
+        text = f"{path} is significant, and its supervisor's auto_shutdown is never"
+        machine.reply(call.call, False, text, "bad_combination")
+    elif call.spec.significant and call.spec.restart is Restart.PERMANENT:
+        text = f"{path} is significant, and permanent: it never ends for good"
+        machine.reply(call.call, False, text, "bad_combination")
     elif present is not None and present.book is Book.UP:
         machine.reply(call.call, False, f"{path} is running already", "already_started")
     elif present is not None:
         text = f"{path} is there already: start it, or delete it first"
         machine.reply(call.call, False, text, "already_present")
-    elif call.spec.significant and node.spec.auto_shutdown is AutoShutdown.NEVER:
-        text = f"{path} is significant, and its supervisor's auto_shutdown is never"
-        machine.reply(call.call, False, text, "bad_combination")
     else:
         _operator(machine, path, "add")
         before = machine.state.children.get(path)
