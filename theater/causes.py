@@ -1,0 +1,393 @@
+"""Find out why something was started again, or why it does not run, from what the log says. Pure.
+
+A supervisor's decisions, the starts and the deaths are facts of the log. An account picks those
+that led to one start or to one end, and follows them upwards: a child was restarted with its
+supervisor, which had given up because another child had died. What the facts are called and what
+they hold: `supervisor/orders.Decision` and whoever decides it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import takewhile
+from typing import Any, Protocol
+
+from theater.events import EventType
+
+ROOT = "/"  # what the root supervisor is called in the log
+LAST = 1 << 62  # a place after every event of a log
+SERIES_MAX = 10_000  # decisions that are read to find how a series of attempts began
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One event of the life of an actor or a supervisor."""
+
+    seq: int
+    at: float  # Unix time of the commit
+    name: str  # whom it is about
+    incarnation: int
+    type: str
+    facts: Mapping[str, Any]
+
+    @property
+    def decision(self) -> str:
+        """Its word, if something was decided; else ""."""
+        word = self.facts.get("decision") if self.type == EventType.DECIDED else None
+        return word if isinstance(word, str) else ""
+
+    def text(self, key: str) -> str:
+        value = self.facts.get(key)
+        return value if isinstance(value, str) else ""
+
+    def number(self, key: str) -> int:
+        value = self.facts.get(key)
+        return value if isinstance(value, int) else 0
+
+    def paths(self, key: str) -> list[str]:
+        value = self.facts.get(key)
+        return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+
+
+class Past(Protocol):
+    """What is asked of the log. All of it newest first, and before event `before`."""
+
+    def is_supervisor(self, name: str) -> bool: ...
+
+    def decisions(self, before: int) -> Iterator[Fact]:
+        """What all supervisors decided."""
+        ...
+
+    def starts(self, name: str, before: int) -> Iterator[Fact]:
+        """The starts of an actor's incarnations."""
+        ...
+
+    def tail(self, name: str, before: int) -> Iterator[Fact]:
+        """The facts of one chain that no event of a turn has followed."""
+        ...
+
+
+class Why(StrEnum):
+    # Why it was started:
+    FIRST = "first-start"
+    UP = "up"  # the system was started again
+    DIED = "died"  # it had ended by itself
+    RETRY = "retry"  # a restart of it had failed
+    GROUP = "group"  # a sibling was restarted, and the strategy takes it along
+    SUPERVISOR = "supervisor"  # a supervisor above it was restarted
+    OPERATOR = "operator"  # somebody asked for it
+    # Why it does not run:
+    RESTARTING = "restarting"  # a restart is decided and not made yet
+    NOT_RESTARTED = "not-restarted"  # it had ended by itself, and its restart type says leave it
+    IGNORED = "ignored"
+    START_FAILED = "start-failed"
+    STOPPED = "stopped"  # somebody asked for it
+    WITH_GROUP = "stopped-with-group"  # a sibling was restarted, and this one is temporary
+    GAVE_UP = "gave-up"  # a supervisor, itself or one above it
+    AUTO_SHUTDOWN = "auto-shutdown"
+    START_ABORTED = "start-aborted"
+    DOWN = "down"  # the system was taken down
+    REMOVED = "removed"  # it is no longer in the tree
+    LOST = "lost"  # the log ends without a word about it
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Why one start was made, or why there is none."""
+
+    name: str
+    why: Why
+    steps: tuple[Fact, ...]  # what led there, oldest first
+    incarnation: int = 0  # of an actor, that was started or has ended
+    decision: Fact | None = None  # the one that did it
+    attempts: int = 0  # of a retry: how many starts had failed before
+
+    @property
+    def at(self) -> float | None:
+        return self.steps[-1].at if self.steps else None
+
+    @property
+    def runs(self) -> bool:
+        """Whether this is an account of a start."""
+        return self.why in _STARTS
+
+
+_STARTS = frozenset(
+    {Why.FIRST, Why.UP, Why.DIED, Why.RETRY, Why.GROUP, Why.SUPERVISOR, Why.OPERATOR}
+)
+_RESTARTS = ("restart", "retry")
+# A supervisor that ends by itself says one of these, and then its supervisor decides about it.
+_DOWN = {
+    "gave-up": Why.GAVE_UP,
+    "auto-shutdown": Why.AUTO_SHUTDOWN,
+    "start-aborted": Why.START_ABORTED,
+}
+_OWN_END = {
+    "not-restarted": Why.NOT_RESTARTED,
+    "ignored": Why.IGNORED,
+    "start-failed": Why.START_FAILED,
+}
+
+
+def accounts(past: Past, name: str, count: int, running: bool) -> list[Account]:
+    """The last `count` starts of `name` and, if it has ended since, why; oldest first.
+
+    `running`: the system runs. If it does not, nothing does.
+    """
+    found: list[Account] = []
+    found.extend(_ends(past, name, running))
+    for account in _starts_of(past, name):
+        if len(found) >= count:
+            break
+        found.append(account)
+    return found[:count][::-1]
+
+
+# Starts ------------------------------------------------------------------------------------
+
+
+def _starts_of(past: Past, name: str) -> Iterator[Account]:
+    if past.is_supervisor(name):
+        for fact in past.decisions(LAST):
+            if _starts(fact, name):
+                yield _started_by(past, name, fact, None)
+        return
+    later: Fact | None = None
+    for started in past.starts(name, LAST):
+        if later is not None:
+            yield _start(past, name, later, started.seq)
+        later = started
+    if later is not None:
+        yield _start(past, name, later, 0)
+
+
+def _start(past: Past, name: str, started: Fact, after: int) -> Account:
+    """Why it was `started`; `after`: when it was the time before, 0 if it never was."""
+    for fact in past.decisions(started.seq):
+        if fact.seq < after:
+            break
+        if _ends_system(fact):
+            cause = _why_down(past, fact) if fact.decision in _DOWN else []
+            steps = _in_order([*cause, fact, started])
+            return Account(name, Why.UP, steps, started.incarnation, fact)
+        if _starts(fact, name):
+            return _started_by(past, name, fact, started)
+    why = Why.UP if after else Why.FIRST
+    return Account(name, why, (started,), started.incarnation)
+
+
+def _starts(fact: Fact, name: str) -> bool:
+    """Whether this decision starts `name`, by itself or with what is above it."""
+    match fact.decision:
+        case "restart" | "retry":
+            return _covered(fact.paths("started"), name)
+        case "operator":
+            match fact.text("call"):
+                case "start" | "restart" | "add":
+                    return _covered([fact.name], name)
+                case "start-instance":
+                    return is_below(fact.name, name)
+                case "scale":
+                    return is_below(fact.name, name) and not _shrinks(fact)
+    return False
+
+
+def _shrinks(fact: Fact) -> bool:
+    return fact.number("instances") < fact.number("before")
+
+
+def _ends_system(fact: Fact) -> bool:
+    return fact.name == ROOT and (fact.decision == "shutdown" or fact.decision in _DOWN)
+
+
+def _started_by(past: Past, name: str, decision: Fact, started: Fact | None) -> Account:
+    """`started` is None of a supervisor, and while the start has not been made yet."""
+    steps, attempts = [decision], 0
+    if decision.decision == "operator":
+        why = Why.OPERATOR
+    else:
+        steps, attempts = _restart(past, decision)
+        if decision.text("child") == name:
+            why = Why.RETRY if decision.decision == "retry" else Why.DIED
+        else:
+            why = Why.GROUP if name in decision.paths("started") else Why.SUPERVISOR
+    if not past.is_supervisor(name):
+        steps += _own_end(past, name, started.seq if started else LAST)
+    steps += [started] if started else []
+    incarnation = started.incarnation if started else 0
+    return Account(name, why, _in_order(steps), incarnation, decision, attempts)
+
+
+def _own_end(past: Past, name: str, before: int) -> list[Fact]:
+    """How its incarnation before had ended."""
+    tail = takewhile(lambda fact: fact.type != EventType.STARTED, past.tail(name, before))
+    return list(filter(_is_end, tail))
+
+
+def _restart(past: Past, decision: Fact) -> tuple[list[Fact], int]:
+    """What led to a restart, and the decision; how many attempts had failed before it."""
+    child, incarnation = decision.text("child"), decision.number("incarnation")
+    ending = _ending(past, child, incarnation, decision.seq)
+    if decision.decision == "restart":
+        return [*ending, decision], 0
+    attempts = 0
+    for number, fact in enumerate(past.decisions(decision.seq)):
+        if number >= SERIES_MAX:
+            break
+        if fact.decision in _RESTARTS and child in fact.paths("started"):
+            attempts += 1
+            if fact.decision == "restart":
+                return [*_restart(past, fact)[0], *ending, decision], attempts
+            child = fact.text("child")
+    return [*ending, decision], attempts
+
+
+def _ending(past: Past, name: str, incarnation: int, before: int) -> list[Fact]:
+    """How a child had ended, or failed to start, when that was decided about."""
+    if past.is_supervisor(name):
+        return _ending_of_supervisor(past, name, before)
+    found = []
+    for fact in past.tail(name, before):
+        if fact.incarnation != incarnation or fact.type == EventType.STARTED:
+            break
+        if _is_end(fact):
+            found.append(fact)
+    return found
+
+
+def _ending_of_supervisor(past: Past, name: str, before: int) -> list[Fact]:
+    found: list[Fact] = []
+    for fact in past.decisions(before):
+        if fact.name == name and fact.decision in _DOWN:
+            return [*_why_down(past, fact), fact, *found]
+        if fact.name == name and fact.decision == "start-failed":
+            found.append(fact)
+        elif _starts(fact, name):
+            break
+    return found
+
+
+def _why_down(past: Past, down: Fact) -> list[Fact]:
+    """What made a supervisor give up, or not come up, or go down because it was done."""
+    child, incarnation = down.text("child"), down.number("incarnation")
+    if not child:  # it did not come up: the child that failed stands before it
+        for fact in past.decisions(down.seq):
+            if fact.decision == "start-failed" and parent(fact.name) == down.name:
+                child, incarnation = fact.name, fact.number("incarnation")
+                break
+            if fact.name == down.name and fact.decision in _DOWN:
+                break
+    return _ending(past, child, incarnation, down.seq) if child else []
+
+
+# Ends --------------------------------------------------------------------------------------
+
+
+def _ends(past: Past, name: str, running: bool) -> list[Account]:
+    """One account if it does not run, none if it does."""
+    if past.is_supervisor(name):
+        account = _end(past, name, 0, [], None)
+        if account is None and not running:
+            account = Account(name, Why.LOST, ())
+        return [account] if account else []
+    started = next(past.starts(name, LAST), None)
+    since = started.seq if started else 0
+    own = [fact for fact in past.tail(name, LAST) if fact.seq > since]
+    if started is not None and not any(map(_is_end, own)):
+        return [] if running else [Account(name, Why.LOST, (started,), started.incarnation)]
+    account = _end(past, name, since, own, started)
+    if account is None:
+        steps = _in_order([fact for fact in own if _is_end(fact)])
+        account = Account(name, Why.LOST, steps, started.incarnation if started else 0)
+    return [account]
+
+
+def _end(
+    past: Past, name: str, since: int, own: list[Fact], started: Fact | None
+) -> Account | None:
+    """What was last decided that ended `name`, or kept it from running. `own`: its facts since
+    its last start; None: nothing was."""
+    supervisor = past.is_supervisor(name)
+    removed = next((fact for fact in own if fact.type == EventType.REMOVED), None)
+    incarnation = started.incarnation if started else 0
+    later: list[Fact] = []  # what the supervisors above decided after that about each other
+    for fact in past.decisions(LAST):
+        if fact.seq <= since:
+            break
+        if _starts(fact, name):
+            if supervisor:
+                return None
+            account = _started_by(past, name, fact, None)
+            why = Why.REMOVED if removed else Why.RESTARTING
+            steps = _in_order([*account.steps, *filter(_is_end, own)])
+            return Account(name, why, steps, incarnation, fact, account.attempts)
+        if fact.decision == "not-restarted" and is_below(fact.name, name):
+            later.append(fact)
+            continue
+        why_ended = _stops(fact, name, own)
+        if why_ended is None:
+            continue
+        if removed and removed.seq > fact.seq and why_ended is Why.DOWN:
+            why_ended = Why.REMOVED
+        if fact.name == name and fact.decision in _OWN_END:
+            cause = _ending(past, name, fact.number("incarnation"), fact.seq)
+        elif fact.decision in _DOWN:
+            cause = _why_down(past, fact)
+        elif fact.decision in _RESTARTS:
+            cause, _ = _restart(past, fact)
+        else:
+            cause = []
+        steps = _in_order([*cause, fact, *filter(_is_end, own), *later])
+        return Account(name, why_ended, steps, incarnation, fact)
+    return None
+
+
+def _stops(fact: Fact, name: str, own: list[Fact]) -> Why | None:
+    """Why `name` does not run after this decision; None: it has nothing to do with that."""
+    above = fact.name == name or is_below(fact.name, name)
+    if fact.decision in _OWN_END:
+        return _OWN_END[fact.decision] if fact.name == name else None
+    if fact.decision in _DOWN:
+        return _DOWN[fact.decision] if above else None
+    if fact.decision == "shutdown":
+        return Why.DOWN if above else None
+    if fact.decision == "operator":
+        if fact.text("call") in ("stop", "delete"):
+            return Why.STOPPED if above else None
+        if fact.text("call") == "scale" and above and _shrinks(fact):
+            return Why.STOPPED if any(each.seq > fact.seq for each in own) else None
+    if fact.decision in _RESTARTS and _covered(fact.paths("stopped"), name):
+        return Why.WITH_GROUP
+    return None
+
+
+def _is_end(fact: Fact) -> bool:
+    """Whether this is part of how something ended."""
+    if fact.type == EventType.DECIDED:
+        return fact.decision in _OWN_END or fact.decision in ("stopped", "kill")
+    return fact.type in (EventType.EXITED, EventType.TURN_FAILED, EventType.REMOVED)
+
+
+# Names -------------------------------------------------------------------------------------
+
+
+def parent(name: str) -> str:
+    """The supervisor above."""
+    return name.rpartition("/")[0] or ROOT
+
+
+def is_below(supervisor: str, name: str) -> bool:
+    if supervisor == ROOT:
+        return name != ROOT
+    return name.startswith(f"{supervisor}/")
+
+
+def _covered(paths: Iterable[str], name: str) -> bool:
+    return any(path == name or is_below(path, name) for path in paths)
+
+
+def _in_order(facts: Iterable[Fact]) -> tuple[Fact, ...]:
+    by_seq = {fact.seq: fact for fact in facts}
+    return tuple(by_seq[seq] for seq in sorted(by_seq))

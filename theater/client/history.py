@@ -1,0 +1,106 @@
+"""The facts that `causes` asks for, read from the log without reading through it.
+
+Decisions have an index of their own. In a chain the numbers of events and of incarnations only
+grow, so that a place in it is found in a few steps, however many turns lie between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from theater.causes import Fact
+from theater.client.reader import LogReader
+from theater.errors import ProtocolError
+from theater.events import EventType, decode
+
+FIRST_PAGE = 32  # rows; most questions are about what has just happened
+PAGE = 1024
+
+
+class History:
+    def __init__(self, log: LogReader) -> None:
+        self._log = log
+        self._supervisors = frozenset(log.supervisors())
+
+    def is_supervisor(self, name: str) -> bool:
+        return name in self._supervisors
+
+    def decisions(self, before: int) -> Iterator[Fact]:
+        limit = FIRST_PAGE
+        while True:
+            rows = self._log.query(
+                "SELECT seq, at, bytes FROM events WHERE type = 'decided' AND seq < ?"
+                " ORDER BY seq DESC LIMIT ?",
+                before,
+                limit,
+            )
+            for row in rows:
+                yield from _facts(*row)
+            if len(rows) < limit:
+                return
+            before, limit = rows[-1][0], PAGE
+
+    def starts(self, name: str, before: int) -> Iterator[Fact]:
+        actor, end = self._chain(name)
+        rows = self._log.query(
+            "SELECT incarnation FROM incarnations WHERE actor = ? ORDER BY incarnation DESC", actor
+        )
+        for (incarnation,) in rows:
+            end = self._first(actor, "incarnation", incarnation, end)
+            for seq, at, data in self._log.query(
+                "SELECT seq, at, bytes FROM events WHERE actor = ? AND position = ?", actor, end
+            ):
+                for fact in _facts(seq, at, data):
+                    if fact.type == EventType.STARTED and seq < before:
+                        yield fact
+
+    def tail(self, name: str, before: int) -> Iterator[Fact]:
+        actor, end = self._chain(name)
+        end = self._first(actor, "seq", before, end)
+        while end > 0:
+            rows = self._log.query(
+                "SELECT seq, at, bytes, turn FROM events WHERE actor = ? AND position < ?"
+                " ORDER BY position DESC LIMIT ?",
+                actor,
+                end,
+                FIRST_PAGE,
+            )
+            for seq, at, data, turn in rows:
+                if turn != 0:
+                    return
+                yield from _facts(seq, at, data)
+            end -= len(rows)
+
+    def _chain(self, name: str) -> tuple[int, int]:
+        """The chain's number and length."""
+        rows = self._log.query("SELECT id FROM actors WHERE name = ?", name)
+        if not rows:
+            return 0, 0
+        ((actor,),) = rows
+        ((last,),) = self._log.query("SELECT max(position) FROM events WHERE actor = ?", actor)
+        return actor, 0 if last is None else last + 1
+
+    def _first(self, actor: int, column: str, value: int, end: int) -> int:
+        """The first position before `end` with at least this value; `end` if there is none."""
+        low, high = 0, end
+        while low < high:
+            middle = (low + high) // 2
+            ((found,),) = self._log.query(
+                f"SELECT {column} FROM events WHERE actor = ? AND position = ?", actor, middle
+            )
+            if found < value:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+
+def _facts(seq: int, at: float, data: bytes) -> Iterator[Fact]:
+    """The fact in these event bytes; none if they are no event."""
+    try:
+        event = decode(data)
+    except ProtocolError:
+        return
+    facts: dict[str, Any] = event.payload if isinstance(event.payload, dict) else {}
+    yield Fact(seq, at, event.actor, event.incarnation, event.type, facts)
