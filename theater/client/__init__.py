@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Self, TypeVar
 
+from theater.client.children import Children
 from theater.client.control import Control
 from theater.client.endpoint import Endpoint
 from theater.client.launch import Launch, launch
@@ -30,7 +31,7 @@ def data_directory(manifest: str | os.PathLike[str], data: str | None = None) ->
     return data or os.path.join(os.path.dirname(os.path.abspath(manifest)), ".theater")
 
 
-class System:
+class System(Children):
     """A running system."""
 
     def __init__(self, data: str, started: Launch | None = None) -> None:
@@ -110,17 +111,6 @@ class System:
             if row["actor"] == path:
                 return row
         raise TheaterError(f"there is no actor {path!r}")
-
-    def stop(self, path: str) -> str:
-        """Stop an actor or a supervisor's subtree; what root said."""
-        return str(self._control.ask("stop", actor=path)["text"])
-
-    def start_child(self, path: str) -> str:
-        return str(self._control.ask("start", actor=path)["text"])
-
-    def restart(self, path: str) -> str:
-        """Stop it if it runs, then start it."""
-        return str(self._control.ask("restart", actor=path)["text"])
 
     def down(self, kill: bool = False, timeout_s: float | None = None) -> bool:
         """Stop everything in order, or kill it; whether root has gone within `timeout_s`."""
