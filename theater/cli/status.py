@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from theater.cli.place import Place
@@ -43,8 +44,7 @@ def listing(actors: list[dict[str, Any]], stream: Stream) -> list[str]:
             head = f"{line.ljust(used)}  {COLUMNS[-1]}" if beside and any(reasons) else line
             shown.append(stream.style(head, BOLD))
             continue
-        status = str(actors[index - 1]["status"])
-        text = _coloured(line, status, stream)
+        text = _coloured(line, str(actors[index - 1]["status"]), stream)
         if not reason:
             shown.append(text)
         elif beside:
@@ -68,7 +68,7 @@ def _coloured(line: str, status: str, stream: Stream) -> str:
 def _cells(row: dict[str, Any]) -> list[str]:
     return [
         visible(str(row["actor"])),
-        visible(str(row["status"])),
+        status(row),
         _or_dash(row.get("pid")),
         _or_dash(row.get("incarnation")),
         _or_dash(row.get("restarts")),
@@ -76,6 +76,12 @@ def _cells(row: dict[str, Any]) -> list[str]:
         duration(row.get("uptime_s")),
         size(row.get("memory_bytes")),
     ]
+
+
+def status(row: Mapping[str, Any]) -> str:
+    """With the time until the next attempt, if a backoff makes it wait."""
+    told, retry_in_s = visible(str(row["status"])), row.get("retry_in_s")
+    return told if retry_in_s is None else f"{told} in {duration(retry_in_s)}"
 
 
 def _or_dash(value: Any) -> str:
