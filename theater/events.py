@@ -49,6 +49,8 @@ class EventType(StrEnum):
     # Lifecycle, written by the broker on its own account or for the supervisor.
     CREATED = "created"
     COMPONENT_CHANGED = "component-changed"
+    CHANGED = "changed"  # its grants, or a supervisor's flags
+    RETURNED = "returned"  # after it had been removed
     STARTED = "started"
     READY = "ready"
     EXITED = "exited"

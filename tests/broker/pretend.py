@@ -68,8 +68,11 @@ class PretendedWorker:
         _, turn, kind, _id, _sender, request_id, body, _deliveries, _journal = self.inputs[0]
         actor = self.actor
         record = self.record = TurnRecord(actor.name, actor.incarnation, turn, LIMIT, LIMIT)
-        state = state_ref(actor.state)
-        record.know(actor.state)
+        before = actor.state
+        if kind == "init" and body is not None:
+            before = content_hash(body)  # the initial state
+        state = state_ref(before)
+        record.know(before)
         value = body_value(body) if body is not None else None
         parameters = {
             "send": [value],

@@ -1,12 +1,15 @@
-"""What the broker holds of each actor in memory."""
+"""What the broker holds of each actor in memory, and of each supervisor."""
 
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Any
 
 from theater.broker.mailbox import Mailbox, Message
 from theater.chain import GENESIS
+
+ROOT = "/"  # the root supervisor; no address is like it
 
 INIT = "init"
 SEND = "send"
@@ -63,22 +66,34 @@ class OpenTurn:
 
 
 @dataclass(slots=True)
-class Actor:
+class Chain:
+    """What events are chained to: an actor or a supervisor."""
+
     id: int
     name: str
+    head: bytes = field(default=GENESIS, kw_only=True)
+    length: int = field(default=0, kw_only=True)
+    incarnation: int = field(default=0, kw_only=True)  # always 0 of a supervisor
+    facts: dict[str, Any] = field(default_factory=dict, kw_only=True)  # last said in the chain
+
+
+@dataclass(slots=True)
+class Supervisor(Chain):
+    """A node of the tree above the actors. It has no process and no mailbox."""
+
+
+@dataclass(slots=True)
+class Actor(Chain):
     settings: Settings
     mailbox: Mailbox
     initial_state: bytes | None
     component: str
     phase: str = "stopped"
-    incarnation: int = 0
     secret: bytes = b""
     pid: int | None = None
     route: bytes | None = None  # the worker's routing id, once it has said HELLO
     live: bool = False
     fenced: bool = False  # nothing of this incarnation is taken any more
-    head: bytes = GENESIS
-    length: int = 0
     initialised: bool = False
     state: bytes | None = None  # hash
     next_turn: int = 1

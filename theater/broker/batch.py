@@ -17,6 +17,8 @@ class Batch:
     initialised: list[Row] = field(default_factory=list)  # (actor,)
     components: list[Row] = field(default_factory=list)  # (component, actor)
     removed: list[Row] = field(default_factory=list)  # (at, actor)
+    returned: list[Row] = field(default_factory=list)  # (role, component, actor)
+    moved: set[str] = field(default_factory=set)  # who has come or gone; no rows of its own
     incarnations: list[Row] = field(default_factory=list)
     incarnation_pids: list[Row] = field(default_factory=list)  # (pid, actor, incarnation)
     incarnation_ready: list[Row] = field(default_factory=list)  # (at, actor, incarnation)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from theater.broker.actors import Actor, Handed
+from theater.broker.actors import ROOT, Actor, Chain, Handed, Supervisor
 from theater.broker.batch import Batch
 from theater.broker.deadlines import Deadlines
 from theater.broker.mailbox import Message
@@ -61,12 +61,14 @@ class Book:
 
     message_max: int
     state_max: int
+    next_actor: int = 1
     next_seq: int = 1
     next_message: int = 1
     next_dead_letter: int = 1
     next_evidence: int = 1
     actors: dict[str, Actor] = field(default_factory=dict)
     by_id: dict[int, Actor] = field(default_factory=dict)
+    supervisors: dict[str, Supervisor] = field(default_factory=dict)
     batch: Batch = field(default_factory=Batch)
     out: list[Out] = field(default_factory=list)
     touched: dict[str, Actor] = field(default_factory=dict)  # may be handed inputs
@@ -77,13 +79,26 @@ class Book:
     def tell_root(self, *message: Any) -> None:
         self.out.append(ToRoot(message))
 
-    def add(self, actor: Actor) -> None:
-        self.actors[actor.name] = actor
-        self.by_id[actor.id] = actor
+    def add(self, chain: Chain) -> None:
+        if isinstance(chain, Actor):
+            self.actors[chain.name] = chain
+            self.by_id[chain.id] = chain
+        elif isinstance(chain, Supervisor):
+            self.supervisors[chain.name] = chain
+
+    def drop(self, chain: Chain) -> None:
+        self.actors.pop(chain.name, None)
+        self.by_id.pop(chain.id, None)
+        self.touched.pop(chain.name, None)
+        self.supervisors.pop(chain.name, None)
+
+    def chain(self, name: str) -> Chain | None:
+        """The actor or supervisor that is there under this name."""
+        return self.actors.get(name) or self.supervisors.get(name)
 
     def append(
         self,
-        actor: Actor,
+        chain: Chain,
         incarnation: int,
         turn: int,
         index: int,
@@ -92,12 +107,12 @@ class Book:
         line: str | None,
         data: bytes,
     ) -> None:
-        actor.head = link(actor.head, data)
+        chain.head = link(chain.head, data)
         self.batch.events.append(
             (
                 self.next_seq,
-                actor.id,
-                actor.length,
+                chain.id,
+                chain.length,
                 incarnation,
                 turn,
                 index,
@@ -105,19 +120,27 @@ class Book:
                 function,
                 line,
                 data,
-                actor.head,
+                chain.head,
                 self.at,
             )
         )
         self.next_seq += 1
-        actor.length += 1
+        chain.length += 1
 
-    def lifecycle(self, actor: Actor, type: EventType, payload: dict[str, Any]) -> None:
-        """An event that the supervisor or the broker adds to an actor's chain."""
+    def lifecycle(self, chain: Chain, type: EventType, payload: dict[str, Any]) -> None:
+        """An event that the supervisor or the broker adds to a chain."""
         data = encode(
-            actor.name, actor.incarnation, 0, actor.length, type, "theater", type, payload
+            chain.name, chain.incarnation, 0, chain.length, type, "theater", type, payload
         )
-        self.append(actor, actor.incarnation, 0, actor.length, type, type, None, data)
+        self.append(chain, chain.incarnation, 0, chain.length, type, type, None, data)
+
+    def decided(self, subject: str, payload: dict[str, Any]) -> None:
+        """A supervisor has decided about `subject`, which has a chain; else it is the root's."""
+        chain = self.chain(subject or ROOT)
+        if chain is None:
+            chain = self.supervisors[ROOT]
+            payload = {"subject": subject, **payload}
+        self.lifecycle(chain, EventType.DECIDED, payload)
 
     def turn_row(
         self,

@@ -95,11 +95,7 @@ def bury(turns: Turns, actor: Actor, death: Death, box: bytes, now_s: float) -> 
     turns.batch.incarnation_ended.append((turns.at, reason, actor.id, actor.incarnation))
     turns.tell_root("buried", actor.name, actor.incarnation, kind, reason, ignored)
     actor.shut_down = actor.ignored = False
-    for name in actor.blocked_on:
-        full = turns.actors.get(name)
-        if full is not None:
-            full.blocking.discard(actor.name)
-    actor.blocked_on.clear()
+    turns.stop_waiting(actor)
 
 
 def bury_unseen(turns: Turns, actor: Actor, box: bytes, now_s: float) -> None:

@@ -13,15 +13,20 @@ from typing import Any
 from theater.broker.batch import Batch
 from theater.broker.migration import Connection, migrate
 from theater.chain import GENESIS
+from theater.events import decode
 from theater.spec import Durability
 
 # In this order, so that a row comes after those it refers to.
 _WRITES: tuple[tuple[str, str], ...] = (
-    ("actors", "INSERT INTO actors (id, name, component, phase, created_at) VALUES (?,?,?,?,?)"),
+    (
+        "actors",
+        "INSERT INTO actors (id, name, role, component, phase, created_at) VALUES (?,?,?,?,?,?)",
+    ),
     ("phases", "UPDATE actors SET phase = ?, reason = ? WHERE id = ?"),
     ("initialised", "UPDATE actors SET initialised = 1 WHERE id = ?"),
-    ("components", "UPDATE actors SET component = ?, removed_at = NULL WHERE id = ?"),
-    ("removed", "UPDATE actors SET phase = 'removed', removed_at = ? WHERE id = ?"),
+    ("components", "UPDATE actors SET component = ? WHERE id = ?"),
+    ("removed", "UPDATE actors SET removed_at = ? WHERE id = ?"),
+    ("returned", "UPDATE actors SET role = ?, component = ?, removed_at = NULL WHERE id = ?"),
     (
         "incarnations",
         "INSERT INTO incarnations (actor, incarnation, pid, started_at) VALUES (?,?,?,?)",
@@ -82,12 +87,12 @@ _WRITES: tuple[tuple[str, str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class StoredActor:
-    """What the log knows of an actor at start-up."""
+    """What the log knows of an actor, or of a supervisor, that is about to go on."""
 
     id: int
     name: str
+    role: str  # actor or supervisor
     component: str
-    phase: str
     initialised: bool
     last_incarnation: int
     state: bytes | None  # hash
@@ -97,6 +102,7 @@ class StoredActor:
     mailbox_messages: int
     mailbox_bytes: int
     removed: bool
+    facts: dict[str, Any]  # what its chain last said of it; see `register.py`
 
 
 class Log:
@@ -151,15 +157,18 @@ class Log:
         (highest,) = self._db.execute(f"SELECT max({column}) FROM {table}").fetchone()
         return int(highest or 0) + 1
 
+    _ACTORS = "SELECT id, name, role, component, initialised, removed_at IS NOT NULL FROM actors"
+
     def actors(self) -> list[StoredActor]:
-        rows = self._db.execute(
-            "SELECT id, name, component, phase, initialised, removed_at IS NOT NULL FROM actors"
-            " ORDER BY id"
-        ).fetchall()
-        return [self._actor(*row) for row in rows]
+        """Every actor and supervisor there ever was."""
+        return [self._actor(*row) for row in self._db.execute(f"{self._ACTORS} ORDER BY id")]
+
+    def actor(self, name: str) -> StoredActor | None:
+        row = self._db.execute(f"{self._ACTORS} WHERE name = ?", (name,)).fetchone()
+        return None if row is None else self._actor(*row)
 
     def _actor(
-        self, id: int, name: str, component: str, phase: str, initialised: int, removed: int
+        self, id: int, name: str, role: str, component: str, initialised: int, removed: int
     ) -> StoredActor:
         def one(sql: str) -> tuple[Any, ...]:
             row: tuple[Any, ...] | None = self._db.execute(sql, (id,)).fetchone()
@@ -181,8 +190,8 @@ class Log:
         return StoredActor(
             id=id,
             name=name,
+            role=role,
             component=component,
-            phase=phase,
             initialised=bool(initialised),
             last_incarnation=incarnation,
             state=state,
@@ -192,7 +201,18 @@ class Log:
             mailbox_messages=count,
             mailbox_bytes=size,
             removed=bool(removed),
+            facts=self._facts(id),
         )
+
+    def _facts(self, actor: int) -> dict[str, Any]:
+        row = self._db.execute(
+            "SELECT bytes FROM events WHERE actor = ?"
+            " AND type IN ('created', 'component-changed', 'changed', 'returned')"
+            " ORDER BY position DESC LIMIT 1",
+            (actor,),
+        ).fetchone()
+        payload = decode(row[0]).payload if row is not None else {}
+        return payload if isinstance(payload, dict) else {}
 
     def open_turns(self) -> list[tuple[int, int, str, int | None, int, int, int]]:
         """(actor, turn, kind, message, steps, deliveries, events) of turns begun and not ended."""
@@ -203,10 +223,12 @@ class Log:
         ).fetchall()
         return rows
 
-    def waiting_turns(self) -> list[tuple[int, int, int | None, int]]:
+    def waiting_turns(self, actor: int | None = None) -> list[tuple[int, int, int | None, int]]:
         """(actor, turn, message, failed deliveries) of turns that never committed a step."""
         rows: list[tuple[int, int, int | None, int]] = self._db.execute(
             "SELECT actor, turn, message, deliveries FROM turns WHERE status = 'waiting'"
+            f" {'' if actor is None else 'AND actor = ?'}",
+            () if actor is None else (actor,),
         ).fetchall()
         return rows
 
@@ -216,8 +238,11 @@ class Log:
         ).fetchall()
         return rows
 
-    def senders(self) -> Iterator[tuple[int, str]]:
-        yield from self._db.execute("SELECT actor, sender FROM senders")
+    def senders(self, actor: int | None = None) -> Iterator[tuple[int, str]]:
+        yield from self._db.execute(
+            f"SELECT actor, sender FROM senders {'' if actor is None else 'WHERE actor = ?'}",
+            () if actor is None else (actor,),
+        )
 
     # Reading while running
 
@@ -232,6 +257,15 @@ class Log:
             (actor, message, limit),
         ).fetchall()
         return rows
+
+    def waiting_after(self, actor: int, message: int) -> Iterator[tuple[Any, ...]]:
+        """As `mailbox_after`, all of them and without their bodies."""
+        yield from self._db.execute(
+            "SELECT m.id, m.kind, s.name, m.from_actor, m.from_turn, m.from_index, m.client,"
+            " x'', m.size FROM messages m LEFT JOIN actors s ON s.id = m.from_actor"
+            " WHERE m.to_actor = ? AND m.status = 'queued' AND m.id > ? ORDER BY m.id",
+            (actor, message),
+        )
 
     def blob(self, hash: bytes) -> bytes | None:
         row = self._db.execute("SELECT bytes FROM blobs WHERE hash = ?", (hash,)).fetchone()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import os
 import sqlite3
 import sys
 import time
@@ -12,19 +10,19 @@ from typing import Any
 
 import zmq
 
-from theater.broker import register
 from theater.broker.batch import Batch
 from theater.broker.book import ToClient, ToRoot
-from theater.broker.burial import BOX_MAX, Death, bury, bury_unseen
+from theater.broker.boxes import Boxes
+from theater.broker.burial import Death, bury
 from theater.broker.clients import Clients
 from theater.broker.log import Log
-from theater.broker.release import WINDOW_ROWS, Frames
+from theater.broker.members import Members
+from theater.broker.release import Frames
 from theater.broker.root import RootSocket
 from theater.broker.turns import Turns
 from theater.broker.workers import Workers
 from theater.clock import SteadyClock
 from theater.events import EventType
-from theater.paths import box_name
 
 FRAMES = 512  # taken from one socket before a commit
 LONGEST_WAIT_S = 3600.0  # poll takes milliseconds in 32 bits
@@ -49,8 +47,8 @@ class Broker:
             next_dead_letter=log.next_dead_letter(),
             next_evidence=log.next_evidence(),
         )
-        self._boxes: str = setup["boxes"]
-        self._buried: list[str] = []  # black boxes that are stored once this batch commits
+        self._boxes = Boxes(setup["boxes"])
+        self._members = Members(self._turns, log, self._boxes, self._commit)
         self._ending = False
         self._context = zmq.Context()
         self._workers = Workers(
@@ -120,16 +118,12 @@ class Broker:
         that is forgotten of which nothing else was ever committed.
         """
         if self._turns.out or self._clients.has_acknowledgements():
-            self._commit_by_s = None
             return True
         if self._turns.batch.is_empty():
             return False
         if self._commit_by_s is None:
             self._commit_by_s = self.now_s() + PATIENCE_S
-        if self.now_s() < self._commit_by_s:
-            return False
-        self._commit_by_s = None
-        return True
+        return self.now_s() >= self._commit_by_s
 
     def _timeout_s(self) -> float | None:
         deadlines = (
@@ -157,36 +151,14 @@ class Broker:
                 return
 
     def _root_register(self, orders: list[dict[str, Any]]) -> None:
-        turns, log, now_s = self._turns, self._log, self.now_s()
-        turns.at = time.time()
-        stored = log.actors()
-        register.register(turns, orders, stored)
-        for actor in turns.actors.values():
-            register.load_window(actor, log.mailbox_after(actor.id, 0, WINDOW_ROWS))
-        for actor_id, sender in log.senders():
-            if actor_id in turns.by_id:
-                turns.by_id[actor_id].senders.add(sender)
-        register.count_deliveries(turns, log.waiting_turns())
-        asks = {(row[0], row[1]): row[2] for row in log.open_asks()}
-        states = {actor.id: actor.state for actor in stored}
-        register.interrupt_open_turns(turns, log.open_turns(), asks, states, now_s)
-        self._bury_unseen(now_s)
-        for gone in stored:
-            if gone.name not in turns.actors and not gone.removed:
-                rows = log.mailbox_after(gone.id, 0, -1)
-                register.remove(turns, gone, [register.message_from(row) for row in rows], now_s)
-        self._turns.tell_root(
-            "registered", {actor.name: actor.incarnation for actor in turns.actors.values()}
-        )
+        self._members.register(orders, self.now_s())
 
-    def _bury_unseen(self, now_s: float) -> None:
-        """Black boxes that are here before any worker is: their system was killed."""
-        for actor in self._turns.actors.values():
-            box = os.path.join(self._boxes, box_name(actor.name, actor.incarnation))
-            data = _read(box)
-            if data:
-                bury_unseen(self._turns, actor, data, now_s)
-        self._buried.extend(os.path.join(self._boxes, name) for name in os.listdir(self._boxes))
+    def _root_adopt(self, orders: list[dict[str, Any]]) -> None:
+        for order in orders:
+            self._members.adopt(order)
+
+    def _root_remove(self, name: str, reason: str = "") -> None:
+        self._members.remove(name, reason, self.now_s())
 
     def _root_expect(self, name: str, incarnation: int, secret: bytes) -> None:
         """A worker is about to be forked."""
@@ -211,10 +183,10 @@ class Broker:
             return
         # What has already arrived is from a living worker; what comes later is nobody's.
         self._workers.take(1 << 30, self.now_s())
-        box = os.path.join(self._boxes, box_name(name, incarnation))
         self._workers.gone(actor)
-        bury(self._turns, actor, Death(reason, kind, wanted), _read(box), self.now_s())
-        self._buried.append(box)
+        death = Death(reason, kind, wanted)
+        bury(self._turns, actor, death, self._boxes.read(actor), self.now_s())
+        self._boxes.done(actor)
 
     def _root_phase(self, name: str, phase: str, reason: str) -> None:
         actor = self._turns.actors.get(name)
@@ -226,12 +198,8 @@ class Broker:
         self._turns.batch.phases.append((phase, reason, actor.id))
         self._turns.touched[name] = actor
 
-    def _root_decided(self, name: str, payload: dict[str, Any]) -> None:
-        # A supervisor has no chain: what it decides stands with the child that was the reason.
-        actors = self._turns.actors
-        actor = actors.get(name) or actors.get(payload.get("child", ""))
-        if actor is not None:
-            self._turns.lifecycle(actor, EventType.DECIDED, payload)
+    def _root_decided(self, subject: str, payload: dict[str, Any]) -> None:
+        self._turns.decided(subject, payload)
 
     def _root_closing(self) -> None:
         self._turns.closing = True
@@ -249,6 +217,7 @@ class Broker:
     # Commit and release
 
     def _commit(self) -> None:
+        self._commit_by_s = None
         batch = self._turns.batch
         if batch.is_empty():
             return
@@ -259,10 +228,7 @@ class Broker:
             # workers' black boxes and the clients still have it, and the next `up` goes on.
             raise Fatal(f"cannot write the log: {error}") from error
         self._turns.batch = Batch()
-        for box in self._buried:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(box)
-        self._buried.clear()
+        self._boxes.committed()
         self._clients.committed(self._turns.next_seq - 1)
 
     def _release(self) -> None:
@@ -284,12 +250,3 @@ class Broker:
         self._workers.socket.close()
         self._clients.socket.close()
         self._context.term()
-
-
-def _read(path: str) -> bytes:
-    """A dead worker's black box, read as what it is: a file that anybody may have written."""
-    try:
-        with open(path, "rb") as file:
-            return file.read(BOX_MAX)
-    except OSError:
-        return b""

@@ -103,6 +103,14 @@ class Post(Book):
         if not actor.mailbox.is_full():
             self.unblock(actor)
 
+    def stop_waiting(self, actor: Actor) -> None:
+        """It does not wait for full mailboxes any more: it is dead."""
+        for name in actor.blocked_on:
+            full = self.actors.get(name)
+            if full is not None:
+                full.blocking.discard(actor.name)
+        actor.blocked_on.clear()
+
     def unblock(self, actor: Actor) -> None:
         """Nobody has to wait for this mailbox: it has room, or takes nothing any more."""
         for name in actor.blocking:

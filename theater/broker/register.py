@@ -1,12 +1,15 @@
-"""Decide what the manifest's actors are to the log: new, known, changed or gone. Pure."""
+"""Decide what root's orders make of whom they name: new, known, changed, back or gone. Pure.
+
+What an actor runs and may do is said in its own chain whenever it changes, so that a chain can be
+read without anything beside it; so are the flags of a supervisor. These are its facts.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
-from theater.broker.actors import REQUEST, Actor, Handed, OpenTurn, Settings
-from theater.broker.burial import set_aside
+from theater.broker.actors import REQUEST, ROOT, Actor, Chain, Settings, Supervisor
 from theater.broker.log import StoredActor
 from theater.broker.mailbox import Mailbox, Message
 from theater.broker.turns import Turns
@@ -14,151 +17,186 @@ from theater.events import EventType, content_hash
 from theater.spec import MailboxBounds, OnFull
 
 NEVER = 1 << 62  # a step number after every step of a turn
+ACTOR, SUPERVISOR = "actor", "supervisor"
+
+Order = dict[str, Any]
 
 
-def register(turns: Turns, wanted: Iterable[dict[str, Any]], stored: list[StoredActor]) -> None:
-    """Fill `turns` with the actors that root wants, continuing those that the log knows."""
-    known = {actor.name: actor for actor in stored}
-    next_id = max((actor.id for actor in stored), default=0) + 1
-    for order in wanted:
-        before = known.get(order["name"])
-        actor = _actor(order, before.id if before else next_id)
-        turns.add(actor)
-        if before is None:
-            next_id += 1
-            turns.batch.actors.append((actor.id, actor.name, actor.component, "stopped", turns.at))
-            _created(turns, actor, order)
-            continue
-        _continue(actor, before)
-        if before.component != actor.component:
-            turns.lifecycle(
-                actor,
-                EventType.COMPONENT_CHANGED,
-                {"from": before.component, "to": actor.component, **_self_contained(order)},
-            )
-        if before.component != actor.component or before.removed:
-            turns.batch.components.append((actor.component, actor.id))
+def name_of(order: Order) -> str:
+    return order["name"] or ROOT
 
 
-def _actor(order: dict[str, Any], id: int) -> Actor:
-    bounds = order["mailbox"]
-    send_to = order["send_to"]
+def role_of(order: Order) -> str:
+    return str(order.get("kind", ACTOR))
+
+
+def enter(turns: Turns, order: Order, before: StoredActor | None) -> Chain:
+    """Let in an actor or a supervisor that is not there; one that the log knows goes on."""
+    role, component = role_of(order), order.get("component", "")
+    if before is None:
+        id = turns.next_actor
+        turns.next_actor += 1
+    else:
+        id = before.id
+    chain = _actor(order, id) if role == ACTOR else Supervisor(id, name_of(order))
+    if before is not None:
+        _continue(chain, before)
+    turns.add(chain)
+    turns.batch.moved.add(chain.name)
+    phase = "stopped" if role == ACTOR else ""
+    if before is None:
+        turns.batch.actors.append((id, chain.name, role, component, phase, turns.at))
+        _tell(turns, chain, EventType.CREATED, _facts(order), order)
+    elif before.removed:
+        turns.batch.returned.append((role, component, id))
+        turns.batch.phases.append((phase, "", id))
+        _tell(turns, chain, EventType.RETURNED, _facts(order), order)
+    else:
+        assert before.role == role, f"{chain.name} was a {before.role} and has not been removed"
+        _tell_changes(turns, chain, before.component, order)
+    return chain
+
+
+def change(turns: Turns, chain: Chain, order: Order) -> None:
+    """New settings for one that is there. An actor must not have a live incarnation."""
+    assert isinstance(chain, Actor) == (role_of(order) == ACTOR), f"{chain.name} changed its kind"
+    if not isinstance(chain, Actor):
+        _tell_changes(turns, chain, "", order)
+        return
+    assert not chain.live, f"{chain.name} is changed while incarnation {chain.incarnation} lives"
+    component = chain.component
+    chain.component = order["component"]
+    chain.settings = _settings(order)
+    chain.mailbox.bounds = _bounds(order)
+    chain.initial_state = order["initial_state"]
+    _tell_changes(turns, chain, component, order)
+    if not chain.mailbox.is_full():
+        turns.unblock(chain)
+
+
+def _actor(order: Order, id: int) -> Actor:
     return Actor(
         id=id,
         name=order["name"],
-        settings=Settings(
-            send_to=None if send_to is None else tuple(send_to),
-            may_send=order["may_send"],
-            takes=frozenset(order["takes"]),
-            max_events=order["max_events"],
-            request_timeout_s=order["request_timeout_s"],
-            turn_timeout_s=order["turn_timeout_s"],
-            turn_bytes=order["turn_bytes"],
-            max_deliveries=order["max_deliveries"],
-        ),
-        mailbox=Mailbox(
-            MailboxBounds(bounds["max_messages"], bounds["max_bytes"], OnFull(bounds["on_full"]))
-        ),
+        settings=_settings(order),
+        mailbox=Mailbox(_bounds(order)),
         initial_state=order["initial_state"],
         component=order["component"],
     )
 
 
-def _self_contained(order: dict[str, Any]) -> dict[str, Any]:
-    return {"engine": order["engine"], "grants": order["grants"]}
-
-
-def _created(turns: Turns, actor: Actor, order: dict[str, Any]) -> None:
-    state = actor.initial_state
-    if state is not None:
-        turns.batch.blobs.append((content_hash(state), state))
-    turns.lifecycle(
-        actor,
-        EventType.CREATED,
-        {
-            "component": actor.component,
-            **_self_contained(order),
-            "initial_state": None if state is None else content_hash(state),
-        },
+def _settings(order: Order) -> Settings:
+    send_to = order["send_to"]
+    return Settings(
+        send_to=None if send_to is None else tuple(send_to),
+        may_send=order["may_send"],
+        takes=frozenset(order["takes"]),
+        max_events=order["max_events"],
+        request_timeout_s=order["request_timeout_s"],
+        turn_timeout_s=order["turn_timeout_s"],
+        turn_bytes=order["turn_bytes"],
+        max_deliveries=order["max_deliveries"],
     )
 
 
-def _continue(actor: Actor, before: StoredActor) -> None:
-    actor.incarnation = before.last_incarnation
-    actor.head = before.head
-    actor.length = before.length
-    actor.initialised = before.initialised
-    actor.state = before.state
-    actor.next_turn = before.next_turn
-    actor.committed = (before.next_turn - 1, NEVER)
-    actor.mailbox.messages = before.mailbox_messages
-    actor.mailbox.bytes = before.mailbox_bytes
+def _bounds(order: Order) -> MailboxBounds:
+    bounds = order["mailbox"]
+    return MailboxBounds(bounds["max_messages"], bounds["max_bytes"], OnFull(bounds["on_full"]))
 
 
-def load_window(actor: Actor, rows: list[tuple[Any, ...]]) -> None:
-    """Bring the oldest rows of a mailbox into memory."""
-    actor.mailbox.refill(message_from(row) for row in rows)
+def _continue(chain: Chain, before: StoredActor) -> None:
+    chain.incarnation = before.last_incarnation
+    chain.head = before.head
+    chain.length = before.length
+    chain.facts = before.facts
+    if isinstance(chain, Actor):
+        chain.initialised = before.initialised
+        chain.state = before.state
+        chain.next_turn = before.next_turn
+        chain.committed = (before.next_turn - 1, NEVER)
+        chain.mailbox.messages = before.mailbox_messages
+        chain.mailbox.bytes = before.mailbox_bytes
 
 
-def message_from(row: tuple[Any, ...]) -> Message:
-    id, kind, sender, _sender_id, turn, index, client, body, _size = row
-    return Message(id, kind, sender, turn, index, client, bytes(body))
+# Facts
 
 
-def count_deliveries(turns: Turns, waiting: Iterable[tuple[int, int, int | None, int]]) -> None:
-    """Inputs that have killed a worker before: turns with no step that have a row."""
-    for actor_id, _turn, message_id, deliveries in waiting:
-        actor = turns.by_id.get(actor_id)
-        if actor is None:
-            continue
-        if message_id is None:
-            actor.init_deliveries = deliveries
-        for message in actor.mailbox.window:
-            if message.id == message_id:
-                message.deliveries = deliveries
+def _facts(order: Order) -> dict[str, Any]:
+    if role_of(order) == SUPERVISOR:
+        return {"kind": SUPERVISOR, "flags": order.get("flags")}
+    state = order["initial_state"]
+    return {
+        "component": order["component"],
+        "engine": order["engine"],
+        "grants": order["grants"],
+        "initial_state": None if state is None else content_hash(state),
+    }
 
 
-def interrupt_open_turns(
-    turns: Turns,
-    open_turns: Iterable[tuple[int, int, str, int | None, int, int, int]],
-    open_asks: Mapping[tuple[int, int], int],
-    states: Mapping[int, bytes | None],
-    now_s: float,
+def _tell_changes(turns: Turns, chain: Chain, component: str, order: Order) -> None:
+    """Chain what is no longer as the chain says."""
+    facts = _facts(order)
+    if component != facts.get("component", ""):
+        turns.batch.components.append((facts["component"], chain.id))
+        payload = {"from": component, "to": facts["component"], **facts}
+        del payload["component"]
+        _tell(turns, chain, EventType.COMPONENT_CHANGED, payload, order)
+        return
+    binding = {"flags"}
+    if isinstance(chain, Actor):
+        # `init` is called once: after that the initial state is nobody's concern.
+        binding = (
+            {"engine", "grants"} if chain.initialised else {"engine", "grants", "initial_state"}
+        )
+    if any(chain.facts.get(key) != facts[key] for key in binding):
+        _tell(turns, chain, EventType.CHANGED, facts, order)
+
+
+def _tell(
+    turns: Turns, chain: Chain, type: EventType, payload: dict[str, Any], order: Order
 ) -> None:
-    """Turns that had committed a step when the system ended are set aside.
+    chain.facts = _facts(order)
+    state = order.get("initial_state")
+    if state is not None:
+        turns.batch.blobs.append((content_hash(state), state))
+    turns.lifecycle(chain, type, payload)
 
-    `open_asks` gives the event index of the open ask of a turn (actor, turn); `states` the last
-    state's hash by actor, also of those that the manifest no longer has.
+
+# Going
+
+
+def remove(
+    turns: Turns,
+    chain: Chain,
+    reason: str,
+    waiting: Iterable[Message] = (),
+    state: bytes | None = None,
+    begun: tuple[int, int, int] | None = None,
+    now_s: float = 0.0,
+) -> None:
+    """Let one go for good. What waits for it becomes dead letters, askers get an error.
+
+    `state` is the hash of its last one; `begun` is (turn, message, deliveries) of a turn that has
+    failed without a step and would have been tried again.
     """
-    reason = "interrupted: the system ended"
-    for actor_id, turn, kind, message_id, steps, deliveries, events in open_turns:
-        actor = turns.by_id.get(actor_id)
-        window = actor.mailbox.window if actor is not None else None
-        message = window[0] if window and kind != "init" else None
-        if actor is None or (kind != "init" and (message is None or message.id != message_id)):
-            # Its input is gone already, with its actor: only the books are to be closed.
-            state = states.get(actor_id)
-            row = (actor_id, turn, kind, message_id, "failed", 0, steps, deliveries, state)
-            turns.batch.turns.append((*row, None, reason, turns.at))
-            if (actor_id, turn) in open_asks:
-                index = open_asks[actor_id, turn]
-                turns.batch.ask_status.append(("abandoned", actor_id, turn, index))
-            continue
-        actor.current = OpenTurn(turn, steps, events, 0)
-        actor.next_turn = turn
-        at = open_asks.get((actor_id, turn))
-        handed = Handed(turn, kind, message)
-        if at is not None:
-            turns.batch.ask_status.append(("abandoned", actor_id, turn, at))
-        set_aside(turns, actor, handed, reason, [], now_s)
-
-
-def remove(turns: Turns, gone: StoredActor, mailbox: list[Message], now_s: float) -> None:
-    """An actor that the manifest no longer has: what waits for it becomes dead letters."""
-    reason = f"no-actor: {gone.name} is no longer in the manifest"
-    turns.batch.removed.append((turns.at, gone.id))
-    for message in mailbox:
-        turns.batch.consumed.append(("dead", None, message.id))
-        turns.dead_letter(message, gone.name, None, reason, gone.state, None)
+    assert chain.name != ROOT, "the root supervisor cannot be removed"
+    if isinstance(chain, Actor):
+        assert not chain.live, f"{chain.name} is removed while it lives"
+        turns.unblock(chain)
+        turns.stop_waiting(chain)
+    turns.drop(chain)
+    turns.lifecycle(chain, EventType.REMOVED, {"reason": reason})
+    turns.batch.removed.append((turns.at, chain.id))
+    turns.batch.phases.append(("removed", reason, chain.id))
+    turns.batch.moved.add(chain.name)
+    text = f"no-actor: {chain.name} has been removed: {reason}"
+    for message in waiting:
+        turn = None
+        if begun is not None and begun[1] == message.id:
+            turn, _, deliveries = begun
+            row = (chain.id, turn, message.kind, message.id, "failed", chain.incarnation, 0)
+            turns.batch.turns.append((*row, deliveries, state, None, text, turns.at))
+        turns.batch.consumed.append(("dead", turn, message.id))
+        turns.dead_letter(message, chain.name, None, text, state, None)
         if message.kind == REQUEST:
-            turns.reply(message, {"err": reason}, now_s)
+            turns.reply(message, {"err": text}, now_s)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from theater.broker import handing, register
+from theater.broker import handing, recovery
 from theater.broker.actors import Actor
 from theater.broker.book import ChainPart, ToWorker, Welcome
 from theater.broker.log import Log
+from theater.broker.mailbox import WINDOW
 from theater.broker.turns import Turns
-
-WINDOW_ROWS = 256  # of a mailbox, read at a time
 
 Message = tuple[Any, ...]
 
@@ -38,8 +37,8 @@ class Frames:
         touched, self._turns.touched = self._turns.touched, {}
         for actor in touched.values():
             if actor.mailbox.wants_refill():
-                rows = self._log.mailbox_after(actor.id, actor.mailbox.last_loaded, WINDOW_ROWS)
-                register.load_window(actor, rows)
+                rows = self._log.mailbox_after(actor.id, actor.mailbox.last_loaded, WINDOW)
+                recovery.load_window(actor, rows)
             self._put(actor, handing.hand_out(actor, self._now_s))
             self._turns.deadlines.watch(actor)
 

@@ -1,0 +1,165 @@
+"""A broker without its sockets: its decisions and a real log, in memory or in a file."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from tests.broker.pretend import PretendedWorker, connect
+from theater.broker.actors import Actor
+from theater.broker.batch import Batch
+from theater.broker.book import Out, ToClient, ToRoot
+from theater.broker.boxes import Boxes
+from theater.broker.burial import Death, bury
+from theater.broker.log import Log
+from theater.broker.mailbox import WINDOW
+from theater.broker.members import Members
+from theater.broker.recovery import load_window
+from theater.broker.turns import Turns
+from theater.chain import first_break
+from theater.events import Event, decode
+from theater.spec import Durability
+
+LIMIT = 1 << 20
+
+
+def order(name: str, **changes: Any) -> dict[str, Any]:
+    mailbox = {"max_messages": 10_000, "max_bytes": LIMIT, "on_full": "block"}
+    return {
+        "name": name,
+        "component": "c0ffee",
+        "engine": {"fuel": True},
+        "grants": {"message-server": {}},
+        "initial_state": None,
+        "send_to": ["**"],
+        "may_send": True,
+        "takes": ["send", "request"],
+        "max_events": 100,
+        "request_timeout_s": 5.0,
+        "turn_timeout_s": 30.0,
+        "turn_bytes": LIMIT,
+        "max_deliveries": 3,
+        **changes,
+        "mailbox": {**mailbox, **changes.get("mailbox", {})},
+    }
+
+
+def supervisor(name: str, **flags: Any) -> dict[str, Any]:
+    return {"name": name, "kind": "supervisor", "flags": flags or None}
+
+
+class Logged:
+    """One run of a system on a log; `again` is the next one, after all died at once."""
+
+    def __init__(self, directory: Path, *orders: dict[str, Any], db: Any = None) -> None:
+        self.db = db or sqlite3.connect(":memory:", isolation_level=None)
+        self.directory = directory
+        self.log = Log(self.db, Durability.PROCESS)
+        self.turns = Turns(
+            LIMIT,
+            LIMIT,
+            next_seq=self.log.next_seq(),
+            next_message=self.log.next_message(),
+            next_dead_letter=self.log.next_dead_letter(),
+            next_evidence=self.log.next_evidence(),
+        )
+        self.workers: dict[str, PretendedWorker] = {}
+        self.out: list[Out] = []
+        self.members = Members(self.turns, self.log, Boxes(str(directory)), self.write)
+        self.members.register(list(orders), 0.0)
+        self.write()
+        self.release()
+        (self.registered,) = [item.message[1] for item in self.out if isinstance(item, ToRoot)]
+
+    def again(self, *orders: dict[str, Any]) -> Logged:
+        return Logged(self.directory, *orders, db=self.db)
+
+    # As the loop does
+
+    def write(self) -> None:
+        batch, self.turns.batch = self.turns.batch, Batch()
+        self.log.write(batch)
+
+    def release(self) -> None:
+        """What leaves goes to `out`; the inputs that may be handed out are taken by workers."""
+        self.out, self.turns.out = self.turns.out, []
+        touched, self.turns.touched = self.turns.touched, {}
+        for actor in touched.values():
+            if actor.mailbox.wants_refill():
+                rows = self.log.mailbox_after(actor.id, actor.mailbox.last_loaded, WINDOW)
+                load_window(actor, rows)
+            worker = self.workers.get(actor.name)
+            if worker is not None and worker.actor is actor:
+                worker.take()
+
+    def step(self) -> None:
+        self.write()
+        self.release()
+
+    # As root does
+
+    def adopt(self, *orders: dict[str, Any]) -> None:
+        for each in orders:
+            self.members.adopt(each)
+        self.step()
+
+    def remove(self, name: str, reason: str = "deleted") -> None:
+        self.members.remove(name, reason, 0.0)
+        self.workers.pop(name, None)
+        self.step()
+
+    def start(self, name: str) -> PretendedWorker:
+        """A worker for an actor; its `init` is done, if it has not been."""
+        actor = self.turns.actors[name]
+        assert not actor.live
+        connect(actor)
+        row = (actor.id, actor.incarnation, None, 0.0)
+        self.turns.batch.incarnations.append(row)
+        self.phase(name, "running")
+        worker = self.workers[name] = PretendedWorker(self.turns, actor)
+        worker.take()
+        if not actor.initialised:
+            worker.begin()
+            worker.end(None)
+            worker.take()
+        self.step()
+        return worker
+
+    def kill(self, name: str, box: bytes = b"", wanted: bool = False) -> None:
+        death = Death("killed by SIGKILL", "crash", wanted)
+        bury(self.turns, self.turns.actors[name], death, box, 0.0)
+        self.workers.pop(name, None)
+        self.step()
+
+    def phase(self, name: str, phase: str) -> None:
+        actor = self.turns.actors[name]
+        actor.phase = phase
+        self.turns.batch.phases.append((phase, "", actor.id))
+        self.turns.touched[name] = actor
+
+    # What is so
+
+    def actor(self, name: str) -> Actor:
+        return self.turns.actors[name]
+
+    def chain(self, name: str) -> list[Event]:
+        """The events of a chain, which has to be whole."""
+        rows = self.db.execute(
+            "SELECT bytes, hash, position FROM events e JOIN actors a ON a.id = e.actor"
+            " WHERE a.name = ? ORDER BY position",
+            (name,),
+        ).fetchall()
+        assert first_break([row[:2] for row in rows]) is None, f"the chain of {name} is broken"
+        assert [row[2] for row in rows] == list(range(len(rows)))
+        return [decode(row[0]) for row in rows]
+
+    def told(self, name: str) -> list[tuple[str, Any]]:
+        """(type, payload) of what was said of an actor or supervisor, not by it."""
+        return [(event.type, event.payload) for event in self.chain(name) if event.turn == 0]
+
+    def query(self, sql: str) -> list[Any]:
+        return list(self.db.execute(sql).fetchall())
+
+    def to_clients(self) -> dict[str, Any]:
+        return {item.client: item.value for item in self.out if isinstance(item, ToClient)}

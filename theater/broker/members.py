@@ -1,0 +1,124 @@
+"""Let actors and supervisors come and go: read from the log what `register` decides with."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import replace
+
+from theater.broker import recovery, register
+from theater.broker.actors import ROOT, Actor, Chain
+from theater.broker.boxes import Boxes
+from theater.broker.burial import bury_unseen
+from theater.broker.log import Log, StoredActor
+from theater.broker.mailbox import WINDOW
+from theater.broker.register import SUPERVISOR, Order, name_of, role_of
+from theater.broker.turns import Turns
+
+
+class Members:
+    """`commit` writes what has been decided so far, so that the log can be read."""
+
+    def __init__(self, turns: Turns, log: Log, boxes: Boxes, commit: Callable[[], None]) -> None:
+        self._turns = turns
+        self._log = log
+        self._boxes = boxes
+        self._commit = commit
+
+    # Start-up
+
+    def register(self, orders: list[Order], now_s: float) -> None:
+        """All that root wants, at once; what the log knows beside them is gone."""
+        turns, log = self._turns, self._log
+        stored = {each.name: each for each in log.actors()}
+        turns.next_actor = max((each.id for each in stored.values()), default=0) + 1
+        wanted = {name_of(order): order for order in orders}
+        if ROOT not in wanted:
+            flags = stored[ROOT].facts.get("flags") if ROOT in stored else None
+            wanted = {ROOT: {"name": ROOT, "kind": SUPERVISOR, "flags": flags}, **wanted}
+        for each in list(stored.values()):
+            order = wanted.get(each.name)
+            if not each.removed and (order is None or role_of(order) != each.role):
+                reason = "no longer in the manifest" if order is None else "its address is reused"
+                stored[each.name] = self._remove_stored(each, reason, now_s)
+        for name, order in wanted.items():
+            register.enter(turns, order, stored.get(name))
+        for actor in turns.actors.values():
+            recovery.load_window(actor, log.mailbox_after(actor.id, 0, WINDOW))
+        self._recall(None)
+        asks = {(row[0], row[1]): row[2] for row in log.open_asks()}
+        states = {each.id: each.state for each in stored.values()}
+        recovery.interrupt_open_turns(turns, log.open_turns(), asks, states, now_s)
+        self._bury_unseen(now_s)
+        used = {each.name: each.last_incarnation for each in stored.values()}
+        turns.tell_root("registered", dict.fromkeys(turns.actors, 0) | used)
+
+    def _remove_stored(self, gone: StoredActor, reason: str, now_s: float) -> StoredActor:
+        chain = Chain(
+            gone.id,
+            gone.name,
+            head=gone.head,
+            length=gone.length,
+            incarnation=gone.last_incarnation,
+        )
+        waiting = map(recovery.message_from, self._log.waiting_after(gone.id, 0))
+        begun = None
+        for _, turn, message, deliveries in self._log.waiting_turns(gone.id):
+            if message is not None:
+                begun = (turn, message, deliveries)
+        register.remove(self._turns, chain, reason, waiting, gone.state, begun, now_s)
+        return replace(gone, removed=True, head=chain.head, length=chain.length)
+
+    def _bury_unseen(self, now_s: float) -> None:
+        """Black boxes that are here before any worker is: their system was killed."""
+        for actor in self._turns.actors.values():
+            data = self._boxes.read(actor)
+            if data:
+                bury_unseen(self._turns, actor, data, now_s)
+        self._boxes.all_done()
+
+    # While the system runs
+
+    def adopt(self, order: Order) -> None:
+        """Let one in, or give one that is there other settings."""
+        name = name_of(order)
+        chain = self._turns.chain(name)
+        if chain is not None:
+            register.change(self._turns, chain, order)
+            return
+        if name in self._turns.batch.moved:
+            self._commit()
+        before = self._log.actor(name)
+        chain = register.enter(self._turns, order, before)
+        if before is not None and isinstance(chain, Actor):
+            recovery.load_window(chain, self._log.mailbox_after(chain.id, 0, WINDOW))
+            self._recall(chain.id)
+
+    def _recall(self, id: int | None) -> None:
+        """Who has sent to an actor (None: to each), and which inputs have killed before."""
+        for actor, sender in self._log.senders(id):
+            if actor in self._turns.by_id:
+                self._turns.by_id[actor].senders.add(sender)
+        recovery.count_deliveries(self._turns, self._log.waiting_turns(id))
+
+    def remove(self, name: str, reason: str, now_s: float) -> None:
+        """Let one go for good; it has no live incarnation."""
+        turns = self._turns
+        chain = turns.chain(name)
+        assert chain is not None, f"there is no {name} that could be removed"
+        if name in turns.batch.moved:
+            self._commit()
+        if not isinstance(chain, Actor):
+            register.remove(turns, chain, reason)
+            return
+        mailbox = chain.mailbox
+        if mailbox.messages > len(mailbox.window):
+            self._commit()  # before the decision: it is one, and commits as one
+        older = list(mailbox.window)
+        newer = map(recovery.message_from, self._log.waiting_after(chain.id, mailbox.last_loaded))
+        begun = None
+        if older and older[0].deliveries:
+            begun = (chain.next_turn, older[0].id, older[0].deliveries)
+        register.remove(
+            turns, chain, reason, itertools.chain(older, newer), chain.state, begun, now_s
+        )
