@@ -8,7 +8,7 @@ PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check
 DEMO := examples/market
 
 .DELETE_ON_ERROR:
-.PHONY: demo examples test check format clean
+.PHONY: demo examples test soak check format clean
 
 demo: examples
 	@cat $(DEMO)/try-next.txt
@@ -18,6 +18,11 @@ examples: .venv/.installed-demo $(DEMO)/clerk.wasm
 
 test: .venv/.installed-dev
 	@$(PY) -m pytest -n 2 $(PYTEST)
+
+# Random kills for MINUTES; SEED repeats the trouble of another time.
+MINUTES ?= 5
+soak: .venv/.installed-dev
+	@$(PY) -m tests.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 check: .venv/.installed-dev
 	@$(PY) -m ruff format --check .

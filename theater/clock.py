@@ -22,10 +22,12 @@ class SteadyClock:
     def woke(self, before_s: float, timeout_s: float, raw_s: float) -> float:
         """A wait begun at raw time `before_s` for at most `timeout_s` ended at `raw_s`.
 
-        Returns how much of it was a pause; 0.0 most of the time.
+        If there was a pause, nothing of the wait counts: nobody can tell when in it the pause
+        began, and whatever was to be over by its end has as much time left as before it.
+        Returns how long the pause was; 0.0 most of the time.
         """
         paused_s = raw_s - before_s - timeout_s
         if paused_s < GRACE_S:
             return 0.0
-        self._offset_s += paused_s
+        self._offset_s += raw_s - before_s
         return paused_s

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from enum import Enum, StrEnum
 from typing import Any
 
 MIB = 1024 * 1024
@@ -106,6 +106,7 @@ class ActorSpec:
     mailbox: MailboxBounds = MailboxBounds()
     request_timeout_s: float = 5.0  # of the requests this actor makes
     where: str = ""  # the TOML path that said so, for error messages: "child[0]"
+    component_sha256: str = ""  # hex; known once the component has been compiled
 
     def handler(self, type: str) -> Handler | None:
         return next((handler for handler in self.handlers if handler.type == type), None)
@@ -165,6 +166,34 @@ def _moved(spec: ChildSpec, old: str, new: str, args: tuple[str, ...]) -> ChildS
     children = tuple(_moved(child, old, new, args) for child in spec.children)
     template = spec.template and _moved(spec.template, old, new, args)
     return replace(spec, path=path, children=children, template=template)
+
+
+def plain(value: Any) -> Any:
+    """A value of a specification as data for msgpack or JSON, written as in a manifest."""
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Shutdown):
+        return value.timeout_s if value.kind is ShutdownKind.TIMEOUT else value.kind.value
+    if isinstance(value, bytes):
+        short = len(value) <= 1000
+        return value.decode(errors="backslashreplace") if short else f"{len(value)} bytes"
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
+    return value
+
+
+def compiled(spec: ChildSpec, sha256: Mapping[str, str]) -> ChildSpec:
+    """The same tree with the hash of every actor's component; `sha256` is by file."""
+    if isinstance(spec, ActorSpec):
+        return replace(spec, component_sha256=sha256[spec.component])
+    children = tuple(compiled(child, sha256) for child in spec.children)
+    return replace(
+        spec, children=children, template=spec.template and compiled(spec.template, sha256)
+    )
 
 
 @dataclass(frozen=True, slots=True)

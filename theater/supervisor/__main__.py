@@ -13,6 +13,7 @@ from theater.supervisor.datadir import open_data, open_runtime, remove_runtime, 
 from theater.supervisor.leash import Leash
 from theater.supervisor.prepare import open_artifacts, prepare_system
 from theater.supervisor.root import Root
+from theater.supervisor.stock import Stock
 
 
 class Interrupted(Exception):
@@ -38,12 +39,16 @@ def main() -> int:
         linux.set_name("theater-root")
         linux.raise_descriptor_limit()
         prepared = prepare_system(manifest, on_progress)
-        artifacts = open_artifacts(prepared, on_progress)
+        for warning in prepared.warnings:
+            leash.tell("warning", {"text": f"{manifest}: warning: {warning}"})
+        stock = Stock()
+        stock.take_all(prepared, open_artifacts(prepared, on_progress))
+        system = prepared.compiled()
         data, lock = open_data(data_directory)
         runtime = runtime_of(data.directory)
         open_runtime(runtime)
         try:
-            ended = Root(prepared, artifacts, data, runtime, lock, leash).run()
+            ended = Root(system, manifest, stock, data, runtime, lock, leash).run()
         finally:
             remove_runtime(runtime)
         if ended.failed:  # nobody may hold the leash: say it where the system's own troubles are

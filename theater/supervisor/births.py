@@ -6,22 +6,42 @@ from collections.abc import Mapping
 from typing import Any
 
 from theater.engine import SETTINGS
-from theater.spec import ActorSpec, SystemSpec
+from theater.spec import ActorSpec, SupervisorSpec, SystemSpec, plain
 
 CALLBACKS = "theater:simple/message-server-client"
 MAX_EVENTS = 1000  # of a chain shown to its actor, unless the handler's settings say otherwise
 
 
-def registration(
-    actor: ActorSpec, component_sha256: str, exports: Mapping[str, Any]
-) -> dict[str, Any]:
+def name_in_log(path: str) -> str:
+    """What the chain of the actor or supervisor at `path` is called; addresses begin otherwise."""
+    return path or "/"
+
+
+def supervisor_registration(supervisor: SupervisorSpec) -> dict[str, Any]:
+    """A supervisor has a chain: of what it decides."""
+    flags = {
+        "strategy": supervisor.strategy,
+        "intensity": supervisor.intensity,
+        "period_s": supervisor.period_s,
+        "auto_shutdown": supervisor.auto_shutdown,
+        "backoff": supervisor.backoff,
+    }
+    return {
+        "name": name_in_log(supervisor.path),
+        "kind": "supervisor",
+        "flags": {key: plain(value) for key, value in flags.items()},
+    }
+
+
+def registration(actor: ActorSpec, exports: Mapping[str, Any]) -> dict[str, Any]:
     """What the broker has to know of an actor; read by `broker/register.py`."""
     messages = actor.handler("message-server")
     runtime = actor.handler("runtime")
     callbacks = exports.get(CALLBACKS, {}).get("functions", {})
     return {
         "name": actor.path,
-        "component": component_sha256,
+        "kind": "actor",
+        "component": actor.component_sha256,
         "engine": dict(SETTINGS),
         "grants": {handler.type: handler.settings for handler in actor.handlers},
         "initial_state": actor.initial_state,
@@ -41,14 +61,11 @@ def registration(
     }
 
 
-def order(
-    actor: ActorSpec, system: SystemSpec, incarnation: int, secret: bytes, endpoint: str
-) -> dict[str, Any]:
-    """What a worker has to know; read by `worker/order.py`."""
+def order(actor: ActorSpec, system: SystemSpec, incarnation: int, endpoint: str) -> dict[str, Any]:
+    """What a worker has to know, but for its secret; read by `worker/order.py`."""
     return {
         "actor": actor.path,
         "incarnation": incarnation,
-        "secret": secret,
         "endpoint": endpoint,
         "memory_bytes": actor.limits.memory_bytes,
         "fuel": actor.limits.fuel,

@@ -11,6 +11,7 @@ from theater import addresses
 from theater.spec import ActorSpec, AutoShutdown, Restart, SupervisorSpec, instance
 from theater.supervisor.orders import (
     AddChild,
+    AddChildren,
     Call,
     Decision,
     DeleteChild,
@@ -22,7 +23,7 @@ from theater.supervisor.orders import (
     StopChild,
 )
 from theater.supervisor.stopper import Stopper
-from theater.supervisor.tree import Book, Child, Node, Purpose, Task, build
+from theater.supervisor.tree import Batch, Book, Child, Node, Purpose, Task, build
 
 CALLS_MAX = 1000  # waiting at one supervisor; the next one is answered "busy"
 
@@ -58,6 +59,17 @@ def put(machine: Stopper, call: Call) -> None:
         machine.agenda.append(node)
 
 
+def put_all(machine: Stopper, call: AddChildren) -> None:
+    """One after the other: a fragment's children may need each other."""
+    if len(call.specs) == 1:
+        put(machine, AddChild(call.parent, call.specs[0], call.call))
+        return
+    batch = Batch(call.call, open=1, done="running")  # open until all calls are made
+    for spec in call.specs:
+        put(machine, AddChild(call.parent, spec, machine.own_call(batch, spec.path)))
+    machine.made(batch)
+
+
 def _addressee(machine: Stopper, call: Call) -> Node | None:
     """The supervisor that has to do it; None: it has been answered."""
     children = machine.state.children
@@ -71,6 +83,9 @@ def _addressee(machine: Stopper, call: Call) -> Node | None:
         return owner.inner
     child = children.get(call.path)
     if child is None:
+        above = children.get(addresses.parent(call.path))
+        if above is not None and above.inner is not None and above.inner.calls:
+            return above.inner  # one of the calls that wait there may be about to add it
         machine.reply(call.call, False, f"there is no {call.path!r}", "not_found")
         return None
     if child.parent is None:
@@ -122,6 +137,8 @@ def _serve_existing(machine: Stopper, node: Node, child: Child, call: Existing) 
                 node.task = Task(Purpose.CALL, start=[child], call=call.call)
         case RestartChild():
             _operator(machine, call.path, "restart")
+            if child.book is Book.RESTARTING:
+                _leave_group(machine, node, child)
             stop = [child] if child.book is not Book.NONE else []
             node.task = Task(Purpose.CALL, stop, [child], leave=Phase.RESTARTING, call=call.call)
         case DeleteChild():
@@ -135,7 +152,7 @@ def _serve_existing(machine: Stopper, node: Node, child: Child, call: Existing) 
                 machine.reply(call.call, False, text, "restarting")
             else:
                 _operator(machine, call.path, "delete")
-                machine.forget(child, "no-actor: it was deleted")
+                machine.forget(child, "it was deleted")
                 machine.reply(call.call, True, "deleted")
         case _:
             assert_never(call)
@@ -150,15 +167,21 @@ def _stop(machine: Stopper, node: Node, child: Child, call: StopChild) -> None:
     elif child.book is Book.RESTARTING:
         _operator(machine, call.path, "stop")
         machine.stopped(child, Phase.STOPPED)
-        for sibling in node.children.values():
-            # The group that was to be started with it: nobody is going to do that now.
-            if sibling.book is Book.NONE:
-                machine.settle(sibling, Phase.STOPPED)
+        _leave_group(machine, node, child)
         machine.reply(call.call, True, "stopped, its restart was pending")
     else:
         _operator(machine, call.path, "stop")
         _wait(child, call)
         node.task = Task(Purpose.CALL, stop=[child])
+
+
+def _leave_group(machine: Stopper, node: Node, child: Child) -> None:
+    """It was to be restarted with others of its group: nobody is going to start those now."""
+    siblings = [sibling for sibling in node.children.values() if sibling is not child]
+    if not any(sibling.book is Book.RESTARTING for sibling in siblings):
+        for sibling in siblings:
+            if sibling.book is Book.NONE:
+                machine.settle(sibling, Phase.STOPPED)
 
 
 def _add(machine: Stopper, node: Node, call: AddChild) -> None:
@@ -181,8 +204,8 @@ def _add(machine: Stopper, node: Node, call: AddChild) -> None:
     else:
         _operator(machine, path, "add")
         before = machine.state.children.get(path)
-        if before is not None:
-            before.hidden = True  # temporary and ended; this one is shown in its place
+        if before is not None:  # temporary and ended, and shown only
+            machine.forget(before, "another one has been added in its place")
         child = _newborn(machine, node, call.spec)
         node.task = Task(Purpose.CALL, start=[child], call=call.call)
 
@@ -196,7 +219,9 @@ def _start_instance(machine: Stopper, node: Node, call: StartInstance) -> None:
         machine.reply(call.call, False, too_long)
         return
     _operator(machine, node.spec.path, "start-instance", number=number)
-    child = _instance(machine, node, number, call.args)
+    node.number = number
+    child = _newborn(machine, node, instance(node.spec.template, number, call.args))
+    child.args = call.args
     text = f"{child.path} is running"
     node.task = Task(Purpose.CALL, start=[child], call=call.call, done=text)
 
@@ -216,11 +241,14 @@ def _scale(machine: Stopper, node: Node, call: Scale) -> None:
         return
     _operator(machine, node.spec.path, "scale", instances=call.count, before=len(have))
     start: list[Child] = []
-    number = 1
+    listed = {child.path: child for child in node.initial}
+    number = 0
     while len(have) + len(start) < call.count:
-        if instance(template, number).path not in node.children:
-            start.append(_instance(machine, node, number, ()))
         number += 1
+        spec = instance(template, number)
+        if spec.path not in node.children:
+            start.append(_newborn(machine, node, spec, listed.get(spec.path)))
+    node.number = max(_last_number(machine, node), number)
     node.task = Task(
         Purpose.CALL,
         stop=have[call.count :],  # the last is stopped first
@@ -231,24 +259,15 @@ def _scale(machine: Stopper, node: Node, call: Scale) -> None:
     )
 
 
-def _instance(machine: Stopper, node: Node, number: int, args: tuple[str, ...]) -> Child:
-    assert node.spec.template is not None
-    node.number = max(node.number, number)
-    spec = instance(node.spec.template, number, args)
-    before = next((child for child in node.initial if child.path == spec.path), None)
-    if before is not None and not args:  # an instance of the manifest, which comes back
-        before.hidden = False
-        before.spec = spec
-        machine.enlist(before)
-        return before
-    child = _newborn(machine, node, spec)
-    child.args = args
-    return child
-
-
-def _newborn(machine: Stopper, node: Node, spec: ActorSpec | SupervisorSpec) -> Child:
-    child = build(spec, node)
-    child.dynamic = child.new = True
+def _newborn(
+    machine: Stopper, node: Node, spec: ActorSpec | SupervisorSpec, listed: Child | None = None
+) -> Child:
+    """A child to be started, at the end of the order; `listed`: the manifest has it, and it is
+    to come back."""
+    child = listed or build(spec, node)
+    child.spec = spec
+    child.dynamic, child.hidden, child.new = listed is None, False, True
+    node.children[child.path] = child
     machine.enlist(child)
     return child
 
@@ -259,7 +278,9 @@ def _last_number(machine: Stopper, node: Node) -> int:
     if node.number == 0:
         prefix = f"{node.spec.template.path}-"
         paths = (*machine.state.incarnations, *node.children)
-        numbers = (path.removeprefix(prefix) for path in paths if path.startswith(prefix))
+        below = (path.removeprefix(prefix) for path in paths if path.startswith(prefix))
+        # Of an instance that is a supervisor, only what is under it may be known.
+        numbers = (text.partition("/")[0] for text in below)
         node.number = max((int(text) for text in numbers if text.isdecimal()), default=0)
     return node.number
 

@@ -1,8 +1,21 @@
 """Root's control socket: one JSON object a line in, one a line out.
 
-Requests: {"op": "ps"}, {"op": "stop" | "start" | "restart", "actor": path}, {"op": "down"},
-{"op": "kill"}. Replies: {"ok": true, ...} or {"ok": false, "error": text}. `down` and `kill` are
-answered when everything has ended, by the end of the connection.
+| op                                | with                                                  |
+|-----------------------------------|-------------------------------------------------------|
+| ps, tree                          |                                                       |
+| children                          | supervisor: path ("" is the root)                     |
+| spec                              | actor: path of an actor or a supervisor               |
+| stop, start, delete               | actor; strict: OTP's answer for an ended temporary one |
+| restart                           | actor                                                 |
+| scale                             | pool, instances                                       |
+| start_instance                    | pool, args: list of strings                           |
+| add                               | supervisor, file: absolute path of a fragment         |
+| reload                            | file (else the manifest), prune, dry_run              |
+| down, kill                        |                                                       |
+
+Replies: {"ok": true, "text": ..., ...} or {"ok": false, "error": text, "code": word}; what the
+policy answers has `code` in either case (see `orders.Reply`). `down` and `kill` are answered at
+once; everything has ended when the connection ends.
 """
 
 from __future__ import annotations
@@ -15,30 +28,37 @@ import struct
 from dataclasses import dataclass, field
 from typing import Any
 
+from theater.supervisor.waiter import Waiter
+
 LINE_MAX = 1 << 20
+UNREAD_MAX = 64 << 20  # bytes of answers that a client leaves unread
 _CREDENTIALS = struct.Struct("3i")
 
 
 @dataclass(slots=True, eq=False)
 class Connection:
     socket: socket.socket
-    buffer: bytearray = field(default_factory=bytearray)
+    waiter: Waiter
+    _in: bytearray = field(default_factory=bytearray)
+    _out: bytearray = field(default_factory=bytearray)
 
     def read(self) -> list[dict[str, Any]] | None:
         """The requests that have arrived; None: the client is gone or talks nonsense."""
+        if self._out:
+            self._flush()
         try:
             data = self.socket.recv(1 << 16)
         except BlockingIOError:
             return []
         except OSError:
             return None
-        if not data or len(self.buffer) > LINE_MAX:
+        if not data or len(self._in) > LINE_MAX:
             return None
-        self.buffer += data
+        self._in += data
         requests = []
-        while (end := self.buffer.find(b"\n")) >= 0:
-            line = bytes(self.buffer[:end])
-            del self.buffer[: end + 1]
+        while (end := self._in.find(b"\n")) >= 0:
+            line = bytes(self._in[:end])
+            del self._in[: end + 1]
             try:
                 request = json.loads(line)
             except (ValueError, RecursionError):
@@ -49,10 +69,25 @@ class Connection:
         return requests
 
     def reply(self, answer: dict[str, Any]) -> None:
-        with contextlib.suppress(OSError):
-            self.socket.settimeout(1.0)  # a client that does not read is not waited for
-            self.socket.sendall(json.dumps(answer).encode() + b"\n")
-            self.socket.setblocking(False)
+        """What the client does not take at once waits for it, and root does not."""
+        self._out += json.dumps(answer).encode() + b"\n"
+        self._flush()
+
+    def _flush(self) -> None:
+        try:
+            while self._out:
+                del self._out[: self.socket.send(self._out)]
+        except BlockingIOError:
+            if len(self._out) > UNREAD_MAX:
+                self._out.clear()  # it asks and never reads
+        except OSError:
+            self._out.clear()  # it is gone
+        self.waiter.wait_for_room(self.socket, bool(self._out))
+
+    def close(self) -> None:
+        self.waiter.unwatch(self.socket)
+        self.socket.close()
+        self._out.clear()
 
 
 def listen(path: str) -> socket.socket:
@@ -67,7 +102,7 @@ def listen(path: str) -> socket.socket:
     return listener
 
 
-def accept(listener: socket.socket, workers: set[int]) -> Connection | None:
+def accept(listener: socket.socket, workers: set[int], waiter: Waiter) -> Connection | None:
     """A new client; None if it is another user's process, or a worker."""
     try:
         client, _ = listener.accept()
@@ -79,4 +114,4 @@ def accept(listener: socket.socket, workers: set[int]) -> Connection | None:
         client.close()
         return None
     client.setblocking(False)
-    return Connection(client)
+    return Connection(client, waiter)

@@ -38,9 +38,9 @@ class Ledger:
         else:
             self.out.append(Reply(call, ok, text, code or ("ok" if ok else "failed")))
 
-    def answer(self, task: Task, ok: bool, text: str) -> None:
+    def answer(self, task: Task, ok: bool, text: str, code: str = "") -> None:
         call, task.call = task.call, None
-        self.reply(call, ok, text)
+        self.reply(call, ok, text, code)
 
     def own_call(self, batch: Batch, path: str) -> int:
         """A number for a call about `path` that belongs to a batch."""
@@ -55,9 +55,15 @@ class Ledger:
         if not ok:
             batch.failures.append(f"{path}: {text}")
         if batch.open == 0:
-            self.close_batch(batch)
+            self._close(batch)
 
-    def close_batch(self, batch: Batch) -> None:
+    def made(self, batch: Batch) -> None:
+        """All calls of a batch that was opened with `open=1` have been made."""
+        batch.open -= 1
+        if batch.open == 0:
+            self._close(batch)
+
+    def _close(self, batch: Batch) -> None:
         if batch.failures:
             self.reply(batch.call, False, "; ".join(batch.failures))
         else:
@@ -88,6 +94,7 @@ class Ledger:
         """It can be found by its path from now on, with all under it."""
         for each in (child, *below(child)):
             self.state.children[each.path] = each
+            each.reason = ""
             if each.inner is None:
                 each.incarnation = self.state.incarnations.get(each.path, 0)
 
@@ -99,6 +106,10 @@ class Ledger:
             if self.state.children.get(each.path) is each:
                 del self.state.children[each.path]
                 self.out.append(Removed(each.path, reason))
+                # If it comes back, it begins anew, and without what was added under it.
+                each.phase = Phase.STOPPED
+                if each.inner:
+                    each.inner.children.clear()
         if node.children.get(child.path) is child:
             del node.children[child.path]
         child.hidden = True

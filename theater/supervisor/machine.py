@@ -20,6 +20,7 @@ from theater.supervisor import calls, reload
 from theater.supervisor.orders import (
     Action,
     AddChild,
+    AddChildren,
     Decision,
     DeleteChild,
     Ended,
@@ -94,6 +95,8 @@ class Machine(Restarter):
                 calls.put(self, event)
             case AddChild() | StartInstance() | Scale():
                 calls.put(self, event)
+            case AddChildren():
+                calls.put_all(self, event)
             case Reload():
                 reload.reload(self, event)
             case Shutdown():
@@ -225,7 +228,7 @@ class Machine(Restarter):
         node.window.stamps.clear()
         for each in list(node.children.values()):
             if each.dynamic:  # OTP: a restarted supervisor begins with its initial list
-                self.forget(each, "no-actor: its supervisor has begun anew, without it")
+                self.forget(each, "its supervisor has begun anew, without it")
         node.children = {each.path: each for each in node.initial}
         for each in node.initial:
             each.book = Book.NONE
@@ -289,12 +292,16 @@ class Machine(Restarter):
                 expected=_obeyed(child, kind),
             )
             self.stopped(child, child.leave)
+            if not parent.ending:
+                self.forget_new(child)
         elif task and task.current is child:
             task.current = None
             if ignored:
                 self.decided(child.path, Decision.IGNORED, incarnation=child.incarnation)
+                child.new = False
                 self.stopped(child, Phase.STOPPED)
-                self.answer(task, True, "it has nothing to run")
+                if not task.at_once:  # a pool that is scaled goes on
+                    task.done = "it has nothing to run"
             else:
                 self.start_failed(parent, task, child)
         elif task and task.purpose is Purpose.END:
@@ -335,9 +342,9 @@ class Machine(Restarter):
             case Purpose.CALL:
                 self.settle(child, Phase.FAILED)
                 node.task = None
-                self.drop(child)
                 for each in (child, *task.start):
                     self.forget_new(each)
+                self.drop(child)
                 self.answer(task, False, f"failed to start: {child.reason}")
             case Purpose.END:
                 raise AssertionError("a supervisor that goes down starts nothing")

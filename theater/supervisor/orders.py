@@ -140,6 +140,15 @@ class AddChild:
 
 
 @dataclass(frozen=True, slots=True)
+class AddChildren:
+    """Several AddChild, one after the other; one answer for all of them."""
+
+    parent: str
+    specs: tuple[ChildSpec, ...]
+    call: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class StartInstance:
     """OTP's start_child for a pool: one more instance, under a number never used before."""
 
@@ -182,7 +191,19 @@ class Tick:
 
 
 Call = StopChild | StartChild | RestartChild | DeleteChild | AddChild | StartInstance | Scale
-Event = Start | Ready | Exited | Unspawnable | ForkLost | Call | Reload | Shutdown | KillAll | Tick
+Event = (
+    Start
+    | Ready
+    | Exited
+    | Unspawnable
+    | ForkLost
+    | Call
+    | AddChildren
+    | Reload
+    | Shutdown
+    | KillAll
+    | Tick
+)
 
 
 # Actions -----------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from theater.supervisor.machine import Machine
 from theater.supervisor.orders import (
     Action,
     AddChild,
+    AddChildren,
     AskStop,
     Call,
     Decided,
@@ -47,6 +48,7 @@ __all__ = [
     "Action",
     "ActorRow",
     "AddChild",
+    "AddChildren",
     "AskStop",
     "Call",
     "Decided",

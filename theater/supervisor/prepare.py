@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from theater import manifest
 from theater.errors import ComponentError, ManifestError, Problem
 from theater.grants import check_grants
 from theater.manifest_warnings import warnings
-from theater.spec import ChildSpec, SupervisorSpec, SystemSpec
+from theater.spec import ChildSpec, SupervisorSpec, SystemSpec, compiled
 from theater.supervisor.cache import Artifact, open_verified, prepare
 
 Progress = Callable[[str], None]
@@ -24,6 +24,12 @@ class Prepared:
     artifacts: dict[str, Artifact]
     warnings: tuple[Problem, ...] = ()  # nothing that is in the way
 
+    def compiled(self) -> SystemSpec:
+        """The system, each actor with the hash of its component."""
+        root = compiled(self.spec.root, _hashes(self.artifacts))
+        assert isinstance(root, SupervisorSpec)
+        return replace(self.spec, root=root)
+
 
 @dataclass(frozen=True, slots=True)
 class PreparedFragment:
@@ -32,6 +38,15 @@ class PreparedFragment:
     spec: SystemSpec
     children: tuple[ChildSpec, ...]
     artifacts: dict[str, Artifact]
+
+    def compiled(self) -> tuple[ChildSpec, ...]:
+        """The children, each actor with the hash of its component."""
+        hashes = _hashes(self.artifacts)
+        return tuple(compiled(child, hashes) for child in self.children)
+
+
+def _hashes(artifacts: dict[str, Artifact]) -> dict[str, str]:
+    return {file: artifact.component_sha256 for file, artifact in artifacts.items()}
 
 
 def prepare_system(file: str | os.PathLike[str], on_progress: Progress) -> Prepared:

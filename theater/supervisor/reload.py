@@ -8,19 +8,10 @@ Beyond OTP: added children are started, and with `prune` the missing ones are st
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
-from enum import Enum
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-from theater.spec import (
-    ActorSpec,
-    ChildSpec,
-    Restart,
-    Shutdown,
-    ShutdownKind,
-    SupervisorSpec,
-    instance,
-)
+from theater.spec import ActorSpec, ChildSpec, Restart, SupervisorSpec, instance, plain
 from theater.supervisor.orders import Decision, DeleteChild, Reload, StartChild, StopChild
 from theater.supervisor.stopper import Stopper
 from theater.supervisor.tree import Batch, Book, Child, Node, State, build
@@ -100,26 +91,11 @@ def _fields(old: ChildSpec, new: ChildSpec) -> dict[str, tuple[Any, Any]]:
         before, after = getattr(old, each.name), getattr(new, each.name)
         if before != after:
             found[each.name] = (before, after)
-    templates = getattr(old, "template", None), getattr(new, "template", None)
-    if templates[0] and templates[1]:
-        for name, values in _fields(*templates).items():
+    before, after = getattr(old, "template", None), getattr(new, "template", None)
+    if before is not None and after is not None:
+        for name, values in _fields(before, after).items():
             found[f"template.{name}"] = values
     return found
-
-
-def shown(value: Any) -> Any:
-    """A value of a specification as plain data, as one would write it in a manifest."""
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, Shutdown):
-        return value.timeout_s if value.kind is ShutdownKind.TIMEOUT else value.kind.value
-    if isinstance(value, bytes):
-        return f"{len(value)} bytes"
-    if isinstance(value, list | tuple):
-        return [shown(item) for item in value]
-    if is_dataclass(value) and not isinstance(value, type):
-        return {key: shown(item) for key, item in asdict(value).items()}
-    return value
 
 
 def _present(node: Node) -> dict[str, Child]:
@@ -148,15 +124,13 @@ def reload(machine: Stopper, event: Reload) -> None:
     else:
         batch = Batch(event.call, open=1, done="reloaded")  # open until all calls are made
         _apply(machine, root, event.spec, event.prune, batch)
-        batch.open -= 1
-        if batch.open == 0:
-            machine.close_batch(batch)
+        machine.made(batch)
 
 
 def _apply(machine: Stopper, child: Child, spec: ChildSpec, prune: bool, batch: Batch) -> None:
     changed = _fields(child.spec, spec)
     if changed:
-        facts = {name: [shown(old), shown(new)] for name, (old, new) in changed.items()}
+        facts = {name: [plain(old), plain(new)] for name, (old, new) in changed.items()}
         machine.decided(child.path, Decision.RELOADED, changed=facts)
     child.spec = spec
     node = child.inner
@@ -217,7 +191,7 @@ def _update_instances(node: Node) -> None:
 
 def _prune(machine: Stopper, node: Node, child: Child, running: bool, batch: Batch) -> None:
     if not child.alive and (child.ended or not running):
-        machine.forget(child, "no-actor: it is no longer in the manifest")
+        machine.forget(child, "it is no longer in the manifest")
     elif not running:
         batch.failures.append(f"{child.path}: its supervisor is stopping")
     else:

@@ -39,6 +39,11 @@ def start_zygote(internal_log: int) -> Helper:
     return _start("zygote", socket.SOCK_SEQPACKET, module, internal_log, [], [WORKER_MODULE])
 
 
+def start_preparer(internal_log: int) -> Helper:
+    module = "theater.supervisor.preparer"
+    return _start("preparer", socket.SOCK_STREAM, module, internal_log, [], [])
+
+
 def _start(
     name: str,
     kind: socket.SocketKind,

@@ -44,7 +44,7 @@ class Stopper(Ledger):
     def refuse_all(self, node: Node) -> None:
         """The supervisor goes down: nothing that waits will be done."""
         if node.task:
-            self.answer(node.task, False, "its supervisor is stopping")
+            self.answer(node.task, False, "its supervisor is stopping", "noproc")
             for child in node.task.start:
                 self.forget_new(child)
         for item in node.inbox:
@@ -58,7 +58,7 @@ class Stopper(Ledger):
                 | StartInstance
                 | Scale,
             ):
-                self.reply(item.call, False, "its supervisor is stopping")
+                self.reply(item.call, False, "its supervisor is stopping", "noproc")
         node.inbox.clear()
         node.calls = 0
 
@@ -123,7 +123,7 @@ class Stopper(Ledger):
         again = task is not None and task.purpose is Purpose.CALL and child in task.start
         if node.pool:
             if not again:
-                self.forget(child, "no-actor: it has ended, and its pool has forgotten it")
+                self.forget(child, "it has ended, and its pool has forgotten it")
         elif child.spec.restart is Restart.TEMPORARY:
             node.children.pop(child.path, None)
             if again:
@@ -131,12 +131,12 @@ class Stopper(Ledger):
                 return
             child.ended = True
             if child.dynamic:
-                self.forget(child, "no-actor: it was temporary and has ended")
+                self.forget(child, "it was temporary and has ended")
 
     def forget_new(self, child: Child) -> None:
         """OTP discards the specification of a child that start_child could not start."""
         if child.new:
-            self.forget(child, "no-actor: it could not be started")
+            self.forget(child, "it could not be started")
 
     def overdue(self, child: Child) -> None:
         """It was not ready, or not gone, in the time it had."""

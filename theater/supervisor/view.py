@@ -5,9 +5,10 @@ Only reads the state.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from theater.spec import ActorSpec, ChildSpec, SupervisorSpec
+from theater.spec import ActorSpec, ChildSpec
 from theater.supervisor.orders import Phase
 from theater.supervisor.tree import Book, Child, State, below
 
@@ -64,48 +65,58 @@ class Count:
     workers: int
 
 
+def tree_rows(state: State, now_s: float) -> Iterator[ActorRow | SupervisorRow]:
+    """Everything, the root first, each supervisor before what is under it, in start order."""
+    for child in (state.root, *below(state.root)):
+        yield _actor_row(child) if child.inner is None else _supervisor_row(child, now_s)
+
+
 def rows(state: State) -> list[ActorRow]:
     """Every actor, in the order of the tree."""
-    return [
-        ActorRow(
-            path=child.path,
-            phase=child.phase,
-            incarnation=child.incarnation,
-            restarts=child.restarts,
-            restart_type=child.spec.restart.value,
-            supervisor=child.parent.spec.path,
-            reason=child.reason,
-            since_s=child.since_s,
-            retry_s=_retry_s(child),
-            significant=child.spec.significant,
-        )
-        for child in below(state.root)
-        if child.parent is not None and child.inner is None
-    ]
+    return [_actor_row(child) for child in below(state.root) if child.inner is None]
 
 
 def supervisor_rows(state: State, now_s: float) -> list[SupervisorRow]:
     """Every supervisor, the root first, in the order of the tree."""
-    return [
-        SupervisorRow(
-            path=child.path,
-            phase=child.phase,
-            strategy=child.inner.spec.strategy.value,
-            restarts=child.restarts,
-            restart_type=child.spec.restart.value,
-            supervisor=child.parent.spec.path if child.parent else None,
-            reason=child.reason,
-            since_s=child.since_s,
-            retry_s=_retry_s(child),
-            significant=child.spec.significant,
-            auto_shutdown=child.inner.spec.auto_shutdown.value,
-            intensity=child.inner.window.intensity,
-            period_s=child.inner.window.period_s,
-            left=child.inner.window.left(now_s),
-        )
-        for child in (state.root, *below(state.root))
-        if child.inner is not None
-    ]
+    found = tree_rows(state, now_s)
+    return [row for row in found if isinstance(row, SupervisorRow)]
+
+
+def _actor_row(child: Child) -> ActorRow:
+    assert child.parent is not None
+    return ActorRow(
+        path=child.path,
+        phase=child.phase,
+        incarnation=child.incarnation,
+        restarts=child.restarts,
+        restart_type=child.spec.restart.value,
+        supervisor=child.parent.spec.path,
+        reason=child.reason,
+        since_s=child.since_s,
+        retry_s=_retry_s(child),
+        significant=child.spec.significant,
+    )
+
+
+def _supervisor_row(child: Child, now_s: float) -> SupervisorRow:
+    node = child.inner
+    assert node is not None
+    return SupervisorRow(
+        path=child.path,
+        phase=child.phase,
+        strategy=node.spec.strategy.value,
+        restarts=child.restarts,
+        restart_type=child.spec.restart.value,
+        supervisor=child.parent.spec.path if child.parent else None,
+        reason=child.reason,
+        since_s=child.since_s,
+        retry_s=_retry_s(child),
+        significant=child.spec.significant,
+        auto_shutdown=node.spec.auto_shutdown.value,
+        intensity=node.window.intensity,
+        period_s=node.window.period_s,
+        left=node.window.left(now_s),
+    )
 
 
 def _retry_s(child: Child) -> float | None:
@@ -158,7 +169,7 @@ def actor_spec(state: State, path: str) -> ActorSpec:
     return spec
 
 
-def supervisors(state: State) -> list[SupervisorSpec]:
-    """The specification of every supervisor, the root first."""
-    found = (child.spec for child in (state.root, *below(state.root)))
-    return [spec for spec in found if isinstance(spec, SupervisorSpec)]
+def specs(state: State) -> Iterator[tuple[str, ChildSpec]]:
+    """The path and specification of everything, the root first."""
+    for child in (state.root, *below(state.root)):
+        yield child.path, child.spec

@@ -1,0 +1,279 @@
+"""A system under random trouble: signals, operators, helpers that die, root that dies.
+
+In rounds: some trouble, then rest, then what must hold at rest is looked at. At the end nothing
+may be left: no process, no socket, no descriptor, no file of a run. Real time decides how the
+processes interleave, so a seed gives the same trouble, not the same run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tests.real.conftest import actor, assert_chains_whole, eventually, gone, processes
+from theater.client import System
+from theater.errors import NotDelivered, NotRunning, Refused, TheaterError
+from theater.supervisor.datadir import runtime_of
+
+SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV, signal.SIGBUS)
+# Nobody gives up here: what is looked for is what gets lost or left behind.
+NEVER = "intensity = 100000, period = 1"
+
+
+class Soak:
+    def __init__(self, directory: Path, seed: int, say: Callable[[str], None]) -> None:
+        self._directory = directory
+        self._dice = random.Random(seed)
+        self._say = say
+        self._counts: Counter[str] = Counter()
+        self._pids: set[int] = set()  # every process of any of the runs
+        self._paused: set[int] = set()
+        self._root_descriptors: int | None = None
+        self._write(extra=0)
+        self._system = self._up()
+
+    def told(self) -> str:
+        return ", ".join(f"{count} {name}" for name, count in sorted(self._counts.items()))
+
+    def run(self, seconds: float) -> None:
+        until_s = time.monotonic() + seconds
+        last_word_s = time.monotonic()
+        try:
+            while time.monotonic() < until_s:
+                self.trouble(self._dice.randint(1, 12))
+                self.rest()
+                self._counts["rounds"] += 1
+                if time.monotonic() > last_word_s + 30:
+                    last_word_s = time.monotonic()
+                    self._say(f"soak: {self.told()}")
+        finally:
+            self.end()
+
+    # The system
+
+    def _write(self, extra: int) -> None:
+        """The manifest; `extra` actors more than at first, for a reload."""
+        group = "".join(_below(actor(name, "counter.wat")) for name in "abc")
+        chain = "".join(_below(actor(name, "counter.wat")) for name in "abc")
+        backoff = "backoff = { base = 0.01, max = 0.1, jitter = 0.5 }"
+        text = f"""
+name = "soak"
+durability = "process"
+supervisor = {{ {NEVER} }}
+{actor("solo", "counter.wat")}
+{actor("job", "counter.wat", extra='restart = "transient"' + chr(10))}
+[[child]]
+name = "group"
+supervisor = {{ strategy = "one_for_all", {NEVER} }}
+{group}
+[[child]]
+name = "chain"
+supervisor = {{ strategy = "rest_for_one", {NEVER}, {backoff} }}
+{chain}
+[[child]]
+name = "pool"
+supervisor = {{ strategy = "simple_one_for_one", instances = 2, {NEVER} }}
+{_below(actor("w", "counter.wat"))}
+{"".join(actor(f"extra-{n}", "counter.wat") for n in range(extra))}
+"""
+        (self._directory / "manifest.toml").write_text(text)
+        (self._directory / "more.toml").write_text(actor("more", "counter.wat"))
+
+    def _up(self) -> System:
+        system = System.start(self._directory / "manifest.toml")
+        self._pids |= processes(system)
+        return system
+
+    def _ask(self, operation: str, **facts: Any) -> None:
+        """An operator's call; it may be refused, it may not hang."""
+        with contextlib.suppress(Refused):
+            self._system._control.ask(operation, timeout_s=60.0, **facts)
+
+    # Trouble
+
+    def trouble(self, moves: int) -> None:
+        for _ in range(moves):
+            name, move = self._dice.choice(MOVES)
+            self._counts[name] += 1
+            # Whom it was meant for may have gone.
+            with contextlib.suppress(NotDelivered, psutil.Error, ProcessLookupError):
+                move(self)
+
+    def _rows(self) -> list[dict[str, Any]]:
+        rows = [row for row in self._system.ps() if row["pid"]]
+        self._pids |= {row["pid"] for row in rows}
+        return rows
+
+    def kill_one(self) -> None:
+        rows = self._rows()
+        if rows:
+            os.kill(self._dice.choice(rows)["pid"], self._dice.choice(SIGNALS))
+
+    def kill_many(self) -> None:
+        for row in self._rows():
+            if self._dice.random() < 0.6:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(row["pid"], signal.SIGKILL)
+
+    def pause_one(self) -> None:
+        rows = self._rows()
+        if rows:
+            pid = self._dice.choice(rows)["pid"]
+            os.kill(pid, signal.SIGSTOP)
+            self._paused.add(pid)
+
+    def kill_zygote(self) -> None:
+        # At most two a round: too many deaths in a row end the system, as they should.
+        if self._counts["zygote"] <= 2 * (self._counts["rounds"] + 1):
+            os.kill(self._system.info()["helpers"]["zygote"], signal.SIGKILL)
+
+    def pause_root(self) -> None:
+        root = self._system.info()["pid"]
+        os.kill(root, signal.SIGSTOP)
+        time.sleep(self._dice.random())  # the trouble itself, not a wait for something
+        os.kill(root, signal.SIGCONT)
+
+    def kill_root(self) -> None:
+        if self._counts["root"] > 1 + self._counts["rounds"] / 4:
+            return
+        self._resume()
+        self._pids |= processes(self._system)
+        os.kill(self._system.info()["pid"], signal.SIGKILL)
+        eventually(lambda: gone(self._pids), "everything to die with root")
+        self._system.close()
+        self._system = self._up()
+        self._root_descriptors = None
+
+    def send(self) -> None:
+        rows = self._rows()
+        if rows:
+            to = self._dice.choice(rows)["actor"]
+            self._system.send_many(to, [b"+"] * self._dice.randint(1, 50))
+
+    def poison(self) -> None:
+        """A stop while a worker works on something."""
+        self.send()
+        self.kill_one()
+
+    def operate(self) -> None:
+        nodes = [row["actor"] for row in self._system.ps()] + ["group", "chain", "pool"]
+        operation = self._dice.choice(["stop", "start", "restart", "restart"])
+        self._ask(operation, actor=self._dice.choice(nodes))
+
+    def scale(self) -> None:
+        self._ask("scale", pool="pool", instances=self._dice.randint(0, 5))
+
+    def instance(self) -> None:
+        self._ask("start_instance", pool="pool", args=["x"])
+
+    def add(self) -> None:
+        more = str(self._directory / "more.toml")
+        self._ask("add", supervisor=self._dice.choice(["", "group", "chain"]), file=more)
+
+    def delete(self) -> None:
+        path = self._dice.choice(["more", "group/more", "chain/more"])
+        self._ask("stop", actor=path)
+        self._ask("delete", actor=path)
+
+    def reload(self) -> None:
+        self._write(extra=self._dice.randint(0, 3))
+        self._ask("reload", prune=self._dice.random() < 0.7)
+
+    # Rest
+
+    def _resume(self) -> None:
+        for pid in self._paused:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+        self._paused.clear()
+
+    def rest(self) -> None:
+        """Everything that should run runs, and every message has been seen to."""
+        self._resume()
+        for path in ("group", "chain", "pool"):  # somebody may have stopped them
+            self._ask("start", actor=path)
+        for row in self._system.ps():
+            if row["status"] in ("stopped", "failed"):
+                self._ask("start", actor=row["actor"])
+        self._settled()
+        info = self._system.info()
+        pids = [row["pid"] for row in info["actors"] if row["pid"]]
+        assert len(pids) == len(set(pids))
+        self._pids |= processes(self._system)
+        expected = {*pids, *info["helpers"].values()}
+
+        def children() -> set[int]:
+            root = psutil.Process(info["pid"])
+            return {child.pid for child in root.children()}
+
+        eventually(lambda: children() <= expected, "strangers to be gone")
+        self._count_descriptors(info["pid"], len(pids))
+        log = self._system.log
+        counted = log.query(
+            "SELECT a.name, count(*) FROM messages m JOIN actors a ON a.id = m.to_actor"
+            " WHERE m.status = 'done' GROUP BY a.name"
+        )
+        for name, count in counted:
+            state = log.state(name)
+            assert int(state or b"0") == count, f"{name} took {count} messages, counted {state!r}"
+
+    def _settled(self) -> None:
+        def quiet() -> bool:
+            rows = self._system.ps()
+            busy = [r for r in rows if r["status"] not in ("running", "stopped", "failed")]
+            waiting = [r for r in rows if r["status"] == "running" and r["mailbox"]]
+            return not busy and not waiting
+
+        eventually(quiet, "everything to come to rest", timeout_s=60.0)
+
+    def _count_descriptors(self, root: int, workers: int) -> None:
+        """Root has one for each worker, and else as many as ever."""
+        count = psutil.Process(root).num_fds() - workers
+        if self._root_descriptors is None:
+            self._root_descriptors = count
+        # A reload or an addition brings components of its own.
+        assert count <= self._root_descriptors + 4, f"root has {count} descriptors beside workers'"
+
+    def end(self) -> None:
+        self._resume()
+        data = self._directory / ".theater"
+        with contextlib.suppress(NotRunning, TheaterError):
+            self._pids |= processes(self._system)
+        self._system.close()
+        eventually(lambda: gone(self._pids), "all processes to be gone")
+        assert not os.path.exists(runtime_of(str(data)).directory), "sockets are left"
+        assert not os.listdir(data / "boxes"), "black boxes are left"
+        left = {name for name in os.listdir(data) if not name.startswith("chain.db")}
+        assert left <= {"boxes", "internal.log", "lock", ".gitignore"}, f"files are left: {left}"
+        assert_chains_whole(data)
+
+
+def _below(table: str) -> str:
+    return table.replace("[child", "[child.child")
+
+
+MOVES: tuple[tuple[str, Callable[[Soak], None]], ...] = (
+    *[("kills", Soak.kill_one)] * 5,
+    *[("mass kills", Soak.kill_many)] * 2,
+    *[("sends", Soak.send)] * 3,
+    *[("kills at work", Soak.poison)] * 3,
+    ("pauses", Soak.pause_one),
+    ("zygote", Soak.kill_zygote),
+    ("root pauses", Soak.pause_root),
+    ("root", Soak.kill_root),
+    *[("operators", Soak.operate)] * 3,
+    ("scales", Soak.scale),
+    ("instances", Soak.instance),
+    ("additions", Soak.add),
+    ("deletions", Soak.delete),
+    ("reloads", Soak.reload),
+)

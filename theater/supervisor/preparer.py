@@ -1,0 +1,169 @@
+"""Judge what is to join a running system, in a process of its own: root never compiles.
+
+`python -m theater.supervisor.preparer SOCKET_FD ROOT_PID`. Root writes one frame, a pickled
+`Wish` (both ends are ours and of the same version), and reads frames until the end:
+["artifact", component hash, exports] with the descriptor of a verified artifact, and then
+["prepared", pickled specification] or ["failed", facts of a ManifestError or TheaterError].
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import socket
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from theater import linux, wire
+from theater.errors import ManifestError, TheaterError
+from theater.spec import ChildSpec, SystemSpec
+from theater.supervisor.prepare import (
+    Prepared,
+    PreparedFragment,
+    open_artifacts,
+    prepare_fragment,
+    prepare_system,
+)
+from theater.supervisor.spawn import Helper, start_preparer
+from theater.supervisor.waiter import Waiter
+
+READ_MAX = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What root wants judged: a whole manifest, or a fragment below a supervisor of `system`."""
+
+    file: str
+    under: str | None  # None: it is a whole manifest
+    system: SystemSpec
+
+
+Judged = SystemSpec | tuple[ChildSpec, ...]
+
+
+class Preparation:
+    """Root's side: calls `done` once, with what is judged or the reply that says why not;
+    then `closed`, when the process has gone."""
+
+    def __init__(
+        self,
+        wish: Wish,
+        waiter: Waiter,
+        internal_log: int,
+        stock: Callable[[str, dict[str, Any], int], None],
+        done: Callable[[Judged | dict[str, Any]], None],
+        closed: Callable[[], None],
+    ) -> None:
+        self._waiter = waiter
+        self._stock = stock
+        self._done = done
+        self._closed = closed
+        self._frames = wire.FrameReader()
+        self._descriptors: list[int] = []
+        self._answered = False
+        self.helper: Helper = start_preparer(internal_log)
+        # A few hundred bytes, which the socket takes at once.
+        self.helper.socket.sendall(wire.frame(pickle.dumps(wish)))
+        waiter.watch(self.helper.socket, self._heard)
+
+    def _heard(self) -> None:
+        try:
+            data, ancillary, _, _ = self.helper.socket.recvmsg(
+                READ_MAX, socket.CMSG_LEN(4), socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
+            )
+        except BlockingIOError:
+            return
+        except OSError:
+            data, ancillary = b"", []
+        for _, _, item in ancillary:
+            self._descriptors.append(int.from_bytes(item[:4], sys.byteorder))
+        for message in self._frames.feed(data):
+            self._take(message)
+        if not data:
+            self.close()
+            if not self._answered:
+                self._answer({"ok": False, "error": "what was to be read could not be judged"})
+
+    def _take(self, message: list[Any]) -> None:
+        match message:
+            case ["artifact", sha256, exports]:
+                self._stock(sha256, exports, self._descriptors.pop(0))
+            case ["prepared", data]:
+                self._answer(pickle.loads(data))
+            case ["failed", facts]:
+                self._answer({"ok": False, **facts})
+
+    def _answer(self, answer: Judged | dict[str, Any]) -> None:
+        if not self._answered:
+            self._answered = True
+            self._done(answer)
+
+    def close(self) -> None:
+        """It is over, or nobody wants to know any more."""
+        self._waiter.unwatch(self.helper.socket)
+        self.helper.process.kill()
+        self.helper.process.wait()
+        self.helper.close()
+        self._closed()
+
+
+def main() -> int:
+    descriptor, root_pid = int(sys.argv[1]), int(sys.argv[2])
+    if not linux.begin_helper(root_pid, "theater-prepare"):
+        return 1
+    root = socket.socket(fileno=descriptor)
+    frames = wire.FrameReader()
+    wishes: list[Any] = []
+    while not wishes:
+        data = root.recv(READ_MAX)
+        if not data:
+            return 0
+        wishes = frames.feed(data)
+    try:
+        _fulfil(root, pickle.loads(wishes[0]))
+    except ManifestError as error:
+        problems = [[problem.path, problem.message] for problem in error.problems]
+        facts = {"error": str(error), "file": error.file, "problems": problems}
+        root.sendall(wire.frame(("failed", facts)))
+    except TheaterError as error:
+        root.sendall(wire.frame(("failed", {"error": str(error)})))
+    except Exception as error:
+        traceback.print_exc()
+        text = f"theater itself failed: {type(error).__name__}: {error}"
+        root.sendall(wire.frame(("failed", {"error": text})))
+    return 0
+
+
+def _fulfil(root: socket.socket, wish: Wish) -> None:
+    prepared: Prepared | PreparedFragment
+    if wish.under is None:
+        prepared = prepare_system(wish.file, _quiet)
+    else:
+        prepared = prepare_fragment(wish.file, wish.under, wish.system, _quiet)
+    descriptors = open_artifacts(prepared, _quiet)
+    for component, artifact in prepared.artifacts.items():
+        message = ("artifact", artifact.component_sha256, artifact.exports)
+        _send_with(root, wire.frame(message), descriptors[component])
+    root.sendall(wire.frame(("prepared", pickle.dumps(prepared.compiled()))))
+
+
+def _send_with(root: socket.socket, data: bytes, descriptor: int) -> None:
+    """The descriptor travels with the first byte of the frame."""
+    sent = socket.send_fds(root, [data], [descriptor])
+    root.sendall(data[sent:])
+    os.close(descriptor)
+
+
+def _quiet(_line: str) -> None:
+    pass
+
+
+if __name__ == "__main__":
+    # Under its real name, so that what is pickled is found there and not in __main__.
+    from theater.supervisor import preparer
+
+    sys.exit(preparer.main())

@@ -1,0 +1,214 @@
+"""The worker processes, and the zygote they come from: forked, signalled, seen to die."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import sys
+import time
+from collections import deque
+from typing import Any, Protocol
+
+from theater import linux
+from theater.paths import box_name
+from theater.supervisor import policy, reaper, spawn
+from theater.supervisor.reaper import Process
+from theater.supervisor.waiter import Waiter
+
+ZYGOTE_RESTARTS = 5  # at most so many ...
+ZYGOTE_PERIOD_S = 10.0  # ... in this long
+ZYGOTE_LATE_S = 5.0  # a fork takes a few milliseconds
+
+
+class Owner(Protocol):
+    """What the workers need of root."""
+
+    news: deque[policy.Event]
+
+    def now_s(self) -> float: ...
+    def tell_broker(self, *message: Any) -> None: ...
+    def bury(self, exited: policy.Exited, wanted: bool) -> None: ...
+    def fail(self, reason: str) -> None: ...
+    def helper_pids(self) -> set[int]: ...
+
+
+class Workers:
+    def __init__(self, root: Owner, waiter: Waiter, boxes: str, internal_log: int) -> None:
+        self._root = root
+        self._waiter = waiter
+        self._boxes = boxes
+        self._internal_log = internal_log
+        self.processes: dict[str, Process] = {}
+        self.started_at: dict[str, float] = {}  # Unix time of the fork
+        self.unresponsive: set[str] = set()  # late with what they owe; about to be dead
+        self._forking: dict[str, int] = {}  # actor -> incarnation asked of the zygote
+        self._signals: dict[str, int] = {}  # actor -> signal for a fork that is not reported yet
+        self._wanted: set[tuple[str, int]] = set()  # incarnations whose end the policy asked for
+        self._strangers_due = False
+        self._zygote_starts: deque[float] = deque()
+        self.zygote = self._start_zygote()
+
+    # Births
+
+    def fork(self, order: dict[str, Any], artifact: int) -> None:
+        """Have a worker forked. Its end is reported also if it never begins."""
+        name, incarnation = order["actor"], order["incarnation"]
+        box_path = os.path.join(self._boxes, box_name(name, incarnation))
+        try:
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+            box = os.open(box_path, flags, 0o600)
+        except OSError as error:
+            reason = f"cannot make its black box: {error}"
+            self._root.news.append(policy.Unspawnable(name, incarnation, reason))
+            return
+        order["secret"] = secrets.token_bytes(16)
+        self._root.tell_broker("expect", name, incarnation, order["secret"])
+        self._forking[name] = incarnation
+        self.unresponsive.discard(name)
+        self.started_at[name] = time.time()
+        try:
+            spawn.ask_for_worker(self.zygote.socket, order, artifact, box)
+        except (BrokenPipeError, ConnectionResetError):
+            return  # a dead zygote is told by its pidfd, and then the fork is asked for again
+        except OSError as error:
+            reason = f"cannot order its worker ({error.strerror}); are env and args too long?"
+            self._unspawnable(name, incarnation, reason)
+
+    def _unspawnable(self, name: str, incarnation: int, reason: str) -> None:
+        del self._forking[name]
+        self._signals.pop(name, None)
+        self._root.tell_broker("exited", name, incarnation, "crash", reason, True)
+        self._root.news.append(policy.Unspawnable(name, incarnation, reason))
+
+    def _from_zygote(self) -> None:
+        while (report := spawn.receive(self.zygote.socket)) is not None:
+            message, descriptors = report
+            if not message:
+                self._waiter.unwatch(self.zygote.socket)
+                return
+            match message[0]:
+                case "spawned":
+                    self._spawned(message[1], message[2], message[3], descriptors[0])
+                case "failed":
+                    _, name, incarnation, reason = message
+                    if self._forking.get(name) == incarnation:
+                        self._unspawnable(name, incarnation, reason)
+
+    def _spawned(self, name: str, incarnation: int, pid: int, pidfd: int) -> None:
+        process = Process(name, incarnation, pid, pidfd)
+        if self._forking.get(name) != incarnation:
+            process.signal(signal.SIGKILL)  # a fork that root has given up
+            os.close(pidfd)
+            self._strangers_due = True
+            return
+        del self._forking[name]
+        self.processes[name] = process
+        self._waiter.watch(pidfd, lambda: self._died(process))
+        self._root.tell_broker("spawned", name, incarnation, pid)
+        number = self._signals.pop(name, None)
+        if number is not None:
+            process.signal(number)
+
+    # Signals
+
+    def signal(self, name: str, incarnation: int, number: int, why: str) -> None:
+        """Ask a worker to stop, or kill it, also one whose fork is not reported yet."""
+        self._wanted.add((name, incarnation))
+        process = self.processes.get(name)
+        if process is not None and process.incarnation == incarnation:
+            process.why = process.why or why
+            process.signal(number)
+        elif self._forking.get(name) == incarnation:
+            self._signals[name] = number
+            late = time.time() - self.started_at[name] > ZYGOTE_LATE_S
+            if number == signal.SIGKILL and late:
+                self.zygote.process.kill()  # it hangs; its death brings the fork to an end
+
+    def kill_guilty(self, name: str, incarnation: int, why: str) -> None:
+        """Kill a worker for what its turn did: that delivery counts."""
+        process = self.processes.get(name)
+        if process is not None and process.incarnation == incarnation:
+            process.why = process.why or why
+            process.signal(signal.SIGKILL)
+
+    # Deaths
+
+    def _died(self, process: Process) -> None:
+        status = linux.wait_exit(process.pidfd)
+        if status is None:
+            return
+        self._waiter.unwatch(process.pidfd)
+        os.close(process.pidfd)
+        del self.processes[process.actor]
+        self._strangers_due = True
+        name, incarnation = process.actor, process.incarnation
+        wanted = (name, incarnation) in self._wanted
+        self._wanted.discard((name, incarnation))
+        reason = process.why or reaper.reason_of(status)
+        self._root.bury(policy.Exited(name, incarnation, reaper.kind_of(status), reason), wanted)
+
+    def end_strangers(self) -> None:
+        """Once in a pass of the loop, after deaths: end what root has not started.
+
+        Not while a fork is outstanding: its child may be there before the report of it.
+        """
+        if not self._strangers_due:
+            return
+        children = reaper.children()
+        self._from_zygote()
+        if self._forking:
+            return
+        self._strangers_due = False
+        known = {process.pid for process in self.processes.values()}
+        reaper.end_strangers(children - known - {self.zygote.pid} - self._root.helper_pids())
+
+    # The zygote
+
+    def _start_zygote(self) -> spawn.Helper:
+        self._zygote_starts.append(self._root.now_s())
+        zygote = spawn.start_zygote(self._internal_log)
+        self._waiter.watch(zygote.socket, self._from_zygote)
+        self._waiter.watch(zygote.pidfd, self._zygote_died)
+        return zygote
+
+    def _zygote_died(self) -> None:
+        """Nobody notices but the next start; too often, and the system ends."""
+        self._from_zygote()
+        self._waiter.unwatch(self.zygote.socket)
+        self._waiter.unwatch(self.zygote.pidfd)
+        self.zygote.process.wait()
+        self.zygote.close()
+        self._strangers_due = True
+        now_s = self._root.now_s()
+        while self._zygote_starts and self._zygote_starts[0] < now_s - ZYGOTE_PERIOD_S:
+            self._zygote_starts.popleft()
+        lost, self._forking = self._forking, {}
+        self._signals.clear()
+        if len(self._zygote_starts) > ZYGOTE_RESTARTS:
+            for name, incarnation in lost.items():
+                self._root.news.append(policy.Unspawnable(name, incarnation, "there is no zygote"))
+            self._root.fail(
+                f"the zygote died {ZYGOTE_RESTARTS + 1} times within {ZYGOTE_PERIOD_S:g} s"
+            )
+            return
+        self.zygote = self._start_zygote()
+        for name, incarnation in lost.items():
+            # The broker expects this incarnation: it is buried like one that died unborn.
+            self._root.tell_broker("exited", name, incarnation, "crash", "the zygote died", True)
+            self._root.news.append(policy.ForkLost(name, incarnation))
+
+    def close(self, timeout_s: float) -> None:
+        """The zygote ends with its socket."""
+        self.zygote.socket.close()
+        end_helper(self.zygote, timeout_s)
+
+
+def end_helper(helper: spawn.Helper, timeout_s: float) -> None:
+    """Wait for a helper that was told to end; one that does not is killed."""
+    try:
+        helper.process.wait(timeout_s)
+    except Exception:
+        print(f"root: the {helper.name} did not end; killed", file=sys.stderr)
+        helper.process.kill()
+        helper.process.wait()
