@@ -39,8 +39,6 @@ def main() -> int:
         linux.set_name("theater-root")
         linux.raise_descriptor_limit()
         prepared = prepare_system(manifest, on_progress)
-        for warning in prepared.warnings:
-            leash.tell("warning", {"text": f"{manifest}: warning: {warning}"})
         stock = Stock()
         stock.take_all(prepared, open_artifacts(prepared, on_progress))
         system = prepared.compiled()
