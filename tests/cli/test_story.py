@@ -110,6 +110,9 @@ def test_an_exit_tells_its_reason(payload: dict[str, Any], told: tuple[str, str]
     assert tell(Facts(), event(EventType.EXITED, payload)) == [told]
 
 
+RESTART = {"decision": "restart", "child": "g/b", "left": 2, "intensity": 3, "period_s": 5.0}
+
+
 @pytest.mark.parametrize(
     "payload, told",
     [
@@ -138,16 +141,118 @@ def test_an_exit_tells_its_reason(payload: dict[str, Any], told: tuple[str, str]
         ({"decision": "start-aborted", "reason": "x failed"}, "start given up: x failed"),
         ({"decision": "kill", "why": "did not stop in 5 s"}, "killed: did not stop in 5 s"),
         ({"decision": "operator", "call": "restart"}, "restart asked for"),
+        (
+            {**RESTART, "delay_s": 12.34},
+            "restarting in 12 s (2 of 3 restarts in 5 s left)",
+        ),
+        (
+            {**RESTART, "delay_s": 0.25, "stopped": ["g/c"], "started": ["g/a", "g/b", "g/c"]},
+            "restarting in 0.25 s with g/a, g/c (2 of 3 restarts in 5 s left)",
+        ),
+        (
+            {**RESTART, "stopped": ["g/t", "g/a"], "started": ["g/a", "g/b"]},
+            "restarting with g/a without g/t (2 of 3 restarts in 5 s left)",
+        ),
+        (
+            {**RESTART, "started": ["g/b", *(f"g/{number}" for number in range(9))]},
+            "restarting with g/0, g/1, g/2, g/3, g/4 and 4 more (2 of 3 restarts in 5 s left)",
+        ),
+        (
+            {
+                "decision": "gave-up",
+                "child": "g/b",
+                "intensity": 3,
+                "period_s": 5.0,
+                "stopped": ["g/c", "g/a"],
+            },
+            "gave up on g/b: more than 3 restarts in 5 s; stopping g/c, g/a",
+        ),
+        (
+            {
+                "decision": "auto-shutdown",
+                "child": "g/b",
+                "auto_shutdown": "any_significant",
+                "stopped": ["g/a"],
+            },
+            "going down: g/b has ended, auto_shutdown is any_significant; stopping g/a",
+        ),
+        (
+            {
+                "decision": "not-restarted",
+                "restart": "transient",
+                "exit": "shutdown",
+                "reason": "stopped",
+            },
+            "not restarted: it is transient and has been told to stop",
+        ),
+        (
+            {
+                "decision": "not-restarted",
+                "restart": "transient",
+                "exit": "shutdown",
+                "reason": "gave up: g/b needed more than 3 restarts",
+            },
+            "not restarted: it is transient and has given up",
+        ),
+        (
+            {"decision": "not-restarted", "restart": "temporary", "exit": "shutdown"},
+            "not restarted: it is temporary and has gone down",
+        ),
+        (
+            {"decision": "operator", "call": "scale", "before": 2, "instances": 5},
+            "scaling from 2 to 5 instances asked for",
+        ),
+        (
+            {"decision": "operator", "call": "start-instance", "number": 7},
+            "one more instance asked for, number 7",
+        ),
+        (
+            {"decision": "reloaded", "changed": {"restart": ["permanent", "transient"]}},
+            "reloaded: restart permanent -> transient",
+        ),
+        ({"decision": "shutdown", "kill": False}, "going down"),
+        ({"decision": "shutdown", "kill": True}, "everything is killed"),
     ],
 )
 def test_a_decision_is_told_in_plain_words(payload: dict[str, Any], told: str) -> None:
     assert [text for _, text in tell(Facts(), event(EventType.DECIDED, payload))] == [told]
 
 
+@pytest.mark.parametrize(
+    "type, payload, told",
+    [
+        ("changed", {"grants": {}}, "what it may do has changed"),
+        ("changed", {"flags": {}}, "its flags have changed"),
+        ("returned", {"grants": {}}, "here again, with the state it had"),
+        ("returned", {"flags": {}}, "here again"),
+        ("removed", {"reason": "no longer in the manifest"}, "removed: no longer in the manifest"),
+        ("removed", {"reason": "no-actor: it was deleted"}, "removed: it was deleted"),
+    ],
+)
+def test_who_comes_changes_and_goes_is_told(type: str, payload: dict[str, Any], told: str) -> None:
+    assert tell(Facts(), event(type, payload)) == [("*", told)]
+
+
+def test_what_is_told_elsewhere_is_not_told_twice() -> None:
+    for payload in ({"decision": "stopped", "exit": "shutdown"}, {"decision": "nonsense"}):
+        assert tell(Facts(), event(EventType.DECIDED, payload)) == []
+
+
 @pytest.mark.parametrize("type", list(EventType))
 @pytest.mark.parametrize(
     "payload",
-    [None, [], {}, 3, {"decision": 5}, {"decision": "restart", "period_s": "x"}, {"turn": "x"}],
+    [
+        None,
+        [],
+        {},
+        3,
+        {"decision": 5},
+        {"decision": "restart", "period_s": "x", "started": 3, "stopped": [4], "delay_s": "x"},
+        {"decision": "reloaded", "changed": [1]},
+        {"decision": "reloaded", "changed": {"x": 1, "y": [1], "z": [None, [2]]}},
+        {"decision": "operator", "call": ["scale"]},
+        {"turn": "x"},
+    ],
 )
 def test_no_payload_whatever_breaks_the_telling(type: str, payload: Any) -> None:
     tell(Facts(), event(type, payload))

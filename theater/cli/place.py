@@ -62,7 +62,7 @@ class Place:
             return LogReader(self.log_path())
         except NotRunning:
             raise NotRunning(
-                f"nothing has run here yet: there is no log in {_shown(directory)}"
+                f"nothing has run here yet: there is no log in {shown_path(directory)}"
             ) from None
 
     def control(self) -> Control:
@@ -90,21 +90,27 @@ class Place:
 
     def not_running(self, directory: str) -> NotRunning:
         return NotRunning(
-            f"no system is running (data in {_shown(directory)}); `theater up` starts one"
+            f"no system is running (data in {shown_path(directory)}); `theater up` starts one"
         )
 
 
-def _shown(path: str) -> str:
+def shown_path(path: str) -> str:
+    """As short as it can be said from here."""
     relative = os.path.relpath(path)
     return path if relative.startswith("..") else relative
 
 
+def control_path(name: str) -> str:
+    """What root calls a supervisor or an actor: the root supervisor, `/` to people, is ""."""
+    return "" if name == "/" else name
+
+
 def choose_actors(known: list[str], wanted: list[str]) -> list[str] | None:
-    """The addresses meant by `wanted`: actors, or everything below a supervisor; None: all.
+    """The addresses meant by `wanted`: actors, or supervisors with everything below; None: all.
 
     TheaterError for a name that nothing has.
     """
-    if not wanted:
+    if not wanted or "/" in wanted:
         return None
     chosen: list[str] = []
     for name in wanted:

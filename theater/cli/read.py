@@ -32,7 +32,7 @@ def logs(
     timestamps: bool,
 ) -> None:
     log = place.reader()
-    actors = choose_actors(log.actors(), names)
+    actors = choose_actors([*log.actors(), *log.supervisors()], names)
     page = Page(terminal.out, actors or log.present_actors(), timestamps)
 
     def show(line: Line) -> None:
@@ -69,8 +69,8 @@ def events(
     as_json: bool,
 ) -> None:
     log = place.reader()
-    actors = choose_actors(log.actors(), names)
-    width = max(map(len, actors or log.present_actors()), default=0)
+    actors = choose_actors([*log.actors(), *log.supervisors()], names)
+    width = max(map(len, actors or [*log.present_actors(), *log.supervisors()]), default=0)
 
     def show(row: LoggedEvent) -> None:
         if as_json:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
+from theater.cli.decisions import STOPPED, decided
 from theater.errors import ProtocolError
 from theater.events import Event, EventType
 
@@ -85,28 +86,9 @@ class Story:
         yield from lost_lines(self._facts, row, event)
         self._failed[event.actor] = reason
         yield _line(row, event, Mark.BAD, f"turn {turn} failed: {reason}")
-        fate = self._fate(event.actor, turn)
+        fate = fate_of(self._facts, event.actor, turn)
         if fate:
-            yield _line(row, event, Mark.BAD, fate)
-
-    def _fate(self, actor: str, turn: Any) -> str:
-        """What becomes of the input of a failed turn."""
-        if not isinstance(turn, int):
-            return ""
-        kind = self._facts.query(
-            "SELECT kind FROM turns t JOIN actors a ON a.id = t.actor"
-            " WHERE a.name = ? AND t.turn = ?",
-            actor,
-            turn,
-        )
-        if kind and kind[0][0] == "init":
-            return ""
-        dead = self._facts.query(
-            "SELECT id FROM dead_letters WHERE actor = ? AND turn = ?", actor, turn
-        )
-        if dead:
-            return f"its message is set aside as dead letter {dead[0][0]}"
-        return "its message will be delivered again"
+            yield _line(row, event, Mark.BAD, f"its message {fate}")
 
     def _lifecycle(self, event: Event, payload: dict[str, Any]) -> tuple[Mark, str] | None:
         actor = event.actor
@@ -114,25 +96,49 @@ class Story:
             case EventType.READY:
                 word = "restarted" if actor in self._seen else "started"
                 self._seen.add(actor)
-                return Mark.LIFE, f"{word}: incarnation {event.incarnation}{self._pid(event)}"
+                pid = pid_of(self._facts, actor, event.incarnation)
+                return Mark.LIFE, f"{word}: incarnation {event.incarnation}{pid}"
             case EventType.EXITED:
-                return _exited(payload, self._failed.pop(actor, None))
+                return exited(payload, self._failed.pop(actor, None))
             case EventType.COMPONENT_CHANGED:
                 return Mark.LIFE, "its component has changed; it goes on with its state"
+            case EventType.CHANGED:
+                what = "its flags have" if "flags" in payload else "what it may do has"
+                return Mark.LIFE, f"{what} changed"
+            case EventType.RETURNED:
+                state = "" if "flags" in payload else ", with the state it had"
+                return Mark.LIFE, f"here again{state}"
             case EventType.REMOVED:
-                return Mark.LIFE, "no longer in the manifest"
+                return Mark.LIFE, f"removed: {removal(payload)}"
             case EventType.DECIDED:
-                return _decided(payload)
+                told = decided(payload)
+                return None if told is None else (Mark.BAD if told.bad else Mark.LIFE, told.text)
         return None
 
-    def _pid(self, event: Event) -> str:
-        rows = self._facts.query(
-            "SELECT i.pid FROM incarnations i JOIN actors a ON a.id = i.actor"
-            " WHERE a.name = ? AND i.incarnation = ?",
-            event.actor,
-            event.incarnation,
-        )
-        return f", pid {rows[0][0]}" if rows and rows[0][0] else ""
+
+def fate_of(facts: Facts, actor: str, turn: Any) -> str:
+    """What becomes of the message of a failed turn; "" if it had none."""
+    if not isinstance(turn, int):
+        return ""
+    kind = facts.query(
+        "SELECT kind FROM turns t JOIN actors a ON a.id = t.actor WHERE a.name = ? AND t.turn = ?",
+        actor,
+        turn,
+    )
+    if kind and kind[0][0] == "init":
+        return ""
+    dead = facts.query("SELECT id FROM dead_letters WHERE actor = ? AND turn = ?", actor, turn)
+    return f"is set aside as dead letter {dead[0][0]}" if dead else "will be delivered again"
+
+
+def pid_of(facts: Facts, actor: str, incarnation: int) -> str:
+    rows = facts.query(
+        "SELECT i.pid FROM incarnations i JOIN actors a ON a.id = i.actor"
+        " WHERE a.name = ? AND i.incarnation = ?",
+        actor,
+        incarnation,
+    )
+    return f", pid {rows[0][0]}" if rows and rows[0][0] else ""
 
 
 def lost_lines(facts: Facts, row: Row, event: Event) -> Iterator[Line]:
@@ -164,51 +170,22 @@ def _line(row: Row, event: Event, mark: Mark, text: str) -> Line:
     return Line(row.seq, row.at, event.actor, event.incarnation, event.turn, mark, text)
 
 
-def _exited(payload: dict[str, Any], failed: str | None) -> tuple[Mark, str] | None:
+def exited(payload: Mapping[str, Any], failed: str | None) -> tuple[Mark, str] | None:
+    """`failed`: why its turn has just failed; None if that line has said it all."""
     reason = str(payload.get("reason", ""))
     match payload.get("kind"):
         case "normal":
             return Mark.LIFE, f"ended: {reason}"
         case "shutdown":
-            return Mark.LIFE, "stopped" if reason == "stopped" else f"stopped: {reason}"
+            return Mark.LIFE, "stopped" if reason == STOPPED else f"stopped: {reason}"
     if failed is not None and reason in failed:
         return None  # that line has said it
     return Mark.BAD, f"died: {reason}"
 
 
-def _decided(payload: dict[str, Any]) -> tuple[Mark, str] | None:
-    """A decision of the supervisor in plain words. See `supervisor/orders.Decision`."""
-
-    def fact(name: str) -> str:
-        value = payload.get(name, "?")
-        return f"{value:g}" if isinstance(value, float) else str(value)
-
-    match payload.get("decision"):
-        case "restart" | "retry" as decision:
-            verb = "restarting" if decision == "restart" else "trying once more to start"
-            left = f"{fact('left')} of {fact('intensity')} restarts in {fact('period_s')} s left"
-            return Mark.LIFE, f"{verb} ({left})"
-        case "not-restarted":
-            return Mark.LIFE, f"not restarted: it is {fact('restart')}{_how(payload)}"
-        case "start-failed":
-            return Mark.BAD, f"failed to start: {fact('reason')}"
-        case "ignored":
-            return Mark.LIFE, "has nothing to run: its init asked to shut down"
-        case "gave-up":
-            text = f"gave up on {fact('child')}: more than {fact('intensity')} restarts"
-            return Mark.BAD, f"{text} in {fact('period_s')} s"
-        case "start-aborted":
-            return Mark.BAD, f"start given up: {fact('reason')}"
-        case "kill":
-            return Mark.BAD, f"killed: {fact('why')}"
-        case "operator":
-            return Mark.LIFE, f"{fact('call')} asked for"
-    return None
-
-
-def _how(payload: dict[str, Any]) -> str:
-    how = {"normal": " and ended by itself", "shutdown": " and was told to stop"}
-    return how.get(str(payload.get("exit")), "")
+def removal(payload: Mapping[str, Any]) -> str:
+    """Why something is gone; as the answer to a message for it, but for the first word."""
+    return str(payload.get("reason", "?")).removeprefix("no-actor: ")
 
 
 class DeadLetters:

@@ -201,7 +201,7 @@ class Session:
             self._log = LogReader(self._paths.log)
             self._story = Story(self._log)
             self._dead_letters = DeadLetters(self._log, self._last_dead_letter)
-            self._page = Page(self._terminal.out, self._log.present_actors())
+            self._page = Page(self._terminal.out, _names(self._log))
 
     def _tell_news(self) -> None:
         if self._log is None or self._story is None or self._dead_letters is None:
@@ -277,7 +277,7 @@ class Session:
                 for line in self._story.tell(row)
                 if line.mark is not Mark.LIFE
             ]
-            page = Page(self._terminal.err, self._log.present_actors())
+            page = Page(self._terminal.err, _names(self._log))
             for line in told[-STORY_MAX:]:
                 for text in page.lines(line):
                     self._terminal.say(text)
@@ -293,6 +293,11 @@ class Session:
             self._endpoint.close()
         if self._log is not None:
             self._log.close()
+
+
+def _names(log: LogReader) -> list[str]:
+    """Everybody a line can be about; actors first, so that they have the first colours."""
+    return [*log.present_actors(), *log.supervisors()]
 
 
 @contextlib.contextmanager
