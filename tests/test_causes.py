@@ -15,8 +15,14 @@ ALL = Strategy.ONE_FOR_ALL
 REST = Strategy.REST_FOR_ONE
 
 
+def told(stage: Stage, name: str, count: int, running: bool = True) -> list[Account]:
+    """`running`: the system is not, whatever the policy thinks."""
+    child = stage.state.children.get("" if name == "/" else name)
+    return accounts(stage.log, name, count, running and child is not None and child.alive)
+
+
 def last(stage: Stage, name: str, running: bool = True) -> Account:
-    (account,) = accounts(stage.log, name, 1, running)
+    (account,) = told(stage, name, 1, running)
     return account
 
 
@@ -128,18 +134,18 @@ def test_the_chain_goes_up_to_a_supervisor_that_gave_up_and_down_to_who_died() -
         "s restart",
         "s/b started",
     ]
-    mine = accounts(stage.log, "s/a", 3, True)
+    mine = told(stage, "s/a", 3)
     assert [each.why for each in mine] == [Why.FIRST, Why.DIED, Why.SUPERVISOR]
 
 
 def test_a_supervisor_has_its_own_account() -> None:
     stage = nested()
-    assert accounts(stage.log, "s", 5, True) == []
+    assert told(stage, "s", 5) == []
     crash_twice(stage)
     account = last(stage, "s")
     assert account.why is Why.DIED
     assert words(account) == ["s/a turn-failed", "s/a exited", "s gave-up s/a", "s restart"]
-    assert accounts(stage.log, "/", 5, True) == []
+    assert told(stage, "/", 5) == []
 
 
 def test_a_supervisor_restarted_in_a_group_takes_what_is_below_it_along() -> None:
@@ -372,15 +378,39 @@ def test_an_instance_that_was_scaled_away_is_gone() -> None:
     assert last(stage, "p/w-1").why is Why.FIRST
 
 
+@pytest.mark.parametrize("orderly", [True, False])
+def test_what_the_next_manifest_has_no_more_is_gone(orderly: bool) -> None:
+    stage = nested()
+    if orderly:
+        stage.do(policy.Shutdown())
+    for name in ("s/a", "s/b", "s"):
+        stage.log.write(name, "removed", reason="no longer in the manifest")
+    stage.up(supervisor("", actor("x"), actor("y")))
+    stage.do(policy.Shutdown())
+    for name in ("s", "s/a"):
+        account = last(stage, name, running=False)
+        assert account.why is Why.REMOVED
+        assert "/ shutdown" not in words(account)[1:]
+        assert f"{name} removed" in words(account) or name == "s"
+    assert last(stage, "x", running=False).why is Why.DOWN
+
+
+def test_what_has_come_back_is_there() -> None:
+    stage = nested()
+    for type in ("removed", "returned"):
+        stage.log.write("s", type, reason="")
+    assert told(stage, "s", 5) == []
+
+
 def test_the_last_accounts_come_oldest_first() -> None:
     stage = flat()
     stage.crash("a")
     stage.tick(100.0)
     stage.do(policy.RestartChild("a"))
     stop_a(stage)
-    told = accounts(stage.log, "a", 10, True)
-    assert [each.why for each in told] == [Why.FIRST, Why.DIED, Why.OPERATOR, Why.STOPPED]
-    assert accounts(stage.log, "a", 2, True) == told[-2:]
+    found = told(stage, "a", 10)
+    assert [each.why for each in found] == [Why.FIRST, Why.DIED, Why.OPERATOR, Why.STOPPED]
+    assert told(stage, "a", 2) == found[-2:]
 
 
 def test_no_facts_whatever_break_the_search() -> None:
@@ -391,4 +421,5 @@ def test_no_facts_whatever_break_the_search() -> None:
     stage.log.write("/", "decided", decision="gave-up")
     stage.log.write("a", "exited")
     for name in ("a", "/", "nobody"):
-        accounts(stage.log, name, 9, True)
+        for runs in (True, False):
+            accounts(stage.log, name, 9, runs)

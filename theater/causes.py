@@ -131,13 +131,12 @@ _OWN_END = {
 }
 
 
-def accounts(past: Past, name: str, count: int, running: bool) -> list[Account]:
-    """The last `count` starts of `name` and, if it has ended since, why; oldest first.
+def accounts(past: Past, name: str, count: int, runs: bool) -> list[Account]:
+    """The last `count` starts of `name` and, unless it `runs`, why not; oldest first.
 
-    `running`: the system runs. If it does not, nothing does.
+    The log cannot say whether it runs: whoever wrote it may have been killed.
     """
-    found: list[Account] = []
-    found.extend(_ends(past, name, running))
+    found = [] if runs else [_end_of(past, name)]
     for account in _starts_of(past, name):
         if len(found) >= count:
             break
@@ -285,63 +284,73 @@ def _why_down(past: Past, down: Fact) -> list[Fact]:
 # Ends --------------------------------------------------------------------------------------
 
 
-def _ends(past: Past, name: str, running: bool) -> list[Account]:
-    """One account if it does not run, none if it does."""
+def _end_of(past: Past, name: str) -> Account:
     if past.is_supervisor(name):
-        account = _end(past, name, 0, [], None)
-        if account is None and not running:
-            account = Account(name, Why.LOST, ())
-        return [account] if account else []
+        own = list(past.tail(name, LAST))
+        return _end(past, name, 0, own, 0) or Account(name, Why.LOST, ())
     started = next(past.starts(name, LAST), None)
-    since = started.seq if started else 0
+    since, incarnation = (started.seq, started.incarnation) if started else (0, 0)
     own = [fact for fact in past.tail(name, LAST) if fact.seq > since]
-    if started is not None and not any(map(_is_end, own)):
-        return [] if running else [Account(name, Why.LOST, (started,), started.incarnation)]
-    account = _end(past, name, since, own, started)
-    if account is None:
-        steps = _in_order([fact for fact in own if _is_end(fact)])
-        account = Account(name, Why.LOST, steps, started.incarnation if started else 0)
-    return [account]
+    if not any(map(_is_end, own)) and started:
+        return Account(name, Why.LOST, (started,), incarnation)
+    account = _end(past, name, since, own, incarnation)
+    return account or Account(name, Why.LOST, _in_order(filter(_is_end, own)), incarnation)
 
 
-def _end(
-    past: Past, name: str, since: int, own: list[Fact], started: Fact | None
-) -> Account | None:
+def _removal(own: Iterable[Fact]) -> Fact | None:
+    """That it was taken off the tree, if it has not come back. `own`: newest first."""
+    for fact in own:
+        if fact.type == EventType.REMOVED:
+            return fact
+        if fact.type == EventType.RETURNED:
+            break
+    return None
+
+
+def _end(past: Past, name: str, since: int, own: list[Fact], incarnation: int) -> Account | None:
     """What was last decided that ended `name`, or kept it from running. `own`: its facts since
     its last start; None: nothing was."""
     supervisor = past.is_supervisor(name)
-    removed = next((fact for fact in own if fact.type == EventType.REMOVED), None)
-    incarnation = started.incarnation if started else 0
+    ends = [] if supervisor else list(filter(_is_end, own))
+    removed = _removal(own)
     later: list[Fact] = []  # what the supervisors above decided after that about each other
-    for fact in past.decisions(LAST):
+    for fact in past.decisions(removed.seq if removed else LAST):
         if fact.seq <= since:
             break
         if _starts(fact, name):
-            if supervisor:
-                return None
+            if removed:
+                break
             account = _started_by(past, name, fact, None)
-            why = Why.REMOVED if removed else Why.RESTARTING
-            steps = _in_order([*account.steps, *filter(_is_end, own)])
-            return Account(name, why, steps, incarnation, fact, account.attempts)
+            steps = _in_order([*account.steps, *ends])
+            return Account(name, Why.RESTARTING, steps, incarnation, fact, account.attempts)
         if fact.decision == "not-restarted" and is_below(fact.name, name):
             later.append(fact)
             continue
-        why_ended = _stops(fact, name, own)
-        if why_ended is None:
+        why = _stops(fact, name, own)
+        if why is None:
             continue
-        if removed and removed.seq > fact.seq and why_ended is Why.DOWN:
-            why_ended = Why.REMOVED
-        if fact.name == name and fact.decision in _OWN_END:
-            cause = _ending(past, name, fact.number("incarnation"), fact.seq)
-        elif fact.decision in _DOWN:
-            cause = _why_down(past, fact)
-        elif fact.decision in _RESTARTS:
-            cause, _ = _restart(past, fact)
-        else:
-            cause = []
-        steps = _in_order([*cause, fact, *filter(_is_end, own), *later])
-        return Account(name, why_ended, steps, incarnation, fact)
+        if removed and why not in _LEAD_TO_REMOVAL:
+            why = Why.REMOVED
+        steps = _in_order([*_grounds(past, fact, name), fact, *ends, *later])
+        return Account(name, why, steps, incarnation, fact)
+    if removed:
+        return Account(name, Why.REMOVED, _in_order([*ends, removed]), incarnation)
     return None
+
+
+# Reasons that say more than that it is no longer there.
+_LEAD_TO_REMOVAL = (Why.STOPPED, Why.NOT_RESTARTED, Why.IGNORED, Why.START_FAILED)
+
+
+def _grounds(past: Past, decision: Fact, name: str) -> list[Fact]:
+    """What led to a decision that ended `name`."""
+    if decision.name == name and decision.decision in _OWN_END:
+        return _ending(past, name, decision.number("incarnation"), decision.seq)
+    if decision.decision in _DOWN:
+        return _why_down(past, decision)
+    if decision.decision in _RESTARTS:
+        return _restart(past, decision)[0]
+    return []
 
 
 def _stops(fact: Fact, name: str, own: list[Fact]) -> Why | None:

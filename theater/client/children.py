@@ -124,8 +124,14 @@ class Children:
         name = in_log(path)
         if name not in self.log.actors() and name not in self.log.supervisors():
             raise TheaterError(f"the log knows no actor {path!r}")
-        found = accounts(History(self.log), name, 1, running=True)
+        runs = any(node["path"] == in_tree(path) and is_up(node) for node in self.tree())
+        found = accounts(History(self.log), name, 1, runs)
         return found[-1] if found else None
+
+
+def is_up(node: Row) -> bool:
+    """Whether a node of the tree has been started and has not ended."""
+    return node["status"] not in ("stopped", "failed", "restarting")
 
 
 def in_tree(path: str) -> str:

@@ -103,4 +103,7 @@ def _facts(seq: int, at: float, data: bytes) -> Iterator[Fact]:
     except ProtocolError:
         return
     facts: dict[str, Any] = event.payload if isinstance(event.payload, dict) else {}
-    yield Fact(seq, at, event.actor, event.incarnation, event.type, facts)
+    # What is about somebody without a chain of its own stands in the root supervisor's.
+    subject = facts.get("subject")
+    name = subject if isinstance(subject, str) and event.type == EventType.DECIDED else event.actor
+    yield Fact(seq, at, name, event.incarnation, event.type, facts)
