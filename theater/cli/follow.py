@@ -43,9 +43,9 @@ class Follower:
             control.close()
             raise
 
-    def wait(self) -> None:
+    def wait(self, longest_s: float = LOOK_S) -> None:
         """Until something was committed, the system has ended, or it is time to look."""
-        self.ended = bool(self._endpoint.wait([self._control.fileno()], LOOK_S))
+        self.ended = bool(self._endpoint.wait([self._control.fileno()], longest_s))
 
     def close(self) -> None:
         self._endpoint.close()

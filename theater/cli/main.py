@@ -74,6 +74,7 @@ BodyFile = Annotated[Path | None, typer.Option("--file", metavar="FILE", help="S
 Actors = Annotated[
     list[str], typer.Argument(metavar="ACTOR", help="Actors, or supervisors with all below.")
 ]
+Pool = Annotated[str, typer.Argument(metavar="POOL", help="A simple_one_for_one supervisor.")]
 
 
 class Options:
@@ -164,7 +165,7 @@ def up(
     file: Manifest = None,
     data: Data = None,
 ) -> None:
-    """Start the system; show what its actors say and what befalls them."""
+    """Start the system; show what its actors say and do."""
     from theater.cli import up as module
 
     _run(lambda terminal: module.up(terminal, _place(file, data, manifest), detach))
@@ -177,7 +178,7 @@ def down(
     manifest: Manifest = None,
     data: Data = None,
 ) -> None:
-    """Stop the system in reverse order, until nothing of it is left."""
+    """Stop the system in reverse order; return when it is gone."""
     from theater.cli import administer
 
     _run(lambda terminal: administer.down(terminal, _place(manifest, data), kill, timeout))
@@ -185,10 +186,48 @@ def down(
 
 @app.command()
 def ps(json: Json = False, manifest: Manifest = None, data: Data = None) -> None:
-    """Show the actors: status, pid, incarnation, restarts, mailbox."""
+    """Show the actors: status, pid, restarts, mailbox, memory."""
     from theater.cli import status
 
     _run(lambda terminal: status.ps(terminal, _place(manifest, data), json))
+
+
+@app.command(
+    epilog="A supervisor: its strategy, how many restarts of how many its window holds, its period."
+    " An actor: its incarnation and restart type."
+)
+def tree(
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Go on, until the system ends or Ctrl-C.")
+    ] = False,
+    json: Json = False,
+    manifest: Manifest = None,
+    data: Data = None,
+) -> None:
+    """Show the supervision tree: who is under whom, and how."""
+    from theater.cli import tree as module
+
+    _run(lambda terminal: module.tree(terminal, _place(manifest, data), watch, json))
+
+
+@app.command(
+    "why-restarted",
+    epilog="Also why something does not run; also while the system is down.\n\n\b\nExamples:\n"
+    "  theater why-restarted shop/prices\n  theater why-restarted -n 5 shop",
+)
+def why_restarted(
+    actor: Annotated[str, typer.Argument(metavar="ACTOR", help="An actor or a supervisor.")],
+    count: Annotated[
+        int, typer.Option("-n", min=1, metavar="N", help="The last N times, oldest first.")
+    ] = 1,
+    json: Annotated[bool, typer.Option("--json", help="For programs: one object.")] = False,
+    manifest: Manifest = None,
+    data: Data = None,
+) -> None:
+    """Tell why: what died, of what, and which rule fired."""
+    from theater.cli import why
+
+    _run(lambda terminal: why.why_restarted(terminal, _place(manifest, data), actor, count, json))
 
 
 @app.command(
@@ -206,7 +245,7 @@ def logs(
     manifest: LongManifest = None,
     data: Data = None,
 ) -> None:
-    """Show what actors have logged; also when the system is down."""
+    """Show what actors have logged, also in the past."""
     from theater.cli import read
 
     _run(
@@ -231,7 +270,7 @@ def events(
     manifest: LongManifest = None,
     data: Data = None,
 ) -> None:
-    """Show every crossing of the sandbox, in the order of commits."""
+    """Show every crossing of the sandbox, in commit order."""
     from theater.cli import read
 
     _run(
@@ -314,8 +353,112 @@ def _administer(
 
 
 @app.command()
+def delete(actors: Actors, manifest: Manifest = None, data: Data = None) -> None:
+    """Forget what has stopped, and what waits in its mailbox."""
+    _administer("delete", actors, manifest, data)
+
+
+@app.command()
+def children(
+    supervisor: Annotated[
+        str, typer.Argument(metavar="SUPERVISOR", help="Else the root supervisor, /.")
+    ] = "/",
+    count: Annotated[bool, typer.Option("--count", help="Only how many, by kind.")] = False,
+    json: Json = False,
+    manifest: Manifest = None,
+    data: Data = None,
+) -> None:
+    """Show what a supervisor has on its books."""
+    from theater.cli import children as module
+
+    _run(
+        lambda terminal: module.children(terminal, _place(manifest, data), supervisor, count, json)
+    )
+
+
+@app.command(
+    epilog="A fragment is a file with [[child]] tables, as in a manifest. What was added is gone"
+    " when its supervisor starts anew.\n\n\b\nExamples:\n"
+    "  theater add another.toml\n  theater add another.toml --to shop"
+)
+def add(
+    fragment: Annotated[Path, typer.Argument(metavar="FRAGMENT", help="A file of children.")],
+    to: Annotated[
+        str, typer.Option("--to", metavar="SUPERVISOR", help="Else the root supervisor, /.")
+    ] = "/",
+    manifest: Manifest = None,
+    data: Data = None,
+) -> None:
+    """Start more children below a supervisor."""
+    from theater.cli import children as module
+
+    _run(lambda terminal: module.add(terminal, _place(manifest, data), fragment, to))
+
+
+@app.command()
+def scale(
+    pool: Pool,
+    instances: Annotated[int, typer.Argument(min=0, metavar="N", help="So many instances.")],
+    manifest: Manifest = None,
+    data: Data = None,
+) -> None:
+    """Let a pool have N instances."""
+    from theater.cli import children as module
+
+    _run(lambda terminal: module.scale(terminal, _place(manifest, data), pool, instances))
+
+
+@app.command(
+    "start-instance",
+    epilog="Its number is one that no instance has had. What begins with a dash comes after --.\n\n"
+    "\b\nExamples:\n  theater start-instance workers\n  theater start-instance workers -- -v fast",
+)
+def start_instance(
+    pool: Pool,
+    args: Annotated[
+        list[str] | None, typer.Argument(metavar="ARG", help="Arguments of its own.")
+    ] = None,
+    manifest: Manifest = None,
+    data: Data = None,
+) -> None:
+    """Start one more instance of a pool, with own arguments."""
+    from theater.cli import children as module
+
+    _run(lambda terminal: module.start_instance(terminal, _place(manifest, data), pool, args or []))
+
+
+@app.command(
+    epilog="Who does not change goes on running. What changes of an actor's process (component,"
+    " grants, limits) holds from its next start on: theater restart ACTOR."
+)
+def reload(
+    manifest: Annotated[
+        Path | None, typer.Argument(metavar="MANIFEST", help="Else the one that the system has.")
+    ] = None,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Stop and delete what is no longer in it.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what would change.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="For programs: one object.")] = False,
+    file: Manifest = None,
+    data: Data = None,
+) -> None:
+    """Read the manifest again and make the system what it says."""
+    from theater.cli import reload as module
+
+    def action(terminal: Terminal) -> None:
+        place = _place(file, data, manifest)
+        named = place.manifest is not None
+        module.reload(terminal, place, named, prune, dry_run, json)
+
+    _run(action)
+
+
+@app.command()
 def check(manifest: ManifestArgument = None, file: Manifest = None) -> None:
-    """Judge a manifest, its components and grants; start nothing."""
+    """Judge a manifest, its components and grants."""
     from theater.cli import administer
 
     _run(lambda terminal: administer.check(terminal, _place(file, None, manifest)))

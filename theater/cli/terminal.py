@@ -24,11 +24,9 @@ class Stream:
     def __init__(self, file: TextIO) -> None:
         self.file = file
         self.is_terminal = file.isatty()
-        self.colour = (
-            self.is_terminal
-            and not os.environ.get("NO_COLOR")
-            and os.environ.get("TERM", "") not in ("", "dumb")
-        )
+        # Whether the cursor can be moved, to write over what was written.
+        self.movable = self.is_terminal and os.environ.get("TERM", "") not in ("", "dumb")
+        self.colour = self.movable and not os.environ.get("NO_COLOR")
 
     def style(self, text: str, *codes: str) -> str:
         return f"\x1b[{';'.join(codes)}m{text}\x1b[0m" if self.colour and codes and text else text
