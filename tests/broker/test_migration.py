@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from theater.broker import schema
-from theater.broker.log import Log
+from theater.broker.log import FACTS, Log
 from theater.chain import GENESIS, first_break, link
 from theater.client import reader
 from theater.client.reader import LogReader
 from theater.errors import EnvironmentProblem
-from theater.events import EventType, content_hash, decode, encode
+from theater.events import EventType, content_hash, encode
 from theater.spec import Durability
 
 V1 = Path(__file__).with_name("chain_v1.sql")
@@ -212,14 +212,17 @@ def test_reader_and_broker_speak_of_the_same_version() -> None:
     assert schema.MIGRATIONS.keys() == set(range(1, schema.VERSION))
 
 
-def test_decisions_are_found_by_their_index(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("sql", "index"),
+    [
+        ("e.seq > ? AND e.type = 'decided' ORDER BY e.seq LIMIT 1000", "decisions"),
+        (f"actor = ? AND ({FACTS}) ORDER BY position DESC LIMIT 1", "facts"),
+    ],
+)
+def test_what_is_rare_is_found_by_its_index(tmp_path: Path, sql: str, index: str) -> None:
     path = tmp_path / "chain.db"
     make_v1(path)
     Log(db := connect(path), Durability.PROCESS)
-    plan = db.execute(
-        "EXPLAIN QUERY PLAN SELECT seq FROM events e WHERE e.seq > ? AND e.type = 'decided'"
-        " ORDER BY e.seq LIMIT 1000",
-        (0,),
-    ).fetchall()
-    assert "INDEX decisions" in plan[0][3]
-    assert decode(next(LogReader(str(path)).decisions()).data).type == "decided"
+    plan = db.execute(f"EXPLAIN QUERY PLAN SELECT bytes FROM events e WHERE {sql}", (1,))
+    (step,) = plan.fetchall()
+    assert f"INDEX {index} " in f"{step[3]} "

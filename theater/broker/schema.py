@@ -74,9 +74,10 @@ CREATE TABLE events (
 );
 CREATE UNIQUE INDEX chain ON events (actor, position);
 CREATE INDEX decisions ON events (seq) WHERE type = 'decided';
--- What a chain was last said to be: component, grants, flags.
+-- What a chain was last said to be: component, grants, flags. Not IN (...): for each event that is
+-- written SQLite would build its list anew, which costs a third of writing the event.
 CREATE INDEX facts ON events (actor, position)
-WHERE type IN ('created', 'component-changed', 'changed', 'returned');
+WHERE type = 'created' OR type = 'component-changed' OR type = 'changed' OR type = 'returned';
 
 CREATE TABLE messages (
     id INTEGER PRIMARY KEY,
@@ -152,7 +153,7 @@ MIGRATIONS = {
 ALTER TABLE actors ADD COLUMN role TEXT NOT NULL DEFAULT 'actor';
 CREATE INDEX decisions ON events (seq) WHERE type = 'decided';
 CREATE INDEX facts ON events (actor, position)
-WHERE type IN ('created', 'component-changed', 'changed', 'returned');
+WHERE type = 'created' OR type = 'component-changed' OR type = 'changed' OR type = 'returned';
 """,
 }
 
