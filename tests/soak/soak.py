@@ -25,6 +25,7 @@ from theater.errors import NotDelivered, NotRunning, Refused, TheaterError
 from theater.supervisor.datadir import runtime_of
 
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV, signal.SIGBUS)
+ANSWER_S = 100.0  # a whole group may have to be killed, one after the other, 5 s each
 # Nobody gives up here: what is looked for is what gets lost or left behind.
 NEVER = "intensity = 100000, period = 1"
 
@@ -95,8 +96,13 @@ supervisor = {{ strategy = "simple_one_for_one", instances = 2, {NEVER} }}
 
     def _ask(self, operation: str, **facts: Any) -> None:
         """An operator's call; it may be refused, it may not hang."""
-        with contextlib.suppress(Refused):
-            self._system._control.ask(operation, timeout_s=60.0, **facts)
+        try:
+            self._system._control.ask(operation, timeout_s=ANSWER_S, **facts)
+        except Refused as error:
+            if error.code == "timeout":
+                tree = self._system._control.ask("tree", timeout_s=ANSWER_S)["nodes"]
+                shown = "\n".join(f"  {node}" for node in tree)
+                raise AssertionError(f"{operation} {facts}: {error}\n{shown}") from None
 
     # Trouble
 

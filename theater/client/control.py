@@ -13,9 +13,13 @@ class Control:
     """One connection to root."""
 
     def __init__(self, path: str) -> None:
+        self._path = path
+        self._connect()
+
+    def _connect(self) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            self._socket.connect(path)
+            self._socket.connect(self._path)
         except (FileNotFoundError, ConnectionRefusedError):
             self._socket.close()
             raise NotRunning("no system is running here; `theater up` starts it") from None
@@ -54,7 +58,9 @@ class Control:
                     raise NotRunning("the system ended before it answered")
                 self._buffer += data
         except TimeoutError:
-            raise Refused(f"no answer to {operation} within {timeout_s:g} s") from None
+            self._socket.close()
+            self._connect()  # the late answer must not be taken for that to the next request
+            raise Refused(f"no answer to {operation} within {timeout_s:g} s", "timeout") from None
         except OSError as error:
             raise NotRunning(f"the system ended before it answered: {error}") from None
         line, _, self._buffer = self._buffer.partition(b"\n")
