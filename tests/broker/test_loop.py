@@ -65,11 +65,12 @@ class System:
             self._heard += self._frames.feed(data)
         return self._heard.pop(0)
 
-    def settle(self) -> None:
-        """Until everything that has been said is done."""
+    def settle(self) -> dict[str, Any]:
+        """Until everything that root has said is done; how many wait for each actor then."""
         self.tell(("stats", 99))
-        while self.hear()[0] != "stats":
+        while (message := self.hear())[0] != "stats":
             pass
+        return {name: counts["messages"] for name, counts in message[2].items()}
 
     def connect(self, name: str) -> zmq.Socket[bytes]:
         peer: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
@@ -125,7 +126,7 @@ def test_actors_come_and_go_under_the_eyes_of_a_client(system: System) -> None:
     system.settle()
     assert ask(client, "send", "2", "b", b"x")[:2] == ["ok", "2"]
     client.send(wire.pack(("request", "3", "b", b"?", 1000.0)))
-    system.settle()
+    wait_for(lambda: system.settle()["b"] == 2, "the request to arrive")
     system.tell(("remove", "b", "deleted"))
     error = "no-actor: b has been removed: deleted"
     assert wire.unpack(client.recv()) == ["answer", "3", {"err": error}]
