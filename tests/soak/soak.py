@@ -211,18 +211,9 @@ supervisor = {{ strategy = "simple_one_for_one", instances = 2, {NEVER} }}
             if row["status"] in ("stopped", "failed"):
                 self._ask("start", actor=row["actor"])
         self._settled()
-        info = self._system.info()
-        pids = [row["pid"] for row in info["actors"] if row["pid"]]
-        assert len(pids) == len(set(pids))
+        eventually(self._only_known_children, "strangers to be gone")
         self._pids |= processes(self._system)
-        expected = {*pids, *info["helpers"].values()}
-
-        def children() -> set[int]:
-            root = psutil.Process(info["pid"])
-            return {child.pid for child in root.children()}
-
-        eventually(lambda: children() <= expected, "strangers to be gone")
-        self._count_descriptors(info["pid"], len(pids))
+        self._count_descriptors()
         log = self._system.log
         counted = log.query(
             "SELECT a.name, count(*) FROM messages m JOIN actors a ON a.id = m.to_actor"
@@ -241,9 +232,19 @@ supervisor = {{ strategy = "simple_one_for_one", instances = 2, {NEVER} }}
 
         eventually(quiet, "everything to come to rest", timeout_s=60.0)
 
-    def _count_descriptors(self, root: int, workers: int) -> None:
+    def _only_known_children(self) -> bool:
+        """Whether root has no child but those it tells of: one process for each actor."""
+        info = self._system.info()
+        workers = [row["pid"] for row in info["actors"] if row["pid"]]
+        assert len(workers) == len(set(workers))
+        children = {child.pid for child in psutil.Process(info["pid"]).children()}
+        return children <= {*workers, *info["helpers"].values()}
+
+    def _count_descriptors(self) -> None:
         """Root has one for each worker, and else as many as ever."""
-        count = psutil.Process(root).num_fds() - workers
+        info = self._system.info()
+        workers = sum(row["pid"] is not None for row in info["actors"])
+        count = psutil.Process(info["pid"]).num_fds() - workers
         if self._root_descriptors is None:
             self._root_descriptors = count
         # A reload or an addition brings components of its own.
