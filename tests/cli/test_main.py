@@ -12,6 +12,16 @@ from tests.cli.conftest import Home
 
 COMMANDS = ["up", "down", "ps", "logs", "events", "send", "request"]
 COMMANDS += ["stop", "start", "restart", "check"]
+COMMANDS += [
+    "tree",
+    "why-restarted",
+    "children",
+    "add",
+    "delete",
+    "scale",
+    "start-instance",
+    "reload",
+]
 
 
 def test_the_version_is_that_of_the_package(home: Home) -> None:

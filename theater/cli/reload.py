@@ -32,11 +32,9 @@ def reload(
     try:
         manifest = place.find_manifest() if named else str(control.ask("tree")["manifest"])
         file = shown_path(manifest)
-        prepared = prepare_system(file, terminal.progress)
+        prepare_system(file, terminal.progress)
         facts = {"file": os.path.abspath(file), "prune": prune}
         found = control.submit("reload", dry_run=True, **facts)
-        for warning in prepared.warnings if found["plan"] else ():
-            terminal.note(f"{file}: warning: {warning}")
         if not as_json:
             for line in plan(found["plan"], found["held"], prune, terminal.out):
                 terminal.print(line)
