@@ -36,6 +36,7 @@ from theater.supervisor.policy import (
 
 CALLS = (
     policy.AddChild,
+    policy.AddChildren,
     policy.DeleteChild,
     policy.Reload,
     policy.RestartChild,
@@ -74,6 +75,11 @@ def flat(*paths: str, **more: Any) -> Simulation:
     return Simulation(supervisor("", *(actor(path) for path in paths), **more))
 
 
+def workers(first: int, restart: str = "permanent", **more: Any) -> Simulation:
+    """A pool of actors as the root supervisor, and everything is ready."""
+    return Simulation(pool(actor("w", restart), first, **more)).begin()
+
+
 class Simulation(Checks):
     """Pretended processes around the policy.
 
@@ -87,7 +93,7 @@ class Simulation(Checks):
         super().__init__(last=dict(incarnations or {}))
         self.spec = spec
         self.state = policy.initial(spec, self.last, seed)
-        self.listed = dict(self.state.children)
+        self.listed.update(self.state.children)
         self.phases = {row.path: row.phase for row in policy.rows(self.state)}
         self.actions: list[Action] = []
 
@@ -179,8 +185,11 @@ class Simulation(Checks):
         assert parent is not None
         return parent.spec.path
 
+    def rows(self) -> list[policy.ActorRow]:
+        return policy.rows(self.state)
+
     def row(self, path: str) -> policy.ActorRow:
-        return next(row for row in policy.rows(self.state) if row.path == path)
+        return next(row for row in self.rows() if row.path == path)
 
     def supervisor_row(self, path: str) -> policy.SupervisorRow:
         found = policy.supervisor_rows(self.state, self.now_s)

@@ -9,7 +9,7 @@ from tests.supervisor.policy_simulation import (
     supervisor,
     work,
 )
-from theater.spec import Strategy, SupervisorSpec
+from theater.spec import SupervisorSpec
 from theater.supervisor.policy import (
     Ended,
     Event,
@@ -104,29 +104,3 @@ def test_ended_is_the_last_action() -> None:
     step(state, Ready("a", 1), 1.0)
     step(state, ShutdownAll(), 1.0)
     assert isinstance(step(state, Exited("a", 1, CRASH, "over"), 2.0)[1][-1], Ended)
-
-
-def test_a_group_restart_stops_from_the_right_and_starts_from_the_left() -> None:
-    # 1.4, E13
-    sim = Simulation(
-        supervisor(
-            "",
-            actor("a"),
-            actor("b"),
-            actor("t", "temporary"),
-            actor("c"),
-            strategy=Strategy.ONE_FOR_ALL,
-            intensity=2,
-        )
-    ).begin()
-    assert work(sim.exit("b")) == ["ask c 1"]
-    sim.exit("a")
-    assert work(sim.obey("c")) == ["ask t 1"]
-    assert sim.row("c").phase is Phase.RESTARTING
-    assert work(sim.obey("t")) == ["spawn a 2"], "a was dead, and costs nothing more"
-    assert work(sim.ready("a")) == ["spawn b 2"]
-    assert work(sim.exit("b")) == ["ask a 2"], "the failed start: the whole group again"
-    assert work(sim.obey("a")) == ["spawn a 3"]
-    sim.settle()
-    assert list(sim.live) == ["a", "b", "c"]
-    assert sim.supervisor_row("").left == 0
