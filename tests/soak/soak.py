@@ -211,7 +211,11 @@ supervisor = {{ strategy = "simple_one_for_one", instances = 2, {NEVER} }}
             if row["status"] in ("stopped", "failed"):
                 self._ask("start", actor=row["actor"])
         self._settled()
-        eventually(self._only_known_children, "strangers to be gone")
+        try:
+            eventually(lambda: not self._strangers(), "strangers to be gone")
+        except AssertionError:
+            self._say(f"soak: strangers: {self._strangers()}")
+            raise
         self._pids |= processes(self._system)
         self._count_descriptors()
         log = self._system.log
@@ -232,13 +236,14 @@ supervisor = {{ strategy = "simple_one_for_one", instances = 2, {NEVER} }}
 
         eventually(quiet, "everything to come to rest", timeout_s=60.0)
 
-    def _only_known_children(self) -> bool:
-        """Whether root has no child but those it tells of: one process for each actor."""
+    def _strangers(self) -> list[psutil.Process]:
+        """Children of root that it does not tell of; it has one process for each actor."""
         info = self._system.info()
         workers = [row["pid"] for row in info["actors"] if row["pid"]]
         assert len(workers) == len(set(workers))
-        children = {child.pid for child in psutil.Process(info["pid"]).children()}
-        return children <= {*workers, *info["helpers"].values()}
+        known = {*workers, *info["helpers"].values()}
+        children = psutil.Process(info["pid"]).children()
+        return [child for child in children if child.pid not in known]
 
     def _count_descriptors(self) -> None:
         """Root has one for each worker, and else as many as ever."""

@@ -52,10 +52,15 @@ class Line:
 
     def heard(self) -> list[Any] | None:
         """The messages that have arrived; None: the broker has gone."""
-        try:
-            data = self._socket.recv(READ_MAX, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return []
-        except OSError:
-            data = b""  # its death explains itself, by its pidfd
-        return self._frames.feed(data) if data else None
+        messages: list[Any] = []
+        while not messages:
+            try:
+                data = self._socket.recv(READ_MAX, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                break
+            except OSError:
+                data = b""  # its death explains itself, by its pidfd
+            if not data:
+                return None
+            messages = self._frames.feed(data)
+        return messages

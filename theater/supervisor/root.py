@@ -109,6 +109,8 @@ class Root:
             if self._broker is not None:
                 self._line.flush()
                 self._waiter.wait_for_room(self._broker.socket, self._line.wants_write)
+            if not self._line.wants_write:  # else a worker could come before what is said of it
+                self._workers.send_orders()
         self._end_helpers()
         return self._ended
 
@@ -194,12 +196,11 @@ class Root:
         if self._broker is None:
             return
         self._line.flush()
-        messages = self._line.heard()
+        while messages := self._line.heard():
+            for name, *arguments in messages:
+                getattr(self, f"_broker_{name}")(*arguments)
         if messages is None:
             self._waiter.unwatch(self._broker.socket)
-            return
-        for name, *arguments in messages:
-            getattr(self, f"_broker_{name}")(*arguments)
 
     def _broker_registered(self, incarnations: dict[str, int]) -> None:
         seed = int.from_bytes(os.urandom(8))
@@ -254,6 +255,7 @@ class Root:
         self._broker.process.wait()
         self._broker.close()
         self._broker = None
+        self._line.closed = True
         how = reaper.reason_of(status) if status is not None and status < 0 else f"{status}"
         self.fail(f"the broker died ({how})")
         if self.state is None:
@@ -294,15 +296,19 @@ class Root:
     def _signal_pipe(self) -> int:
         read, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(write)
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
             signal.signal(number, lambda *_: None)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         self._signal_read = read
         return read
 
     def _on_signal(self) -> None:
-        for _ in os.read(self._signal_read, 64):
-            self.go_down(kill=self._going_down)
+        for number in os.read(self._signal_read, 4096):
+            if number == signal.SIGCHLD:
+                # Workers and helpers are told by their pidfds; it may also be a stranger.
+                self._workers.look_for_strangers()
+            else:
+                self.go_down(kill=self._going_down)
 
     def _from_leash(self) -> None:
         for word in self._leash.heard():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from theater import wire
 
 WORKER_MODULE = "theater.worker.loop"
 PACKET_MAX = 1 << 20
+_TWO = struct.Struct("2i")
 
 
 @dataclass(slots=True)
@@ -68,11 +70,9 @@ def _start(
 
 
 def ask_for_worker(zygote: socket.socket, order: dict[str, Any], component: int, box: int) -> None:
-    """Hand an order and its two descriptors to the zygote; `box` is closed here after."""
-    try:
-        socket.send_fds(zygote, [wire.pack([order])], [component, box])
-    finally:
-        os.close(box)
+    """Hand an order and its two descriptors to the zygote; BlockingIOError: it is busy."""
+    rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, _TWO.pack(component, box))
+    zygote.sendmsg([wire.pack([order])], [rights], socket.MSG_DONTWAIT)
 
 
 def receive(zygote: socket.socket) -> tuple[list[Any], list[int]] | None:

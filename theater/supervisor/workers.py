@@ -45,6 +45,7 @@ class Workers:
         self._forking: dict[str, int] = {}  # actor -> incarnation asked of the zygote
         self._signals: dict[str, int] = {}  # actor -> signal for a fork that is not reported yet
         self._wanted: set[tuple[str, int]] = set()  # incarnations whose end the policy asked for
+        self._orders: deque[tuple[dict[str, Any], int, int]] = deque()  # with artifact and box
         self._strangers_due = False
         self._zygote_starts: deque[float] = deque()
         self.zygote = self._start_zygote()
@@ -67,13 +68,24 @@ class Workers:
         self._forking[name] = incarnation
         self.unresponsive.discard(name)
         self.started_at[name] = time.time()
-        try:
-            spawn.ask_for_worker(self.zygote.socket, order, artifact, box)
-        except (BrokenPipeError, ConnectionResetError):
-            return  # a dead zygote is told by its pidfd, and then the fork is asked for again
-        except OSError as error:
-            reason = f"cannot order its worker ({error.strerror}); are env and args too long?"
-            self._unspawnable(name, incarnation, reason)
+        self._orders.append((order, artifact, box))
+
+    def send_orders(self) -> None:
+        """Hand them to the zygote; the broker must have been told of these workers before."""
+        while self._orders:
+            order, artifact, box = self._orders[0]
+            try:
+                spawn.ask_for_worker(self.zygote.socket, order, artifact, box)
+            except BlockingIOError:
+                break
+            except (BrokenPipeError, ConnectionResetError):
+                return  # a dead zygote is told by its pidfd, and then the forks are asked for again
+            except OSError as error:
+                reason = f"cannot order its worker ({error.strerror}); are env and args too long?"
+                self._unspawnable(order["actor"], order["incarnation"], reason)
+            self._orders.popleft()
+            os.close(box)
+        self._waiter.wait_for_room(self.zygote.socket, bool(self._orders))
 
     def _unspawnable(self, name: str, incarnation: int, reason: str) -> None:
         del self._forking[name]
@@ -148,6 +160,10 @@ class Workers:
         reason = process.why or reaper.reason_of(status)
         self._root.bury(policy.Exited(name, incarnation, reaper.kind_of(status), reason), wanted)
 
+    def look_for_strangers(self) -> None:
+        """Some child has died; see `end_strangers`."""
+        self._strangers_due = True
+
     def end_strangers(self) -> None:
         """Once in a pass of the loop, after deaths: end what root has not started.
 
@@ -185,6 +201,9 @@ class Workers:
             self._zygote_starts.popleft()
         lost, self._forking = self._forking, {}
         self._signals.clear()
+        for _, _, box in self._orders:
+            os.close(box)
+        self._orders.clear()
         if len(self._zygote_starts) > ZYGOTE_RESTARTS:
             for name, incarnation in lost.items():
                 self._root.news.append(policy.Unspawnable(name, incarnation, "there is no zygote"))
