@@ -58,8 +58,8 @@ def _wrapped(text: str, columns: int | None, first: int, indent: int) -> list[st
         text,
         width,
         initial_indent="x" * max(0, first - indent),
+        subsequent_indent="  ",
         break_on_hyphens=False,
-        drop_whitespace=True,
     )
     return [lines[0][max(0, first - indent) :], *lines[1:]] if lines else [""]
 
