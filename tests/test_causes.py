@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
 import pytest
@@ -360,6 +361,19 @@ def test_one_that_waits_for_its_backoff_is_being_restarted() -> None:
     assert last(stage, "b").why is Why.GROUP
 
 
+@pytest.mark.parametrize("kind, why", [("permanent", Why.GROUP), ("temporary", Why.WITH_GROUP)])
+def test_one_started_by_hand_while_its_group_waits_goes_with_the_group(kind: str, why: Why) -> None:
+    children = actor("a"), actor("b", kind)
+    stage = Stage(supervisor("", *children, strategy=ALL, backoff=Backoff(10.0)))
+    stage.crash("a")
+    stage.do(policy.StartChild("b"))
+    assert last(stage, "b").why is Why.OPERATOR
+    stage.tick(11.0)
+    account = last(stage, "b")
+    assert account.why is why
+    assert words(account)[:3] == ["a turn-failed", "a exited", "a restart"]
+
+
 def test_when_the_system_was_killed_the_log_says_nothing_more() -> None:
     stage = nested()
     assert last(stage, "s/a", running=False).why is Why.LOST
@@ -411,6 +425,55 @@ def test_the_last_accounts_come_oldest_first() -> None:
     found = told(stage, "a", 10)
     assert [each.why for each in found] == [Why.FIRST, Why.DIED, Why.OPERATOR, Why.STOPPED]
     assert told(stage, "a", 2) == found[-2:]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_in_any_history_everything_that_runs_was_started_and_all_else_has_a_reason(
+    seed: int,
+) -> None:
+    dice = random.Random(seed)
+    kinds = ("permanent", "transient", "temporary")
+
+    def group(path: str) -> SupervisorSpec:
+        children = [actor(f"{path}/{name}", dice.choice(kinds)) for name in "abc"]
+        strategy = dice.choice((Strategy.ONE_FOR_ONE, ALL, REST))
+        backoff = dice.choice((None, Backoff(3.0)))
+        kind = dice.choice(kinds)
+        return supervisor(
+            path, *children, restart=kind, strategy=strategy, intensity=2, backoff=backoff
+        )
+
+    spec = supervisor("", group("g"), actor("x"), group("h"), intensity=4, strategy=ALL)
+    stage = Stage(spec)
+    names = [f"{path}/{name}" for path in "gh" for name in "abc"] + ["x"]
+    for _ in range(30):
+        name, path = dice.choice(names), dice.choice([*names, "g", "h"])
+        call = dice.choice((policy.StopChild, policy.StartChild, policy.RestartChild))
+        stage.broken = {dice.choice(names)} if dice.random() < 0.2 else set()
+        alive = {each for each in names if stage.state.children[each].alive}
+        match dice.randrange(5):
+            case 0 if name in alive:
+                stage.crash(name)
+            case 1 if name in alive:
+                stage.end(name)
+            case 2:
+                stage.do(call(path))
+            case 3 if name in alive:
+                stage.turn(name)
+            case _:
+                stage.tick(dice.choice((0.5, 4.0, 20.0)))
+        for each in (*names, "g", "h", "/"):
+            child = stage.state.children["" if each == "/" else each]
+            for account in told(stage, each, 3):
+                assert account.name == each
+                assert [f.seq for f in account.steps] == sorted({f.seq for f in account.steps})
+            if each in names:
+                account = last(stage, each)
+                assert account.runs == child.alive
+                assert account.why is not Why.LOST, f"seed {seed}: nobody knows about {each}"
+                assert not child.alive or account.incarnation == child.incarnation
+        if stage.state.ended:
+            stage.up(spec)
 
 
 def test_no_facts_whatever_break_the_search() -> None:

@@ -173,8 +173,24 @@ def _start(past: Past, name: str, started: Fact, after: int) -> Account:
             return Account(name, Why.UP, steps, started.incarnation, fact)
         if _starts(fact, name):
             return _started_by(past, name, fact, started)
+    if after and (delayed := _delayed(past, name, after, _own_end(past, name, started.seq))):
+        return _started_by(past, name, delayed, started)
     why = Why.UP if after else Why.FIRST
     return Account(name, why, (started,), started.incarnation)
+
+
+def _delayed(past: Past, name: str, before: int, own: list[Fact]) -> Fact | None:
+    """The restart that a backoff had put off, when `name` was started by hand meanwhile: its group
+    is stopped once more when the time has come, and nothing more is decided."""
+    if not any(fact.decision == "stopped" for fact in own):
+        return None
+    for number, fact in enumerate(past.decisions(before)):
+        if number >= SERIES_MAX or _ends_system(fact):
+            break
+        put_off = fact.decision in _RESTARTS and "delay_s" in fact.facts
+        if put_off and is_below(parent(fact.text("child")), name):
+            return fact
+    return None
 
 
 def _starts(fact: Fact, name: str) -> bool:
@@ -335,6 +351,9 @@ def _end(past: Past, name: str, since: int, own: list[Fact], incarnation: int) -
         return Account(name, why, steps, incarnation, fact)
     if removed:
         return Account(name, Why.REMOVED, _in_order([*ends, removed]), incarnation)
+    if delayed := _delayed(past, name, since, ends):
+        steps = _in_order([*_grounds(past, delayed, name), delayed, *ends])
+        return Account(name, Why.WITH_GROUP, steps, incarnation, delayed)
     return None
 
 

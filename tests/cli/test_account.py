@@ -261,7 +261,7 @@ def test_an_automatic_shutdown_and_an_aborted_start_have_sentences() -> None:
     stage.do(policy.Shutdown())
     stage.up(supervisor("", spec))
     shown = headline(last(stage, "s/job"), NOW, "")
-    assert shown == "s/job does not run: its supervisor / did not come up"
+    assert shown == "s/job does not run: the root supervisor did not come up"
 
 
 def test_another_day_has_a_date() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 
-from theater.causes import Account, Fact, Why, is_below
+from theater.causes import ROOT, Account, Fact, Why, is_below
 from theater.cli.decisions import shut_down
 
 _NOTHING = Fact(0, 0.0, "", 0, "", {})
@@ -85,7 +85,9 @@ def _because(account: Account, status: str) -> str:
 
 
 def _itself(decision: Fact, account: Account) -> str:
-    return "it" if decision.name == account.name else f"its supervisor {decision.name}"
+    if decision.name == account.name:
+        return "it"
+    return "the root supervisor" if decision.name == ROOT else f"its supervisor {decision.name}"
 
 
 def how_it_ended(decision: Fact) -> str:
