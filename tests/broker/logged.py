@@ -67,7 +67,7 @@ class Logged:
         self.workers: dict[str, PretendedWorker] = {}
         self.out: list[Out] = []
         self.members = Members(self.turns, self.log, Boxes(str(directory)), self.write)
-        self.members.register(list(orders), 0.0)
+        self.members.register(list(orders), [], {}, 0.0)
         self.write()
         self.release()
         (self.registered,) = [item.message[1] for item in self.out if isinstance(item, ToRoot)]

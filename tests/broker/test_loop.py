@@ -108,7 +108,7 @@ def hello(name: str, incarnation: int, secret: bytes = b"s") -> tuple[Any, ...]:
 
 def test_a_root_that_says_all_before_it_listens_does_not_stop_the_broker(system: System) -> None:
     names = [f"a{number}" for number in range(DEATHS)]
-    system.tell(("register", [order(name) for name in names]))
+    system.tell(("register", [order(name) for name in names], [], {}))
     for name in names:
         system.tell(
             ("expect", name, 1, b"s" * 2000), ("exited", name, 1, "crash", "x" * 500, False)
@@ -119,7 +119,7 @@ def test_a_root_that_says_all_before_it_listens_does_not_stop_the_broker(system:
 
 
 def test_actors_come_and_go_under_the_eyes_of_a_client(system: System) -> None:
-    system.tell(("register", [order("a")]))
+    system.tell(("register", [order("a")], [], {}))
     client = system.connect("clients")
     assert ask(client, "send", "1", "b", b"x") == ["error", "1", "no-actor: there is no actor b"]
     system.tell(("adopt", [supervisor("pool"), order("b")]), ("phase", "b", "starting", ""))
@@ -145,7 +145,7 @@ def test_actors_come_and_go_under_the_eyes_of_a_client(system: System) -> None:
 
 
 def test_a_worker_is_judged_by_what_root_has_said_before_it_was_born(system: System) -> None:
-    system.tell(("register", [order("a"), order("b")]))
+    system.tell(("register", [order("a"), order("b")], [], {}))
     system.tell(("expect", "a", 1, b"s"), ("exited", "a", 1, "crash", "x", False))
     while system.hear()[0] != "buried":
         pass
@@ -171,7 +171,7 @@ def test_a_worker_is_judged_by_what_root_has_said_before_it_was_born(system: Sys
 
 def test_newcomers_in_the_middle_of_many_deaths_upset_no_order(system: System) -> None:
     names = [f"a{number}" for number in range(50)]
-    system.tell(("register", [order(name) for name in names]))
+    system.tell(("register", [order(name) for name in names], [], {}))
     strangers = [system.connect("workers") for _ in names]
     for name, stranger in zip(names, strangers, strict=True):
         stranger.send(wire.pack(hello(name, 1, b"wrong")))
@@ -189,7 +189,7 @@ def test_newcomers_in_the_middle_of_many_deaths_upset_no_order(system: System) -
 
 
 def test_a_broker_without_work_waits_without_end(system: System) -> None:
-    system.tell(("register", [order("a")]), ("phase", "a", "running", ""))
+    system.tell(("register", [order("a")], [], {}), ("phase", "a", "running", ""))
     system.tell(("adopt", [order("a")]), ("adopt", [order("b")]), ("remove", "b", ""))
     system.settle()
     wait_for(lambda: system.broker._timeout_s() is None, "the broker to have nothing to do")

@@ -25,21 +25,6 @@ from theater.paths import box_name
 from theater.supervisor.datadir import runtime_of
 
 
-def test_a_dead_broker_ends_the_system_with_the_reason(theater: Theater) -> None:
-    system = theater.up(actor("a"))
-    system.send("a", b"set kept")
-    assert system.request("a", b"get") == b"kept"
-    assert system._launch is not None
-    os.kill(system.info()["helpers"]["broker"], signal.SIGKILL)
-    last = list(system._launch.events(30.0))[-1]
-    assert last["event"] == "ended" and last["failed"]
-    assert last["reason"].startswith("the broker died (killed by SIGKILL)")
-    system.close()
-    again = theater.up()
-    assert again.request("a", b"get") == b"kept"
-    assert again.actor("a")["incarnation"] == 2
-
-
 def test_a_dead_zygote_is_replaced_and_nobody_notices(theater: Theater) -> None:
     system = theater.up(actor("a"))
     first = system.info()["helpers"]["zygote"]
@@ -269,19 +254,6 @@ def box_has_result(system: System, name: str, turn: int) -> bool:
     box = Path(system.data.boxes) / box_name(name, 1)
     events = read_box(box.read_bytes()).events(turn, 0)
     return any(decode(data).type == "wasm-result" for data in events)
-
-
-def test_root_ends_when_a_worker_and_then_the_broker_die(theater: Theater) -> None:
-    system = theater.up(actor("a"))
-    info = system.info()
-    assert system._launch is not None
-    broker, worker = info["helpers"]["broker"], info["actors"][0]["pid"]
-    os.kill(broker, signal.SIGSTOP)
-    os.kill(worker, signal.SIGKILL)
-    eventually(lambda: gone({worker}), "the worker to be reaped")
-    os.kill(broker, signal.SIGKILL)
-    last = list(system._launch.events(30.0))[-1]
-    assert last["event"] == "ended" and last["failed"]
 
 
 def test_an_actor_that_left_the_manifest_with_an_open_turn_may_come_back(theater: Theater) -> None:

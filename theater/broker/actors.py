@@ -94,6 +94,8 @@ class Actor(Chain):
     route: bytes | None = None  # the worker's routing id, once it has said HELLO
     live: bool = False
     fenced: bool = False  # nothing of this incarnation is taken any more
+    was_ready: bool = False  # that this incarnation is ready stands in the log
+    revived: bool = False  # it lived on while the broker was replaced, and has not said HELLO yet
     initialised: bool = False
     state: bytes | None = None  # hash
     next_turn: int = 1

@@ -170,8 +170,10 @@ class Book:
         )
 
     def ready(self, actor: Actor) -> None:
-        self.lifecycle(actor, EventType.READY, {})
-        self.batch.incarnation_ready.append((self.at, actor.id, actor.incarnation))
+        if not actor.was_ready:
+            actor.was_ready = True
+            self.lifecycle(actor, EventType.READY, {})
+            self.batch.incarnation_ready.append((self.at, actor.id, actor.incarnation))
         self.tell_root("ready", actor.name, actor.incarnation)
 
     def dead_letter(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterable
 
 from theater.broker.actors import Actor
 from theater.broker.burial import BOX_MAX
@@ -26,9 +27,11 @@ class Boxes:
     def done(self, actor: Actor) -> None:
         self._done.append(self._path(actor))
 
-    def all_done(self) -> None:
-        """Nobody will ask for those that are here now."""
-        self._done += (os.path.join(self._directory, name) for name in os.listdir(self._directory))
+    def all_done(self, but: Iterable[Actor]) -> None:
+        """Nobody will ask for those that are here now, but for these actors'."""
+        kept = {self._path(actor) for actor in but}
+        there = (os.path.join(self._directory, name) for name in os.listdir(self._directory))
+        self._done += (path for path in there if path not in kept)
 
     def committed(self) -> None:
         for path in self._done:

@@ -91,7 +91,10 @@ def bury(turns: Turns, actor: Actor, death: Death, box: bytes, now_s: float) -> 
         events = found.events(handed.turn, actor.current.index if actor.current else 0)
         take_back(actor)
         _judge(turns, actor, handed, death, events, failure is not None, reason, now_s)
-    turns.lifecycle(actor, EventType.EXITED, {"reason": reason, "kind": kind})
+    facts: dict[str, Any] = {"reason": reason, "kind": kind}
+    if ignored:
+        facts["ignored"] = True
+    turns.lifecycle(actor, EventType.EXITED, facts)
     turns.batch.incarnation_ended.append((turns.at, reason, actor.id, actor.incarnation))
     turns.tell_root("buried", actor.name, actor.incarnation, kind, reason, ignored)
     actor.shut_down = actor.ignored = False

@@ -12,8 +12,15 @@ CREDIT_BYTES = 4 * 1024 * 1024
 
 
 def hand_out(actor: Actor, now_s: float) -> list[tuple[Any, ...]]:
-    """The inputs that go to the worker now. Not durable: a number counts once it is used."""
-    if not _may_hand(actor):
+    """The inputs that go to the worker now. Not durable: a number counts once it is used.
+
+    A worker that lived on while the broker was replaced may hold inputs that this broker knows
+    nothing of. They are the next ones, as ever, and at most as many as it would be given now: so
+    it is given them again, whatever would be in the way of new ones.
+    """
+    if actor.revived and actor.route is not None and not actor.shut_down:
+        actor.revived = False
+    elif not _may_hand(actor):
         return []
     inputs: list[tuple[Any, ...]] = []
     if not actor.initialised:

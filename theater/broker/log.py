@@ -234,6 +234,31 @@ class Log:
         ).fetchall()
         return rows
 
+    def incarnation(self, actor: int, incarnation: int) -> tuple[float | None, float | None] | None:
+        """(ready_at, ended_at) of an incarnation that the log knows of."""
+        row: tuple[float | None, float | None] | None = self._db.execute(
+            "SELECT ready_at, ended_at FROM incarnations WHERE actor = ? AND incarnation = ?",
+            (actor, incarnation),
+        ).fetchone()
+        return row
+
+    def turn_events(self, actor: int, turn: int) -> list[bytes]:
+        """The bytes of a turn's committed events, in order; of turn 0 the lifecycle events."""
+        rows = self._db.execute(
+            "SELECT bytes FROM events WHERE actor = ? AND turn = ? ORDER BY position",
+            (actor, turn),
+        ).fetchall()
+        return [bytes(row[0]) for row in rows]
+
+    def last_exit(self, actor: int) -> bytes | None:
+        """The bytes of an actor's last `exited` event."""
+        row = self._db.execute(
+            "SELECT bytes FROM events WHERE actor = ? AND type = 'exited'"
+            " ORDER BY position DESC LIMIT 1",
+            (actor,),
+        ).fetchone()
+        return None if row is None else bytes(row[0])
+
     def open_asks(self) -> list[tuple[int, int, int, str, int | None]]:
         rows: list[tuple[int, int, int, str, int | None]] = self._db.execute(
             "SELECT actor, turn, idx, kind, message FROM asks WHERE status = 'open'"

@@ -18,6 +18,7 @@ from theater.broker.clients import Clients
 from theater.broker.log import Log
 from theater.broker.members import Members
 from theater.broker.release import Frames
+from theater.broker.revival import Living
 from theater.broker.root import RootSocket
 from theater.broker.turns import Turns
 from theater.broker.workers import Workers
@@ -51,18 +52,17 @@ class Broker:
         self._members = Members(self._turns, log, self._boxes, self._commit)
         self._ending = False
         self._context = zmq.Context()
-        self._workers = Workers(
-            self._bind(setup["workers_endpoint"], setup["state_max_bytes"], 0), self._turns
-        )
+        self._endpoints = (setup["workers_endpoint"], setup["clients_endpoint"])
+        self._workers = Workers(self._router(setup["state_max_bytes"], 0), self._turns)
         self._clients = Clients(
-            self._bind(setup["clients_endpoint"], setup["message_max_bytes"], CLIENT_BACKLOG),
+            self._router(setup["message_max_bytes"], CLIENT_BACKLOG),
             self._turns,
             self._log,
             self._workers.links.pids,
         )
         self._commit_by_s: float | None = None  # when waiting rows are written at the latest
 
-    def _bind(self, endpoint: str, largest: int, backlog: int) -> zmq.Socket[bytes]:
+    def _router(self, largest: int, backlog: int) -> zmq.Socket[bytes]:
         router = self._context.socket(zmq.ROUTER)
         router.setsockopt(zmq.ROUTER_MANDATORY, 1)  # else what cannot be routed vanishes
         router.setsockopt(zmq.MAXMSGSIZE, largest + 64 * 1024 * 1024)
@@ -70,7 +70,6 @@ class Broker:
         router.setsockopt(zmq.BACKLOG, 4096)
         router.setsockopt(zmq.SNDHWM, backlog)  # 0: bounded by the credit of each worker
         router.setsockopt(zmq.RCVHWM, 1000)
-        router.bind(endpoint)
         return router
 
     def now_s(self) -> float:
@@ -150,8 +149,21 @@ class Broker:
             if not self._workers.strangers:
                 return
 
-    def _root_register(self, orders: list[dict[str, Any]]) -> None:
-        self._members.register(orders, self.now_s())
+    def _root_register(
+        self,
+        orders: list[dict[str, Any]],
+        living: list[tuple[str, int, bytes, int | None]],
+        phases: dict[str, str],
+    ) -> None:
+        """Who is there. Nobody can connect before: a worker that lives would be a stranger."""
+        alive = [Living(*each) for each in living]
+        self._members.register(orders, alive, phases, self.now_s())
+        for each in alive:
+            actor = self._turns.actors[each.name]
+            if each.pid is not None and actor.live:
+                self._workers.started(actor, each.pid, self.now_s())
+        self._workers.socket.bind(self._endpoints[0])
+        self._clients.socket.bind(self._endpoints[1])
 
     def _root_adopt(self, orders: list[dict[str, Any]]) -> None:
         for order in orders:
@@ -165,6 +177,7 @@ class Broker:
         actor = self._turns.actors[name]
         actor.incarnation, actor.secret = incarnation, secret
         actor.pid, actor.live, actor.fenced = None, True, False
+        actor.was_ready = actor.revived = False
         self._turns.batch.incarnations.append((actor.id, incarnation, None, time.time()))
         self._turns.lifecycle(actor, EventType.STARTED, {"component": actor.component})
 
@@ -173,7 +186,7 @@ class Broker:
         if incarnation != actor.incarnation or not actor.live:
             return
         self._turns.batch.incarnation_pids.append((pid, actor.id, incarnation))
-        self._workers.started(actor, pid)
+        self._workers.started(actor, pid, self.now_s())
 
     def _root_exited(
         self, name: str, incarnation: int, kind: str, reason: str, wanted: bool

@@ -6,14 +6,18 @@ import itertools
 from collections.abc import Callable
 from dataclasses import replace
 
-from theater.broker import recovery, register
+from theater.broker import recovery, register, revival
 from theater.broker.actors import ROOT, Actor, Chain
 from theater.broker.boxes import Boxes
 from theater.broker.burial import bury_unseen
 from theater.broker.log import Log, StoredActor
 from theater.broker.mailbox import WINDOW
 from theater.broker.register import SUPERVISOR, Order, name_of, role_of
+from theater.broker.revival import Living
 from theater.broker.turns import Turns
+from theater.events import decode, refs_in
+
+OpenRow = tuple[int, int, str, int | None, int, int, int]
 
 
 class Members:
@@ -27,8 +31,14 @@ class Members:
 
     # Start-up
 
-    def register(self, orders: list[Order], now_s: float) -> None:
-        """All that root wants, at once; what the log knows beside them is gone."""
+    def register(
+        self, orders: list[Order], living: list[Living], phases: dict[str, str], now_s: float
+    ) -> None:
+        """All that root wants, at once; what the log knows beside them is gone.
+
+        `living`: incarnations that go on, if this broker comes in place of one that died;
+        `phases` of their actors and all others.
+        """
         turns, log = self._turns, self._log
         stored = {each.name: each for each in log.actors()}
         turns.next_actor = max((each.id for each in stored.values()), default=0) + 1
@@ -46,10 +56,22 @@ class Members:
         for actor in turns.actors.values():
             recovery.load_window(actor, log.mailbox_after(actor.id, 0, WINDOW))
         self._recall(None)
+        for name, phase in phases.items():
+            turns.actors[name].phase = phase
+        going_on = {one.name for one in living}
         asks = {(row[0], row[1]): row[2] for row in log.open_asks()}
         states = {each.id: each.state for each in stored.values()}
-        recovery.interrupt_open_turns(turns, log.open_turns(), asks, states, now_s)
-        self._bury_unseen(now_s)
+        ended = []
+        for row in log.open_turns():
+            opener = turns.by_id.get(row[0])
+            if opener is not None and opener.name in going_on:
+                self._reopen(opener, row, asks.get((row[0], row[1])), now_s)
+            else:
+                ended.append(row)
+        recovery.interrupt_open_turns(turns, ended, asks, states, now_s)
+        for one in living:
+            self._revive(turns.actors[one.name], one, now_s)
+        self._bury_unseen(going_on, now_s)
         used = {each.name: each.last_incarnation for each in stored.values()}
         turns.tell_root("registered", dict.fromkeys(turns.actors, 0) | used)
 
@@ -69,13 +91,47 @@ class Members:
         register.remove(self._turns, chain, reason, waiting, gone.state, begun, now_s)
         return replace(gone, removed=True, head=chain.head, length=chain.length)
 
-    def _bury_unseen(self, now_s: float) -> None:
-        """Black boxes that are here before any worker is: their system was killed."""
+    def _reopen(self, actor: Actor, row: OpenRow, open_ask: int | None, now_s: float) -> None:
+        _, turn, kind, _, steps, _, _ = row
+        events = self._log.turn_events(actor.id, turn)
+        contents = {}
+        for hash in refs_in(decode(events[-1]).payload):
+            content = self._log.blob(hash)
+            assert content is not None, "a committed answer refers to nothing"
+            contents[hash] = content
+        revival.reopen(self._turns, actor, turn, kind, steps, events, open_ask, contents, now_s)
+
+    def _revive(self, actor: Actor, living: Living, now_s: float) -> None:
+        log = self._log
+        known = log.incarnation(actor.id, living.incarnation)
+        if known is not None and known[1] is not None:
+            last_exit = log.last_exit(actor.id)
+            assert last_exit is not None
+            revival.buried_already(self._turns, actor, last_exit)
+            return
+        is_ready = known is not None and known[0] is not None
+        revival.revive(self._turns, actor, living, known is not None, is_ready)
+        turn = actor.next_turn - 1
+        if actor.current is None and turn > 0:
+            last = log.turn_events(actor.id, turn)
+            if revival.has_shut_down(last, living.incarnation):
+                actor.shut_down = True
+                actor.ignored = turn == 1
+                actor.due_s = now_s + actor.settings.turn_timeout_s
+                self._turns.deadlines.watch(actor)
+
+    def _bury_unseen(self, going_on: set[str], now_s: float) -> None:
+        """Black boxes that are here and nobody's: the system was killed, or the broker."""
+        kept = []
         for actor in self._turns.actors.values():
+            if actor.name in going_on:
+                kept.append(actor)
+                continue
             data = self._boxes.read(actor)
-            if data:
+            known = self._log.incarnation(actor.id, actor.incarnation)
+            if data and not (known and known[1] is not None):  # else it has been judged
                 bury_unseen(self._turns, actor, data, now_s)
-        self._boxes.all_done()
+        self._boxes.all_done(kept)
 
     # While the system runs
 

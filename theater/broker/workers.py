@@ -13,6 +13,7 @@ from typing import Any
 import zmq
 
 from theater import wire
+from theater.broker import handing
 from theater.broker.actors import Actor
 from theater.broker.book import Welcome
 from theater.broker.links import Hello, Links, parse_peer
@@ -99,18 +100,20 @@ class Workers:
     def judge(self, strangers: dict[bytes, Stranger], now_s: float) -> None:
         """Believe or refuse them. What a believed one has said since counts."""
         for route, stranger in strangers.items():
-            self._hello(stranger.hello)
+            self._hello(stranger.hello, now_s)
             for data in stranger.said:
                 actor = self.links.routes.get(route)
                 if actor is None:
                     break  # it says all of it again when it has waited in vain
                 self._from_worker(actor, data, now_s)
 
-    def _hello(self, hello: Hello) -> None:
+    def _hello(self, hello: Hello, now_s: float) -> None:
         actor = self._turns.actors.get(hello.actor)
         refusal = self.links.hello(hello, actor)
         if refusal is None:
             assert actor is not None
+            if actor.revived:  # before anything that it says about them
+                handing.hand_out(actor, now_s)
             self._welcome(actor)
         elif refusal:
             print(f"broker: refused a worker: {refusal}", file=sys.stderr)
@@ -125,10 +128,10 @@ class Workers:
 
     # What root tells
 
-    def started(self, actor: Actor, pid: int) -> None:
+    def started(self, actor: Actor, pid: int, now_s: float) -> None:
         early = self.links.started(actor, pid)
         if early is not None:
-            self._hello(early)
+            self._hello(early, now_s)
 
     def gone(self, actor: Actor) -> None:
         self.links.gone(actor)

@@ -30,6 +30,8 @@ class Endpoint:
         self._path = path
         self._name = uuid.uuid4().hex
         self._count = 0
+        self._told = 0  # the last commit that we know of
+        self._watched_at_s = 0.0
 
     def close(self) -> None:
         self._socket.close()
@@ -75,22 +77,40 @@ class Endpoint:
 
     def watch(self) -> int:
         """Be told of commits from now on; the seq of the last one so far."""
-        return int(self._exchange("watch", (), 10.0)[2])
+        self._told = int(self._exchange("watch", (), 10.0)[2])
+        self._watched_at_s = time.monotonic()
+        return self._told
+
+    def _watch_again(self) -> None:
+        """The broker may be a new one, which does not know that we watch."""
+        if time.monotonic() > self._watched_at_s + RESEND_S:
+            self._watched_at_s = time.monotonic()
+            self._socket.send(wire.pack(("watch", self._id())))
 
     def wait_commit(self, timeout_s: float | None) -> bool:
-        """Whether something was committed within `timeout_s`. Several count as one."""
-        reply = self._receive(timeout_s)
-        if reply is None:
+        """Whether something was committed within `timeout_s`, after `watch`. Several count as
+        one."""
+        self._watch_again()
+        if not self._socket.poll(None if timeout_s is None else max(0, int(timeout_s * 1000))):
             return False
+        return self._hear_of_commits()
+
+    def _hear_of_commits(self) -> bool:
+        before = self._told
         while self._socket.poll(0):
-            self._socket.recv()
-        return True
+            reply = wire.unpack(self._socket.recv())
+            if reply[0] == "committed":
+                self._told = reply[1]
+            elif reply[0] == "ok" and isinstance(reply[2], int):
+                self._told = max(self._told, reply[2])
+        return self._told != before
 
     def wait(self, descriptors: Sequence[int], timeout_s: float | None) -> set[int]:
         """Wait for a commit, or until one of `descriptors` can be read; those that can be.
 
         After `watch`. Several commits count as one.
         """
+        self._watch_again()
         for descriptor in descriptors:
             self._poller.register(descriptor, 1)  # POLLIN
         self._poller.register(self._socket, 1)
@@ -100,8 +120,7 @@ class Endpoint:
         finally:
             for descriptor in descriptors:
                 self._poller.unregister(descriptor)
-        while self._socket.poll(0):
-            self._socket.recv()
+        self._hear_of_commits()
         return {descriptor for descriptor in descriptors if descriptor in ready}
 
     def _exchange(self, kind: str, arguments: tuple[Any, ...], timeout_s: float) -> list[Any]:

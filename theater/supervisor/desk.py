@@ -69,6 +69,7 @@ class Desk:
         self._manifest = manifest
         self._internal_log = internal_log
         self._asked: dict[int, Asked] = {}
+        self._counting: set[int] = set()  # requests for which the broker counts mailboxes
         self._next = 1
         self._preparations: set[Preparation] = set()
         self._listener = control.listen(socket_path)
@@ -126,10 +127,18 @@ class Desk:
     # Looking
 
     def _ps(self, connection: control.Connection, _request: dict[str, Any]) -> None:
-        self._root.tell_broker("stats", self._number(connection))
+        number = self._number(connection)
+        self._counting.add(number)
+        self._root.tell_broker("stats", number)
+
+    def count_again(self) -> None:
+        """The broker is a new one."""
+        for number in self._counting:
+            self._root.tell_broker("stats", number)
 
     def stats(self, number: int, mailboxes: dict[str, Any]) -> None:
         """The broker has counted its mailboxes for `ps`."""
+        self._counting.discard(number)
         asked = self._asked.pop(number, None)
         state = self._root.state
         if asked is None or state is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from typing import Any
 
@@ -48,7 +49,8 @@ class Line:
     def flush_all(self) -> None:
         """Wait until the kernel has taken everything; for the end, when the socket may wait."""
         data, self._waiting = bytes(self._waiting), bytearray()
-        self._socket.sendall(data)
+        with contextlib.suppress(OSError):  # it is gone, or hangs and will be killed
+            self._socket.sendall(data)
 
     def heard(self) -> list[Any] | None:
         """The messages that have arrived; None: the broker has gone."""

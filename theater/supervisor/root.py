@@ -5,9 +5,9 @@ Root never compiles or runs wasm, and no message of an actor passes through it.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
+import sys
 import time
 from collections import deque
 from typing import Any
@@ -15,14 +15,14 @@ from typing import Any
 from theater.clock import SteadyClock
 from theater.paths import DataPaths, RuntimePaths
 from theater.spec import ActorSpec, ChildSpec, SystemSpec
-from theater.supervisor import births, policy, reaper, spawn, view
+from theater.supervisor import births, policy, reaper, view
+from theater.supervisor.broker import Broker
 from theater.supervisor.desk import Desk
 from theater.supervisor.leash import Leash
-from theater.supervisor.line import Line
 from theater.supervisor.orders import ExitKind, Phase
 from theater.supervisor.stock import Stock
 from theater.supervisor.waiter import Waiter
-from theater.supervisor.workers import Workers, end_helper
+from theater.supervisor.workers import Workers
 
 HELPER_END_S = 10.0  # broker and zygote get this long to end, then they are killed
 
@@ -49,6 +49,7 @@ class Root:
         self.state: policy.State | None = None
         self._told: dict[str, ChildSpec] = {}  # what the broker knows of each path
         self._unburied: dict[str, policy.Exited] = {}  # told to the broker, not answered yet
+        self._wanted: dict[str, bool] = {}  # of these: whether the policy had asked for the end
         self._wake_s: float | None = None
         self._ended: policy.Ended | None = None
         self._fatal = ""
@@ -57,10 +58,10 @@ class Root:
             data.internal_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
         )
         os.dup2(internal_log, 2)  # whoever started us may leave
-        self._broker: spawn.Helper | None = spawn.start_broker(internal_log, lock)
-        self._line = Line(self._broker.socket)
-        self._waiter.watch(self._broker.socket, self._from_broker)
-        self._waiter.watch(self._broker.pidfd, self._broker_died)
+        self._broker = Broker(
+            self._waiter, internal_log, lock, self._from_broker, self._broker_died
+        )
+        self._broker.start(self.now_s())
         self._workers = Workers(self, self._waiter, data.boxes, internal_log)
         self._desk = Desk(
             self,
@@ -74,10 +75,7 @@ class Root:
         )
         self._waiter.watch(leash.fileno(), self._from_leash)
         self._waiter.watch(self._signal_pipe(), self._on_signal)
-        self.tell_broker("setup", self._setup())
-        state = policy.initial(system.root, {})
-        orders = [self._registration(path, spec) for path, spec in view.specs(state)]
-        self.tell_broker("register", orders)
+        self._register()
 
     def _setup(self) -> dict[str, Any]:
         return {
@@ -106,10 +104,7 @@ class Root:
                 self.news.append(policy.Tick())
             self._decide()
             self._workers.end_strangers()
-            if self._broker is not None:
-                self._line.flush()
-                self._waiter.wait_for_room(self._broker.socket, self._line.wants_write)
-            if not self._line.wants_write:  # else a worker could come before what is said of it
+            if self._broker.flush():  # else a worker could come before what is said of it
                 self._workers.send_orders()
         self._end_helpers()
         return self._ended
@@ -189,23 +184,31 @@ class Root:
     # The broker
 
     def tell_broker(self, *message: Any) -> None:
-        if self._broker is not None:
-            self._line.say(*message)
+        self._broker.say(*message)
 
-    def _from_broker(self) -> None:
-        if self._broker is None:
-            return
-        self._line.flush()
-        while messages := self._line.heard():
-            for name, *arguments in messages:
-                getattr(self, f"_broker_{name}")(*arguments)
-        if messages is None:
-            self._waiter.unwatch(self._broker.socket)
+    def _from_broker(self, message: list[Any]) -> None:
+        name, *arguments = message
+        getattr(self, f"_broker_{name}")(*arguments)
+
+    def _register(self) -> None:
+        """Tell a broker everything it has to know, before anybody can speak to it."""
+        self.tell_broker("setup", self._setup())
+        state = self.state or policy.initial(self._system.root, {})
+        # What runs, runs as it was told; a new specification holds from the next start on.
+        orders = [
+            self._registration(path, self._told.get(path, spec)) for path, spec in view.specs(state)
+        ]
+        phases = {row.path: row.phase.value for row in policy.rows(state)}
+        living = self._workers.living(self._unburied.values())
+        self.tell_broker("register", orders, living, phases)
 
     def _broker_registered(self, incarnations: dict[str, int]) -> None:
-        seed = int.from_bytes(os.urandom(8))
-        self.state = policy.initial(self._system.root, incarnations, seed)
-        self.news.append(policy.Start())
+        if self.state is None:
+            seed = int.from_bytes(os.urandom(8))
+            self.state = policy.initial(self._system.root, incarnations, seed)
+            self.news.append(policy.Start())
+        else:
+            self._workers.call_together()
 
     def _broker_ready(self, name: str, incarnation: int) -> None:
         self.news.append(policy.Ready(name, incarnation))
@@ -232,31 +235,38 @@ class Root:
 
     def bury(self, exited: policy.Exited, wanted: bool) -> None:
         """A worker is dead: the policy hears of it from the broker, which looks at the turn."""
-        if self._broker is None:
+        if self._broker.pid is None:
             self.news.append(exited)
             return
         self._unburied[exited.child] = exited
+        self._wanted[exited.child] = wanted
+        self._tell_dead(exited)
+
+    def _tell_dead(self, exited: policy.Exited) -> None:
         self.tell_broker(
             "exited",
             exited.child,
             exited.incarnation,
             exited.kind.value,
             exited.reason,
-            wanted,
+            self._wanted[exited.child],
         )
 
-    def _broker_died(self) -> None:
-        """Without the broker nothing can be committed: the system ends, and says why."""
-        assert self._broker is not None
-        self._from_broker()  # its last words
-        status = self._broker.process.poll()
-        self._waiter.unwatch(self._broker.socket)
-        self._waiter.unwatch(self._broker.pidfd)
-        self._broker.process.wait()
-        self._broker.close()
-        self._broker = None
-        self._line.closed = True
-        how = reaper.reason_of(status) if status is not None and status < 0 else f"{status}"
+    def _broker_died(self, how: str) -> None:
+        """Another one goes on from the log; unless this one has said that the log cannot."""
+        print(f"root: the broker died ({how})", file=sys.stderr)
+        if self._fatal or not self._broker.start(self.now_s()):
+            self._go_on_without_broker(how)
+            return
+        self._register()
+        for exited in self._unburied.values():
+            self._tell_dead(exited)
+        if self._going_down:
+            self.tell_broker("closing")
+        self._desk.count_again()
+
+    def _go_on_without_broker(self, how: str) -> None:
+        """Nothing can be committed any more: the system ends, and says why."""
         self.fail(f"the broker died ({how})")
         if self.state is None:
             self._ended = policy.Ended(self._fatal, failed=True)
@@ -269,12 +279,11 @@ class Root:
         self.news.append(policy.KillAll())
 
     def helpers(self) -> dict[str, int | None]:
-        broker = self._broker.pid if self._broker else None
-        return {"broker": broker, "zygote": self._workers.zygote.pid}
+        return {"broker": self._broker.pid, "zygote": self._workers.zygote.pid}
 
     def helper_pids(self) -> set[int]:
         """Of the children that are not workers and not the zygote."""
-        return self._desk.pids() | ({self._broker.pid} if self._broker else set())
+        return self._desk.pids() | ({self._broker.pid} if self._broker.pid else set())
 
     def _end_helpers(self) -> None:
         """The broker commits what it has and ends; the zygote ends with its socket."""
@@ -282,12 +291,7 @@ class Root:
         assert self._ended is not None
         if self._fatal:
             self._ended = policy.Ended(self._fatal, failed=True)
-        if self._broker is not None:
-            self._line.say("end")
-            with contextlib.suppress(OSError):
-                self._broker.socket.settimeout(HELPER_END_S)
-                self._line.flush_all()
-            end_helper(self._broker, HELPER_END_S)
+        self._broker.end(HELPER_END_S)
         self._workers.close(HELPER_END_S)
         reaper.end_strangers(reaper.children())
 

@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections import deque
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 from theater import linux
@@ -45,6 +46,7 @@ class Workers:
         self._forking: dict[str, int] = {}  # actor -> incarnation asked of the zygote
         self._signals: dict[str, int] = {}  # actor -> signal for a fork that is not reported yet
         self._wanted: set[tuple[str, int]] = set()  # incarnations whose end the policy asked for
+        self._secrets: dict[str, bytes] = {}  # of each actor's last incarnation
         self._orders: deque[tuple[dict[str, Any], int, int]] = deque()  # with artifact and box
         self._strangers_due = False
         self._zygote_starts: deque[float] = deque()
@@ -63,7 +65,7 @@ class Workers:
             reason = f"cannot make its black box: {error}"
             self._root.news.append(policy.Unspawnable(name, incarnation, reason))
             return
-        order["secret"] = secrets.token_bytes(16)
+        order["secret"] = self._secrets[name] = secrets.token_bytes(16)
         self._root.tell_broker("expect", name, incarnation, order["secret"])
         self._forking[name] = incarnation
         self.unresponsive.discard(name)
@@ -121,6 +123,23 @@ class Workers:
         number = self._signals.pop(name, None)
         if number is not None:
             process.signal(number)
+
+    # A new broker
+
+    def living(self, unburied: Iterable[policy.Exited]) -> list[tuple[str, int, bytes, int | None]]:
+        """(actor, incarnation, secret, pid) of those that it has to know, also of the dead that
+        the old one has not buried."""
+        found: dict[str, tuple[int, int | None]] = {
+            exited.child: (exited.incarnation, None) for exited in unburied
+        }
+        found |= {name: (incarnation, None) for name, incarnation in self._forking.items()}
+        found |= {p.actor: (p.incarnation, p.pid) for p in self.processes.values()}
+        return [(name, number, self._secrets[name], pid) for name, (number, pid) in found.items()]
+
+    def call_together(self) -> None:
+        """Have every worker say HELLO: an idle one does not notice that its broker is new."""
+        for process in self.processes.values():
+            process.signal(signal.SIGHUP)
 
     # Signals
 

@@ -61,6 +61,7 @@ class Worker:
         self._last_input = 0  # the newest turn that has been received
         self._answers: dict[tuple[int, int], Any] = {}
         self._welcomed = False
+        self._expecting = False  # it has been called to say HELLO, to a broker that is new
         self._state: bytes | None = None
         self._state_hash: bytes | None = None
         self._input_id = 0
@@ -177,10 +178,14 @@ class Worker:
 
     def _wait(self) -> None:
         """Wait until something arrives, a signal comes, or an acknowledgement is overdue."""
-        owed = bool(self._unacked) or not self._welcomed
+        if _hello_wanted():
+            self._expecting = True
+            self._say_again()
+        owed = bool(self._unacked) or not self._welcomed or self._expecting
         ready = dict(self._poller.poll(int(RECONNECT_S * 1000) if owed else None))
         if self._wake in ready:
             os.read(self._wake, 4096)
+            return
         if self._socket in ready:
             self._take()
         elif owed and time.monotonic() - self._waited_since > RECONNECT_S:
@@ -222,6 +227,7 @@ class Worker:
             case "sender":
                 self._senders.add(message[1])
             case "welcome":
+                self._expecting = False
                 if not self._welcomed:
                     self._welcomed = True
                     self._state = message[1]["state"]
@@ -339,6 +345,21 @@ def _on_stop(_number: int, _frame: Any) -> None:
     _stop_requested = True
 
 
+_hello_requested = False
+
+
+def _on_call(_number: int, _frame: Any) -> None:
+    """Root has started another broker, which cannot speak to us before we have spoken to it."""
+    global _hello_requested
+    _hello_requested = True
+
+
+def _hello_wanted() -> bool:
+    global _hello_requested
+    wanted, _hello_requested = _hello_requested, False
+    return wanted
+
+
 def _limit_address_space(memory_bytes: int, artifact_bytes: int) -> None:
     """A backstop behind the store's own limit: a growing memory is copied, hence twice."""
     with open("/proc/self/statm", "rb") as file:
@@ -354,5 +375,6 @@ def main(data: dict[str, Any]) -> NoReturn:
     linux.no_new_privileges()
     linux.set_name(f"th:{order.actor}"[-15:])
     signal.signal(signal.SIGTERM, _on_stop)
+    signal.signal(signal.SIGHUP, _on_call)
     Worker(order).run()
     raise AssertionError("a worker never returns from its loop")
