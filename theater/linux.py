@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import platform
 import resource
@@ -18,9 +19,16 @@ _PR_SET_DUMPABLE = 4
 _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
-_SYS_CLOSE_RANGE = 436  # the same number on every architecture
+_PR_GET_TID_ADDRESS = 40
+_SYS_CLONE3 = 435  # this and the next: the same number on every architecture
+_SYS_CLOSE_RANGE = 436
+_CLONE_PIDFD = 0x1000
+_CLONE_PARENT = 0x8000
+_CLONE_CHILD_CLEARTID = 0x200000
+_CLONE_CHILD_SETTID = 0x1000000
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_syscall_with_gil = ctypes.PyDLL(None, use_errno=True).syscall
 
 
 def _prctl(option: int, argument: int | bytes) -> None:
@@ -89,6 +97,73 @@ def begin_helper(root_pid: int, name: str) -> bool:
     set_name(name)
     raise_descriptor_limit()
     return True
+
+
+class Unavailable(Exception):
+    """This kernel, or what filters its calls, does not do it, and never will."""
+
+
+class SiblingFork:
+    """`os.fork`, but the child is our parent's: our sibling, from its first moment on.
+
+    clone3 with CLONE_PARENT, and around it what Python does around a fork. What glibc does around
+    one is left out: it mends locks that other threads may have held, so the process must never
+    have had another thread.
+    """
+
+    def __init__(self) -> None:
+        self._pidfd = ctypes.c_int(-1)
+        self._arguments = (ctypes.c_uint64 * 8)(
+            _CLONE_PARENT | _CLONE_PIDFD | _CLONE_CHILD_SETTID | _CLONE_CHILD_CLEARTID,
+            ctypes.addressof(self._pidfd),
+            _address_of_thread_id(),
+            # No id for the parent; no signal at the end but our own, which is SIGCHLD; no stack
+            # but a copy of ours, no thread-local storage either.
+        )
+        self._call = (
+            ctypes.c_long(_SYS_CLONE3),
+            ctypes.byref(self._arguments),
+            ctypes.c_size_t(ctypes.sizeof(self._arguments)),
+        )
+        # Looked up here, once for all children.
+        self._before = ctypes.pythonapi.PyOS_BeforeFork
+        self._in_child = ctypes.pythonapi.PyOS_AfterFork_Child
+        self._in_parent = ctypes.pythonapi.PyOS_AfterFork_Parent
+        for function in (self._before, self._in_child, self._in_parent):
+            function.restype = None
+
+    def __call__(self) -> tuple[int, int]:
+        """(pid, pidfd) of the child, the pidfd to be closed by the caller; (0, -1) in the child.
+
+        Raises Unavailable, or OSError when the system has no room for another process now.
+        """
+        self._before()  # from here to the other two the interpreter holds locks of its own
+        pid: int = _syscall_with_gil(*self._call)
+        if pid == 0:
+            self._in_child()
+            return 0, -1
+        number = ctypes.get_errno()
+        self._in_parent()
+        if pid > 0:
+            return pid, self._pidfd.value
+        text = f"clone3: {os.strerror(number)}"
+        if number in (errno.ENOSYS, errno.EPERM, errno.EINVAL):
+            raise Unavailable(text)
+        raise OSError(number, text)
+
+
+def _address_of_thread_id() -> int:
+    """Where glibc keeps the id of this thread. A child must find its own there, as after fork.
+
+    It is the address that the kernel clears at a thread's end. Another C library keeps something
+    else there, musl a lock.
+    """
+    address = ctypes.c_void_p()
+    if _libc.prctl(_PR_GET_TID_ADDRESS, ctypes.byref(address), 0, 0, 0) != 0 or not address.value:
+        raise Unavailable("the kernel does not tell where the id of a thread is kept")
+    if ctypes.c_int.from_address(address.value).value != os.getpid():
+        raise Unavailable("the C library is none that is known")
+    return address.value
 
 
 def close_all_but(keep: Iterable[int]) -> None:

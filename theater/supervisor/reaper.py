@@ -67,10 +67,20 @@ def children() -> set[int]:
 
 
 def end_strangers(strangers: set[int]) -> int:
-    """Kill and reap children that root has not started. Returns how many."""
-    for pid in strangers:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(pid, 0)
-    return len(strangers)
+    """Kill and reap children that root has not started, and what falls to it from them.
+
+    Returns how many. Only while no order to the zygote is unanswered, for a worker is root's
+    child before root has the report of it; a zygote that has died answers no more.
+    """
+    known = children() - strangers
+    count = 0
+    while strangers:
+        for pid in strangers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for pid in strangers:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+        count += len(strangers)
+        strangers = children() - known
+    return count

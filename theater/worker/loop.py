@@ -369,12 +369,14 @@ def _limit_address_space(memory_bytes: int, artifact_bytes: int) -> None:
 
 
 def main(data: dict[str, Any]) -> NoReturn:
-    """Be the worker that `data` orders; the process has been prepared by the zygote."""
-    order = Order.read(data)
-    linux.no_core_dumps()
-    linux.no_new_privileges()
-    linux.set_name(f"th:{order.actor}"[-15:])
+    """Be the worker that `data` orders.
+
+    The zygote has prepared the process: no new privileges, no core dumps, and SIGTERM waits.
+    """
     signal.signal(signal.SIGTERM, _on_stop)
     signal.signal(signal.SIGHUP, _on_call)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    order = Order.read(data)
+    linux.set_name(f"th:{order.actor}"[-15:])
     Worker(order).run()
     raise AssertionError("a worker never returns from its loop")
