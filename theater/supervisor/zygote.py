@@ -1,7 +1,8 @@
 """The zygote: has imported everything, opened nothing, and forks workers on request.
 
 `python -m theater.supervisor.zygote SOCKET_FD ROOT_PID MODULE`: the socket is a SEQPACKET pair
-with root. MODULE has `main(order)` and is what a worker becomes.
+with root. MODULE is what a worker becomes: `warm()` is called here, once, and `main(order)` in
+each worker.
 
 A worker is root's child, not the zygote's: root watches it, reaps it, and takes it along when it
 dies. The zygote forks it as a sibling of its own. Where the kernel does not do that it forks an
@@ -45,7 +46,9 @@ class Zygote:
         # so that no stop request gets lost on the way; to the zygote itself it means nothing.
         signal.pthread_sigmask(signal.SIG_SETMASK, (signal.SIGTERM,))
         linux.reset_signals(IGNORED)
-        self._become: Callable[[dict[str, Any]], NoReturn] = importlib.import_module(module).main
+        become = importlib.import_module(module)
+        become.warm()
+        self._become: Callable[[dict[str, Any]], NoReturn] = become.main
         self._fork: Callable[[], tuple[int, int]] = fork_orphan
         if FORK_TWICE not in os.environ:
             try:
