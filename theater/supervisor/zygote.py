@@ -34,7 +34,8 @@ from theater import linux, wire
 
 PACKET_MAX = 1 << 20
 FORK_TWICE = "THEATER_FORK_TWICE"  # in the environment: as if the kernel could do no better
-IGNORED = (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE)
+IGNORED = (signal.SIGINT, signal.SIGPIPE)
+WAITING = (signal.SIGTERM, signal.SIGHUP)  # until a worker can handle what root asks by them
 _INT = struct.Struct("i")
 
 
@@ -42,9 +43,9 @@ class Zygote:
     def __init__(self, root: socket.socket, root_pid: int, module: str) -> None:
         self._root = root
         self._root_pid = root_pid
-        # A worker has its signals as they are here. SIGTERM waits until the worker can handle it,
-        # so that no stop request gets lost on the way; to the zygote itself it means nothing.
-        signal.pthread_sigmask(signal.SIG_SETMASK, (signal.SIGTERM,))
+        # A worker has its signals as they are here: in a moment between its birth and a change of
+        # them a request could get lost, or kill it. To the zygote itself they mean nothing.
+        signal.pthread_sigmask(signal.SIG_SETMASK, WAITING)
         linux.reset_signals(IGNORED)
         become = importlib.import_module(module)
         become.warm()

@@ -400,7 +400,7 @@ def warm() -> None:
 def main(data: dict[str, Any]) -> NoReturn:
     """Be the worker that `data` orders.
 
-    The zygote has prepared the process: no new privileges, no core dumps, and SIGTERM waits.
+    The zygote has prepared the process: no new privileges, no core dumps, and root's signals wait.
     """
     signal.signal(signal.SIGTERM, _on_stop)
     signal.signal(signal.SIGHUP, _on_call)
