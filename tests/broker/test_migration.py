@@ -21,7 +21,7 @@ from theater.errors import EnvironmentProblem
 from theater.events import EventType, content_hash, encode
 from theater.spec import Durability
 
-V1 = Path(__file__).with_name("chain_v1.sql")
+OLDER = (1, 2)  # versions that are changed
 STATE = b"kept"
 
 
@@ -30,10 +30,15 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def make_v1(path: Path) -> list[tuple[Any, ...]]:
-    """A log as version 1 wrote it, of an actor with a state and a message that waits."""
+    return make(path, 1)
+
+
+def make(path: Path, version: int) -> list[tuple[Any, ...]]:
+    """A log as an older version wrote it: an actor with a state, a message that waits, and one
+    that was set aside."""
     db = connect(path)
     db.execute("PRAGMA journal_mode = WAL")
-    db.executescript(V1.read_text())
+    db.executescript(Path(__file__).with_name(f"chain_v{version}.sql").read_text())
     db.execute(
         "INSERT INTO actors (id, name, component, phase, created_at, initialised)"
         " VALUES (1, 'a', 'c0ffee', 'running', 1.0, 1)"
@@ -62,7 +67,12 @@ def make_v1(path: Path) -> list[tuple[Any, ...]]:
     )
     db.execute(
         "INSERT INTO messages (id, kind, to_actor, to_name, client, size, body, status, at)"
-        " VALUES (1, 'send', 1, 'a', 'id-1', 2, x'6869', 'queued', 3.0)"
+        " VALUES (1, 'send', 1, 'a', 'id-1', 2, x'6869', 'queued', 3.0),"
+        " (2, 'send', NULL, 'nobody', 'id-2', 1, x'21', 'dead', 4.0)"
+    )
+    db.execute(
+        "INSERT INTO dead_letters (id, message, actor, reason, at)"
+        " VALUES (1, 2, 'nobody', 'no-actor: there is no actor nobody', 4.0)"
     )
     rows = contents(db)
     db.close()
@@ -70,12 +80,14 @@ def make_v1(path: Path) -> list[tuple[Any, ...]]:
 
 
 def contents(db: sqlite3.Connection) -> list[tuple[Any, ...]]:
-    """All rows, by the columns that version 1 knows."""
+    """All rows, by the columns that every version knows."""
     rows = []
     for table in ("events", "turns", "messages", "blobs", "incarnations", "counters"):
         rows += db.execute(f"SELECT '{table}', * FROM {table}").fetchall()
     columns = "id, name, component, phase, reason, initialised, created_at, removed_at"
-    return rows + db.execute(f"SELECT {columns} FROM actors").fetchall()
+    rows += db.execute(f"SELECT {columns} FROM actors").fetchall()
+    columns = "id, message, actor, turn, reason, state, evidence, at"
+    return rows + db.execute(f"SELECT {columns} FROM dead_letters").fetchall()
 
 
 def shape(db: sqlite3.Connection) -> list[tuple[Any, ...]]:
@@ -87,25 +99,30 @@ def shape(db: sqlite3.Connection) -> list[tuple[Any, ...]]:
     return [*names, *db.execute("PRAGMA user_version").fetchall()]
 
 
-def test_a_log_of_version_1_is_changed_and_nothing_in_it_is_lost(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", OLDER)
+def test_an_older_log_is_changed_and_nothing_in_it_is_lost(tmp_path: Path, version: int) -> None:
     path = tmp_path / "chain.db"
-    before = make_v1(path)
+    before = make(path, version)
     Log(db := connect(path), Durability.PROCESS)
     assert contents(db) == before
     assert db.execute("SELECT role FROM actors").fetchall() == [("actor",)]
+    letters = db.execute("SELECT status, again, client, decided_at FROM dead_letters").fetchall()
+    assert letters == [("open", None, None, None)]
+    assert db.execute("SELECT id, sender, actor, body FROM dead WHERE status = 'open'").fetchall()
     Log(fresh := connect(tmp_path / "fresh.db"), Durability.PROCESS)
     assert shape(db) == shape(fresh)
 
 
-def test_the_copy_of_the_old_log_is_whole_and_stays(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", OLDER)
+def test_the_copy_of_the_old_log_is_whole_and_stays(tmp_path: Path, version: int) -> None:
     path = tmp_path / "chain.db"
-    before = make_v1(path)
+    before = make(path, version)
     Log(connect(path), Durability.PROCESS)
     Log(connect(path), Durability.PROCESS)
-    copy = connect(tmp_path / "chain.db.v1")
+    copy = connect(tmp_path / f"chain.db.v{version}")
     assert contents(copy) == before
-    assert copy.execute("PRAGMA user_version").fetchone() == (1,)
-    assert not (tmp_path / "chain.db.v1.part").exists()
+    assert copy.execute("PRAGMA user_version").fetchone() == (version,)
+    assert not (tmp_path / f"chain.db.v{version}.part").exists()
 
 
 class Interrupted(Exception):
@@ -116,41 +133,51 @@ class Failing:
     """A connection that fails, or whose process is killed, before the statement `at`."""
 
     def __init__(self, db: sqlite3.Connection, at: int, kill: bool = False) -> None:
-        self._db, self._left, self._kill = db, at, kill
+        self._db, self.left, self._kill = db, at, kill
         self.executemany = db.executemany
 
     def execute(self, sql: str, parameters: Any = (), /) -> Any:
-        if self._left == 0 and sql != "ROLLBACK":
+        if self.left == 0 and sql != "ROLLBACK":
             if self._kill:
                 os.kill(os.getpid(), signal.SIGKILL)
             raise Interrupted
-        self._left -= 1
+        self.left -= 1
         return self._db.execute(sql, parameters)
 
 
-STATEMENTS = 12  # of a migration, and then those that open a log of version 2
+STATEMENTS = {1: 19, 2: 16}  # of a migration, and then those that open a log of this version
+MOMENTS = [(version, at) for version in OLDER for at in range(STATEMENTS[version])]
 
 
-@pytest.mark.parametrize("at", range(STATEMENTS))
+@pytest.mark.parametrize(("version", "at"), MOMENTS)
 def test_a_migration_that_is_interrupted_anywhere_is_done_by_the_next(
-    tmp_path: Path, at: int
+    tmp_path: Path, version: int, at: int
 ) -> None:
     path = tmp_path / "chain.db"
-    before = make_v1(path)
+    before = make(path, version)
     with pytest.raises(Interrupted):
         Log(Failing(db := connect(path), at), Durability.PROCESS)
     assert contents(db) == before
     db.close()
     Log(db := connect(path), Durability.PROCESS)
     assert contents(db) == before
-    assert contents(connect(tmp_path / "chain.db.v1")) == before
+    assert contents(connect(tmp_path / f"chain.db.v{version}")) == before
     assert db.execute("PRAGMA user_version").fetchone() == (schema.VERSION,)
 
 
-@pytest.mark.parametrize("at", [2, 4, 6, 8])
-def test_a_migration_that_is_killed_is_done_by_the_next(tmp_path: Path, at: int) -> None:
+@pytest.mark.parametrize("version", OLDER)
+def test_no_moment_of_a_migration_is_left_out(tmp_path: Path, version: int) -> None:
+    make(path := tmp_path / "chain.db", version)
+    Log(failing := Failing(connect(path), 1000), Durability.PROCESS)
+    assert 1000 - failing.left == STATEMENTS[version]
+
+
+@pytest.mark.parametrize(("version", "at"), [(1, 2), (1, 4), (1, 6), (1, 8), (2, 5), (2, 10)])
+def test_a_migration_that_is_killed_is_done_by_the_next(
+    tmp_path: Path, version: int, at: int
+) -> None:
     path = tmp_path / "chain.db"
-    before = make_v1(path)
+    before = make(path, version)
     code = (
         "import sys\nfrom pathlib import Path\n"
         "from tests.broker.test_migration import Durability, Failing, Log, connect\n"
@@ -160,7 +187,7 @@ def test_a_migration_that_is_killed_is_done_by_the_next(tmp_path: Path, at: int)
     killed = subprocess.run([sys.executable, "-c", code, str(path)], cwd=root)
     assert killed.returncode == -signal.SIGKILL
     db = connect(path)
-    assert db.execute("PRAGMA user_version").fetchone() == (1,)
+    assert db.execute("PRAGMA user_version").fetchone() == (version,)
     Log(db, Durability.PROCESS)
     assert contents(db) == before
     assert db.execute("PRAGMA user_version").fetchone() == (schema.VERSION,)
@@ -177,18 +204,19 @@ def test_a_log_whose_copy_cannot_be_kept_is_not_changed(tmp_path: Path) -> None:
 
 
 def test_a_log_of_a_newer_theater_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "chain.db"
+    path, newer = tmp_path / "chain.db", schema.VERSION + 1
     Log(db := connect(path), Durability.PROCESS)
-    db.execute("PRAGMA user_version = 3")
-    with pytest.raises(EnvironmentProblem, match=r"chain\.db has schema version 3"):
+    db.execute(f"PRAGMA user_version = {newer}")
+    with pytest.raises(EnvironmentProblem, match=rf"chain\.db has schema version {newer}"):
         Log(connect(path), Durability.PROCESS)
-    with pytest.raises(EnvironmentProblem, match="the log has schema version 3"):
+    with pytest.raises(EnvironmentProblem, match=f"the log has schema version {newer}"):
         LogReader(str(path))
 
 
-def test_a_log_can_be_read_before_it_is_changed_and_after(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", OLDER)
+def test_a_log_can_be_read_before_it_is_changed_and_after(tmp_path: Path, version: int) -> None:
     path = tmp_path / "chain.db"
-    make_v1(path)
+    make(path, version)
     log = LogReader(str(path))
     for _ in range(2):
         assert log.actors() == log.present_actors() == ["a"] and log.supervisors() == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-VERSION = 2  # PRAGMA user_version
+VERSION = 3  # PRAGMA user_version
 
 TABLES = """
 CREATE TABLE actors (
@@ -129,8 +129,13 @@ CREATE TABLE dead_letters (
     reason TEXT NOT NULL,
     state BLOB,                         -- hash of the state before the turn
     evidence INTEGER,
-    at REAL NOT NULL
+    at REAL NOT NULL,
+    status TEXT NOT NULL DEFAULT 'open',  -- open, retried, dropped
+    again INTEGER,                      -- of one that was retried: messages.id it is now
+    client TEXT,                        -- of one that was decided about: that client's id for it
+    decided_at REAL
 );
+CREATE UNIQUE INDEX client_decisions ON dead_letters (client) WHERE client IS NOT NULL;
 
 -- What a black box held of a turn that did not commit.
 CREATE TABLE evidence (
@@ -147,6 +152,18 @@ CREATE INDEX evidence_of ON evidence (actor, id);
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
 
+# Apart from the others: a log of version 2 is given it.
+_DEAD = """
+-- What was set aside or came nowhere: SELECT id, reason, body FROM dead WHERE status = 'open';
+CREATE VIEW dead AS
+SELECT d.id, datetime(d.at, 'unixepoch') AS time, d.actor,
+       CASE WHEN m.id IS NOT NULL THEN coalesce(s.name, 'client') END AS sender,
+       coalesce(m.kind, 'init') AS kind, m.size, d.status, d.again, d.turn, d.reason,
+       CAST(coalesce(m.body, b.bytes) AS TEXT) AS body
+FROM dead_letters d LEFT JOIN messages m ON m.id = d.message
+LEFT JOIN actors s ON s.id = m.from_actor LEFT JOIN blobs b ON b.hash = m.body_hash;
+"""
+
 # What makes a log of this version one of the next.
 MIGRATIONS = {
     1: """
@@ -155,9 +172,18 @@ CREATE INDEX decisions ON events (seq) WHERE type = 'decided';
 CREATE INDEX facts ON events (actor, position)
 WHERE type = 'created' OR type = 'component-changed' OR type = 'changed' OR type = 'returned';
 """,
+    2: f"""
+ALTER TABLE dead_letters ADD COLUMN status TEXT NOT NULL DEFAULT 'open';
+ALTER TABLE dead_letters ADD COLUMN again INTEGER;
+ALTER TABLE dead_letters ADD COLUMN client TEXT;
+ALTER TABLE dead_letters ADD COLUMN decided_at REAL;
+CREATE UNIQUE INDEX client_decisions ON dead_letters (client) WHERE client IS NOT NULL;
+{_DEAD}
+""",
 }
 
-VIEWS = """
+VIEWS = f"""
+{_DEAD}
 -- Every log line of an actor: SELECT time, line FROM log_lines WHERE actor = 'pool/worker-1';
 CREATE VIEW log_lines AS
 SELECT e.seq, datetime(e.at, 'unixepoch') AS time, a.name AS actor, e.incarnation, e.turn, e.line
