@@ -55,6 +55,7 @@ class EventType(StrEnum):
     READY = "ready"
     EXITED = "exited"
     TURN_FAILED = "turn-failed"
+    DEAD_LETTER = "dead-letter"  # one was retried or dropped
     REMOVED = "removed"
     DECIDED = "decided"
 

@@ -35,6 +35,7 @@ class Batch:
     blobs: list[Row] = field(default_factory=list)
     evidence: list[Row] = field(default_factory=list)
     dead_letters: list[Row] = field(default_factory=list)
+    letters: list[Row] = field(default_factory=list)  # (status, again, client, at, dead letter)
     counters: dict[str, int] = field(default_factory=dict)
 
     def count(self, name: str, by: int = 1) -> None:

@@ -3,12 +3,14 @@
 Client to broker:
     send     id, address, body              answered by `ok` once committed
     request  id, address, body, timeout_s   answered by `answer`
+    retry    id, dead letter                answered by `ok` with the new message, once committed
+    drop     id, dead letter                answered by `ok` once committed
     watch    id                             answered by `ok`, then `committed` after each commit
 Broker to client:
-    ok id seq   answer id {ok: body} or {err: text}   error id text   committed seq
+    ok id number   answer id {ok: body} or {err: text}   error id text   committed seq
 
-An id is the client's own, unique for ever; a message that comes again under its id is
-recognised, and its answer is given again.
+An id is the client's own, unique for ever; a message or a decision that comes again under its id
+is recognised, and its answer is given again.
 """
 
 from __future__ import annotations
@@ -22,13 +24,15 @@ import zmq
 
 from theater import wire
 from theater.addresses import check_address
+from theater.broker import dead
 from theater.broker.deadlines import Deadlines
 from theater.broker.links import parse_peer
 from theater.broker.log import Log
 from theater.broker.turns import Turns
 from theater.errors import ProtocolError
 
-MESSAGES = {"send": 3, "request": 4, "watch": 1}
+MESSAGES = {"send": 3, "request": 4, "retry": 2, "drop": 2, "watch": 1}
+DECISIONS = {"retry": dead.RETRIED, "drop": dead.DROPPED}
 ID_MAX = 128
 
 
@@ -52,7 +56,7 @@ class Clients:
         self._workers = workers  # pids: a worker is no client
         self._asked: dict[str, _Asked] = {}  # open requests by the client's id
         self.deadlines: Deadlines[_Asked] = Deadlines()
-        self._fresh: set[str] = set()  # ids of messages in the batch that is not committed yet
+        self._fresh: set[str] = set()  # ids of what is in the batch that is not committed yet
         self._acks: list[tuple[bytes, tuple[Any, ...]]] = []  # sent after the commit
         self._watchers: set[bytes] = set()
         self._told = 0
@@ -82,6 +86,9 @@ class Clients:
         if kind == "watch":
             self._watchers.add(route)
             self._send(route, ("ok", id, self._turns.next_seq - 1))
+            return
+        if kind in DECISIONS:
+            self._decide(route, id, kind, message[2])
             return
         to, body = message[2], message[3]
         if not isinstance(to, str) or not isinstance(body, bytes):
@@ -127,6 +134,37 @@ class Clients:
             self._send(route, ("ok", id, row))
         elif answer is not None:
             self.answer(id, wire.unpack(answer))
+
+    def _decide(self, route: bytes, id: str, kind: str, number: Any) -> None:
+        """Retry or drop the dead letter of this number."""
+        if type(number) is not int or not 0 < number < 1 << 63:
+            raise ProtocolError(f"{kind} is not about the number of a dead letter")
+        if id in self._fresh:
+            return
+        before = self._log.client_decision(id)
+        if before is not None:
+            letter, status, again = before
+            if (letter, status) == (number, DECISIONS[kind]):
+                self._send(route, ("ok", id, again or number))
+            else:
+                text = f"refused: id {id} was for dead letter {letter}, which was {status}"
+                self._send(route, ("error", id, text))
+            return
+        done, error = self._decide_now(id, kind, number)
+        if error is not None:
+            self._send(route, ("error", id, error))
+            return
+        self._fresh.add(id)
+        self._acks.append((route, ("ok", id, done)))
+
+    def _decide_now(self, id: str, kind: str, number: int) -> tuple[int, str | None]:
+        row = self._log.dead_letter(number)
+        if row is None:
+            return 0, f"refused: there is no dead letter {number}"
+        letter = dead.letter_from(number, row)
+        if kind == "retry":
+            return dead.retry(self._turns, letter, id)
+        return number, dead.drop(self._turns, letter, id)
 
     def answer(self, id: str, value: dict[str, Any]) -> None:
         """A committed answer to a client's request."""

@@ -85,6 +85,10 @@ _WRITES: tuple[tuple[str, str], ...] = (
         "INSERT INTO dead_letters (id, message, actor, turn, reason, state, evidence, at)"
         " VALUES (?,?,?,?,?,?,?,?)",
     ),
+    (
+        "letters",
+        "UPDATE dead_letters SET status = ?, again = ?, client = ?, decided_at = ? WHERE id = ?",
+    ),
 )
 
 
@@ -302,6 +306,25 @@ class Log:
         """(id, status, answer, kind) of the message a client has sent under this id before."""
         row: tuple[int, str, bytes | None, str] | None = self._db.execute(
             "SELECT id, status, answer, kind FROM messages WHERE client = ?", (client,)
+        ).fetchone()
+        return row
+
+    def dead_letter(self, id: int) -> tuple[Any, ...] | None:
+        """(actor, status, again, message, kind, sender, sender's id, turn, index, body)."""
+        row: tuple[Any, ...] | None = self._db.execute(
+            "SELECT d.actor, d.status, d.again, d.message, m.kind, s.name, m.from_actor,"
+            " m.from_turn, m.from_index, coalesce(m.body, b.bytes)"
+            " FROM dead_letters d LEFT JOIN messages m ON m.id = d.message"
+            " LEFT JOIN blobs b ON b.hash = m.body_hash"
+            " LEFT JOIN actors s ON s.id = m.from_actor WHERE d.id = ?",
+            (id,),
+        ).fetchone()
+        return row
+
+    def client_decision(self, client: str) -> tuple[int, str, int | None] | None:
+        """(dead letter, status, again) that a client has decided about under this id before."""
+        row: tuple[int, str, int | None] | None = self._db.execute(
+            "SELECT id, status, again FROM dead_letters WHERE client = ?", (client,)
         ).fetchone()
         return row
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from theater.broker.actors import Actor, Handed
 from theater.broker.book import Book, ToWorker
@@ -29,10 +29,7 @@ class Post(Book):
         else:
             assert target is not None
             self._put(target, message)
-            if sender.name not in target.senders:
-                target.senders.add(sender.name)
-                self.batch.senders.append((target.id, sender.name))
-                self.out.append(ToWorker(target, ("sender", sender.name)))
+            self._know_sender(target, sender.name)
             if sender is not target and target.mailbox.is_full():
                 sender.blocked_on.add(target.name)
                 target.blocking.add(sender.name)
@@ -42,16 +39,34 @@ class Post(Book):
         self, to: str, body: bytes, kind: str, client: str
     ) -> tuple[int, str | None]:
         """As `deliver`, but what cannot be taken becomes no row: the client is told."""
-        target = self.actors.get(to)
-        error = self._why_not(target, to, kind)
-        if len(body) > self.message_max:
-            error = f"too-large: {len(body)} bytes; a message has at most {self.message_max}"
+        message = Message(self.next_message, kind, None, None, None, client, body)
+        return self._deliver_or_refuse(message, None, to)
+
+    def deliver_again(
+        self, dead: Message, sender_id: int | None, to: str
+    ) -> tuple[int, str | None]:
+        """As `deliver_from_client`: a new message like one that is dead, from whom that was.
+
+        Of a client's own it has no id: that client has had its error, and waits no more.
+        """
+        message = replace(dead, id=self.next_message, client=None, deliveries=0)
+        id, error = self._deliver_or_refuse(message, sender_id, to)
+        if error is None and message.sender is not None:
+            self._know_sender(self.actors[to], message.sender)
+        return id, error
+
+    def _deliver_or_refuse(
+        self, message: Message, sender_id: int | None, to: str
+    ) -> tuple[int, str | None]:
+        target, size = self.actors.get(to), len(message.body)
+        error = self._why_not(target, to, message.kind)
+        if size > self.message_max:
+            error = f"too-large: {size} bytes; a message has at most {self.message_max}"
         elif error is None and target is not None and target.mailbox.is_full():
             error = f"mailbox-full: {to} has {target.mailbox.messages} messages waiting"
         if error is not None or target is None:
             return 0, error
-        message = Message(self.next_message, kind, None, None, None, client, body)
-        self._message_row(message, target, to, None, dead=False)
+        self._message_row(message, target, to, sender_id, dead=False)
         self._put(target, message)
         return message.id, None
 
@@ -63,6 +78,13 @@ class Post(Book):
         if kind not in target.settings.takes:
             return f"refused: {to} does not export handle-{kind}"
         return None
+
+    def _know_sender(self, target: Actor, sender: str) -> None:
+        """Whoever has sent to an actor may be answered by it."""
+        if sender not in target.senders:
+            target.senders.add(sender)
+            self.batch.senders.append((target.id, sender))
+            self.out.append(ToWorker(target, ("sender", sender)))
 
     def _put(self, target: Actor, message: Message) -> None:
         target.mailbox.put(message)

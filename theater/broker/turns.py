@@ -185,12 +185,12 @@ class Turns(Post):
 
     def reply(self, request: Message, value: dict[str, Any], now_s: float) -> None:
         """The callee has answered a request, or cannot any more."""
-        if request.sender is None:
-            assert request.client is not None
+        if request.client is not None:
             self.batch.client_answers.append((pack(value), request.id))
             self.out.append(ToClient(request.client, value))
             return
-        asker = self.actors.get(request.sender)
+        # Of a client's that was retried neither is known: the client has had its error.
+        asker = self.actors.get(request.sender) if request.sender is not None else None
         current = asker.current if asker else None
         if (
             asker is None
