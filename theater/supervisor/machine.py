@@ -85,12 +85,8 @@ class Machine(Restarter):
                     self.gone(child, ExitKind.CRASH, event.reason)
             case ForkLost():
                 child = self.find(event.child, event.incarnation)
-                if child and child.book is Book.STARTING and not child.kill_why:
-                    self.number(child)
-                    self.out.append(Spawn(child.path, child.incarnation))
-                elif child:
-                    kind = ExitKind.CRASH if child.kill_why else ExitKind.SHUTDOWN
-                    self.gone(child, kind, "it was never forked")
+                if child:
+                    self.fork_lost(child)
             case StopChild() | StartChild() | RestartChild() | DeleteChild():
                 calls.put(self, event)
             case AddChild() | StartInstance() | Scale():
@@ -118,6 +114,15 @@ class Machine(Restarter):
         if child is None or child.inner or not child.alive or child.incarnation != incarnation:
             return None
         return child
+
+    def fork_lost(self, child: Child) -> None:
+        going_down = child.parent is not None and child.parent.ending
+        if child.book is Book.STARTING and not child.kill_why and not going_down:
+            self.number(child)
+            self.out.append(Spawn(child.path, child.incarnation))
+        else:
+            kind = ExitKind.CRASH if child.kill_why else ExitKind.SHUTDOWN
+            self.gone(child, kind, "it was never forked")
 
     def shut_down(self, kill: bool = False) -> None:
         state, root = self.state, self.state.root
@@ -159,14 +164,17 @@ class Machine(Restarter):
                 else:
                     self.stopped(child, _left(task, child))
             elif task.start:
-                task.current = task.start.pop()
-                self.start(task.current, task.automatic)
+                child = task.start.pop()
+                if task.purpose is Purpose.RESTART and not self.comes_back(child):
+                    continue
+                task.current = child
+                self.start(child, task.automatic)
             elif task.purpose is Purpose.END:
                 if node.live == 0:  # more only after a kill, which does not go one by one
                     self.down(node, task)
                 return
             elif task.wait is not None:
-                self.wait(node, task.wait, task.delay_s)
+                self.wait(node, task, task.wait)
             else:
                 node.task = None
                 if task.purpose is Purpose.START:
@@ -244,7 +252,7 @@ class Machine(Restarter):
     def ready(self, child: Child) -> None:
         if child.book is Book.STARTING:
             self.up(child)
-        elif child.spec.shutdown.kind is ShutdownKind.INFINITY:
+        elif child.stop.kind is ShutdownKind.INFINITY:
             child.timer = 0  # asked to stop before, and from now on it may take its time
 
     def up(self, child: Child) -> None:
@@ -336,6 +344,7 @@ class Machine(Restarter):
                 self.end(node, reason, failed=True, leave=leave)
             case Purpose.RESTART:
                 child.book = Book.RESTARTING
+                child.strategy = task.strategy
                 self.settle(child, Phase.RESTARTING)
                 node.task = None
                 node.inbox.append(TryAgain(child))

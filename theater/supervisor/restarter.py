@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from theater.spec import AutoShutdown, Restart
+from theater.spec import AutoShutdown, Restart, Strategy
 from theater.supervisor.orders import Decision, ExitKind, Phase
 from theater.supervisor.rules import RESTARTS, delay_s, group
 from theater.supervisor.stopper import Stopper
@@ -19,7 +19,7 @@ class Restarter(Stopper):
         child = death.child
         restart = child.spec.restart
         if RESTARTS[restart, death.kind]:
-            self.restart(node, child, Decision.RESTART, death.kind.value)
+            self.restart(node, child, Decision.RESTART, death.kind.value, node.spec.strategy)
             return
         self.decided(
             child.path,
@@ -60,7 +60,9 @@ class Restarter(Stopper):
         )
         self.end(node, reason, failed=False, leave=_leave(node, Phase.STOPPED))
 
-    def restart(self, node: Node, dead: Child, decision: Decision, exit: str) -> None:
+    def restart(
+        self, node: Node, dead: Child, decision: Decision, exit: str, strategy: Strategy
+    ) -> None:
         """One restart, counted before it is made, however many children it takes."""
         spec = node.spec
         facts: dict[str, Any] = {
@@ -69,44 +71,61 @@ class Restarter(Stopper):
             "exit": exit,
             "reason": dead.reason,
             "restart": dead.spec.restart.value,
-            "strategy": spec.strategy.value,
+            "strategy": strategy.value,
             "intensity": spec.intensity,
             "period_s": spec.period_s,
         }
         if not node.window.take(self.now_s):
             self.give_up(node, dead, facts)
             return
-        stop, start = _group(node, dead)
+        stop, start = _group(node, dead, strategy)
         wait_s = self.backoff_s(node, dead)
         facts["stopped"] = [child.path for child in stop if child.alive]
-        facts["started"] = [child.path for child in start]
+        facts["started"] = [child.path for child in start if not _temporary(child)]
         facts["left"] = node.window.left(self.now_s)
         if wait_s:
             facts["delay_s"] = wait_s
         self.decided(dead.path, decision, **facts)
-        self.begin_restart(node, dead, stop, start)
+        task = self.begin_restart(node, dead, stop, start, strategy)
         if wait_s:
-            assert node.task is not None
-            node.task.start.clear()
-            node.task.wait, node.task.delay_s = dead, wait_s
+            task.start.clear()
+            task.wait, task.delay_s = dead, wait_s
 
-    def begin_restart(self, node: Node, dead: Child, stop: list[Child], start: list[Child]) -> None:
+    def begin_restart(
+        self, node: Node, dead: Child, stop: list[Child], start: list[Child], strategy: Strategy
+    ) -> Task:
         dead.book = Book.NONE
         dead.timer = 0
         self.settle(dead, Phase.RESTARTING)
         node.task = Task(
-            Purpose.RESTART, stop[::-1], start[::-1], leave=Phase.RESTARTING, automatic=True
+            Purpose.RESTART,
+            stop[::-1],
+            start[::-1],
+            leave=Phase.RESTARTING,
+            automatic=True,
+            strategy=strategy,
         )
+        return node.task
+
+    def comes_back(self, child: Child) -> bool:
+        """Whether a restart starts it: temporary siblings are stopped and forgotten. By now: a
+        reload may have made it temporary since it died."""
+        if not _temporary(child):
+            return not child.ended
+        if not child.ended:
+            self.stopped(child, Phase.STOPPED)
+        return False
 
     def try_again(self, node: Node, note: TryAgain) -> None:
         """supervisor.erl, try_again_restart: unless somebody has seen to the child meanwhile."""
         child = note.child
         if child.book is not Book.RESTARTING:
             return
+        assert child.strategy is not None
         if note.counted:
-            self.begin_restart(node, child, *_group(node, child))
+            self.begin_restart(node, child, *_group(node, child, child.strategy), child.strategy)
         else:
-            self.restart(node, child, Decision.RETRY, "start-failed")
+            self.restart(node, child, Decision.RETRY, "start-failed", child.strategy)
 
     def backoff_s(self, node: Node, dead: Child) -> float:
         """How long to wait before the restart that was just counted."""
@@ -118,11 +137,12 @@ class Restarter(Stopper):
         dead.tries += 1
         return delay_s(backoff, dead.tries, self.state.dice.uniform(-1.0, 1.0))
 
-    def wait(self, node: Node, child: Child, after_s: float) -> None:
+    def wait(self, node: Node, task: Task, child: Child) -> None:
         """The group is down; the child is RESTARTING until its time comes."""
         node.task = None
         child.book = Book.RESTARTING
-        self.set_timer(child, after_s)
+        child.strategy = task.strategy
+        self.set_timer(child, task.delay_s)
 
     def overdue(self, child: Child) -> None:
         """The time of a timer has come: not ready, not gone, or to be tried again."""
@@ -161,7 +181,21 @@ def _leave(node: Node, phase: Phase) -> Phase:
     return Phase.RESTARTING if permanent else phase
 
 
-def _group(node: Node, dead: Child) -> tuple[list[Child], list[Child]]:
-    """Whom a restart of `dead` stops and starts; temporary siblings are stopped and forgotten."""
-    stop, start = group(node.spec.strategy, node.children.values(), dead)
-    return stop, [child for child in start if child.spec.restart is not Restart.TEMPORARY]
+def _group(node: Node, dead: Child, strategy: Strategy) -> tuple[list[Child], list[Child]]:
+    """Whom a restart stops and starts. Those that wait for it are started too, although a reload
+    may have moved them out of the group: nobody else would do it."""
+    order = node.children.values()
+    stop, start = group(strategy, order, dead)
+    alone = strategy in (Strategy.ONE_FOR_ONE, Strategy.SIMPLE_ONE_FOR_ONE)
+    if alone or any(child.book is Book.RESTARTING and child is not dead for child in order):
+        return stop, start
+    take = set(start)
+    return stop, [child for child in order if child in take or _waits(child)]
+
+
+def _waits(child: Child) -> bool:
+    return child.book is Book.NONE and child.phase is Phase.RESTARTING
+
+
+def _temporary(child: Child) -> bool:
+    return child.spec.restart is Restart.TEMPORARY

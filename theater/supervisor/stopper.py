@@ -70,7 +70,7 @@ class Stopper(Ledger):
         starting = child.book is Book.STARTING
         child.book = Book.STOPPING
         self.phase(child, Phase.STOPPING)
-        shutdown = child.spec.shutdown
+        shutdown = child.stop = child.spec.shutdown
         if child.kill_why:
             return
         if shutdown.kind is ShutdownKind.BRUTAL_KILL:
@@ -130,6 +130,7 @@ class Stopper(Ledger):
                 node.children[child.path] = child  # OTP would add it anew, at the end
                 return
             child.ended = True
+            self.settle(child, Phase.STOPPED)  # for good, if it is temporary only since a reload
             if child.dynamic:
                 self.forget(child, "it was temporary and has ended")
 
@@ -140,13 +141,13 @@ class Stopper(Ledger):
 
     def overdue(self, child: Child) -> None:
         """It was not ready, or not gone, in the time it had."""
-        spec, starting = child.spec, child.book is Book.STARTING
+        starting = child.book is Book.STARTING
         if starting:
-            why = f"not ready within {start_timeout_s(spec):g} s"
-        elif spec.shutdown.kind is ShutdownKind.TIMEOUT:
-            why = f"did not stop within {spec.shutdown.timeout_s:g} s"
+            why = f"not ready within {start_timeout_s(child.spec):g} s"
+        elif child.stop.kind is ShutdownKind.TIMEOUT:
+            why = f"did not stop within {child.stop.timeout_s:g} s"
         else:
-            why = f"neither ready nor stopped within {start_timeout_s(spec):g} s"
+            why = f"neither ready nor stopped within {start_timeout_s(child.spec):g} s"
         self.decided(child.path, Decision.KILL, incarnation=child.incarnation, why=why)
         if starting:
             self.kill_process(child, why)  # its end will be a failed start

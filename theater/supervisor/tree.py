@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from random import Random
 
-from theater.spec import ChildSpec, Strategy, SupervisorSpec
+from theater.spec import ChildSpec, Shutdown, Strategy, SupervisorSpec
 from theater.supervisor.orders import Call, ExitKind, Phase
 from theater.supervisor.rules import Window
 
@@ -48,6 +48,7 @@ class Child:
     since_s: float = 0.0  # when the phase began
     alive: bool = False  # its process is there or ordered; for a supervisor: it is not down
     kill_why: str = ""  # set once this incarnation has been killed
+    stop: Shutdown = field(default_factory=Shutdown)  # as it was asked to; `spec` may be newer
     leave: Phase = Phase.STOPPED  # its phase once the stop under way is done
     ended: bool = False  # temporary and ended: OTP has deleted it, we still show it
     hidden: bool = False  # deleted, but on the initial list: it comes back with its supervisor
@@ -55,6 +56,7 @@ class Child:
     due_s: float = 0.0  # when that is
     callers: list[int] = field(default_factory=list)  # calls answered when it is stopped
     restarts: int = 0  # automatic ones in this run, attempts included
+    strategy: Strategy | None = None  # RESTARTING: with whom; a restart ends as it has begun
     tries: int = 0  # restarts since it last was settled, for the backoff
     up_s: float | None = None  # since when it has been ready
     reason: str = ""  # why it last ended
@@ -86,6 +88,7 @@ class Task:
     asked: set[Child] = field(default_factory=set)  # at once, and not gone yet
     leave: Phase = Phase.STOPPED  # the phase of what has been stopped
     automatic: bool = False  # what is started counts as restarted
+    strategy: Strategy | None = None  # RESTART: by which it is
     wait: Child | None = None  # RESTART: the one to try again after `delay_s`, instead of a start
     delay_s: float = 0.0
     call: int | None = None  # answered when the last start is done
