@@ -50,8 +50,7 @@ class Plan:
 
     stop: list[str]
     start: list[str]
-    not_before_s: float = 0.0
-    waits: str = ""  # who waits until then; in a group nobody else is started either
+    alone: bool = False  # the time of others may come meanwhile, and of their groups
 
 
 @dataclass
@@ -60,25 +59,33 @@ class Checks:
     last: dict[str, int] = field(default_factory=dict)  # incarnation by path
     live: dict[str, Process] = field(default_factory=dict)
     phases: dict[str, Phase] = field(default_factory=dict)  # of actors
+    lost: dict[str, float] = field(default_factory=dict)  # of a lost fork: when to be ready
     open_calls: set[int] = field(default_factory=set)
     replies: dict[int, Reply] = field(default_factory=dict)
     ended: Ended | None = None
     wake_s: float | None = None
     killing: bool = False
     down: set[str] = field(default_factory=set)  # supervisors on their way down, and those that are
+    leaving: set[str] = field(default_factory=set)  # those of them that do so by themselves
+    due_s: dict[str, float] = field(default_factory=dict)  # of those that wait for a restart
+    reloaded: bool = False  # what waits may wait for the strategy that was
+    waited: set[str] = field(
+        default_factory=set
+    )  # supervisors that had a backoff since they came up
     restarts: dict[str, list[float]] = field(default_factory=dict)  # by supervisor, in the window
     plans: dict[str, Plan] = field(default_factory=dict)  # by supervisor
     listed: dict[str, Child | None] = field(default_factory=dict)  # and not Removed
-    passing: set[str] = field(default_factory=set)  # paths that were two things in this step
+    passing: set[str] = field(default_factory=set)  # paths with more than one life in this step
     before: dict[str, Child] = field(default_factory=dict)  # the state's, before this step
 
     def take(self, state: policy.State, event: Event, actions: list[Action]) -> None:
         """One step has been made."""
         self.state = state
-        if isinstance(event, policy.Reload):
+        if isinstance(event, policy.Reload):  # it may have changed the order
             self.plans.clear()
-        removed = {action.child for action in actions if isinstance(action, Removed)}
-        self.passing = {path for path in removed if self.is_passing(path)}
+            self.down.clear()
+            self.reloaded = True
+        self.passing = self.twice(actions)
         for action in actions:
             self.check(action)
             if isinstance(action, PhaseChanged):  # a life begins, if it is not listed
@@ -121,6 +128,8 @@ class Checks:
             case PhaseChanged(path, phase, supervisor=supervisor) if path in self.passing:
                 if not supervisor:
                     self.phases[path] = phase
+                elif phase is Phase.STARTING:
+                    self.begin_anew(path)
             case PhaseChanged(path, phase, supervisor=supervisor):
                 if supervisor:
                     self.check_supervisor(self.child(path), phase)
@@ -152,12 +161,13 @@ class Checks:
                 busy = process.asked or process.killed or not process.ready
                 assert not busy, f"{path} is started while {process} is not settled"
         for sibling in node.children.values():
-            if sibling.inner:
+            if sibling.inner and not node.ending:
                 busy = sibling.book in (Book.STARTING, Book.STOPPING)
                 assert not busy, f"{path} is started while {sibling} is not settled"
         self.check_start(node, path)
         self.last[path] = incarnation
-        start_by_s = self.now_s + child.spec.limits.start_timeout_s
+        in_s = child.spec.limits.start_timeout_s
+        start_by_s = self.lost.pop(path, self.now_s + in_s)
         self.live[path] = Process(path, incarnation, start_by_s=start_by_s)
 
     def check_start(self, node: Node, path: str) -> None:
@@ -165,15 +175,14 @@ class Checks:
         plan = self.plans.get(node.spec.path)
         if plan is None:
             return
+        if plan.alone:
+            if node.spec.strategy not in GROUPS and not self.reloaded:
+                assert self.now_s >= self.due_s.pop(path, 0.0), f"{path} before its time"
+            return
         assert not any(each in self.live for each in plan.stop), f"{path} before a stop is done"
-        if plan.not_before_s:
-            if plan.waits == path or node.spec.strategy in GROUPS:
-                assert self.now_s >= plan.not_before_s, f"{path} before its time"
-                del self.plans[node.spec.path]
-        else:
-            assert path in plan.start, f"{path} is started, and nobody has said so"
-            del plan.start[: plan.start.index(path)]  # itself not: its fork may get lost
-            plan.stop.clear()
+        assert path in plan.start, f"{path} is started, and nobody has said so"
+        del plan.start[: plan.start.index(path)]  # itself not: its fork may get lost
+        plan.stop.clear()
 
     def check_stop(self, child: Child) -> None:
         """One at a time under each supervisor, in the order that was announced; when it goes
@@ -192,8 +201,9 @@ class Checks:
             assert not any(each.alive for each in younger), f"{child.path} before a younger one"
         plan = self.plans.get(node.spec.path)
         if plan is not None:
-            assert child.path in plan.stop, f"{child.path} is stopped, and nobody has said so"
-            del plan.stop[: plan.stop.index(child.path)]
+            said = child.path in plan.stop
+            assert said or plan.alone, f"{child.path} is stopped, and nobody has said so"
+            del plan.stop[: plan.stop.index(child.path) if said else 0]
 
     def check_actor(self, path: str, phase: Phase) -> None:
         assert phase is not self.phases.get(path), f"{path} is {phase} already"
@@ -203,20 +213,27 @@ class Checks:
         elif phase in (Phase.RUNNING, Phase.STOPPING):
             assert path in self.live
 
+    def begin_anew(self, path: str) -> None:
+        self.restarts[path] = []
+        self.plans.pop(path, None)
+        for paths in (self.down, self.leaving, self.waited):
+            paths.discard(path)
+
     def check_supervisor(self, child: Child, phase: Phase) -> None:
         path, node = child.path, child.inner
         assert node is not None
         match phase:
             case Phase.STARTING:
-                self.restarts[path] = []
-                self.down.discard(path)
+                self.begin_anew(path)
+                for each in node.initial:
+                    self.due_s.pop(each.path, None)
                 self.plans[path] = Plan([], [each.path for each in node.initial])
             case Phase.RUNNING:
                 self.plans.pop(path, None)
             case Phase.STOPPING:
                 self.plans.pop(path, None)
                 self.down.add(path)
-                if child.parent and child.book is Book.STOPPING:
+                if child.parent and child.book is Book.STOPPING and path not in self.leaving:
                     self.check_stop(child)
 
     def check_decided(self, decided: Decided) -> None:
@@ -230,11 +247,13 @@ class Checks:
                 assert len(inside) >= intensity, "it gave up too early"
         if decision in ENDINGS:
             self.plans.pop(path, None)
+            self.leaving.add(path)
         elif decision in (Decision.OPERATOR, Decision.START_FAILED):
             child = self.child_or_none(path)
             if child is not None and child.parent is not None:
                 self.plans.pop(child.parent.spec.path, None)
             self.plans.pop(path, None)
+            self.due_s.pop(path, None)
 
     def window(self, owner: Child) -> tuple[list[float], int]:
         """Its restarts that still count, and how many may."""
@@ -259,9 +278,9 @@ class Checks:
         assert node is not None
         stopped, started = list(detail["stopped"]), list(detail["started"])
         delay_s = detail.get("delay_s", 0.0)
-        if node.task and node.task.purpose is Purpose.RESTART:  # else it is over already
-            order = list(node.children.values())
-            match node.spec.strategy:
+        order = list(node.children.values())
+        if node.task and node.task.purpose is Purpose.RESTART and dead in order:  # else it is over
+            match Strategy(detail["strategy"]):
                 case Strategy.ONE_FOR_ONE | Strategy.SIMPLE_ONE_FOR_ONE:
                     group = [dead]
                 case Strategy.REST_FOR_ONE:
@@ -274,9 +293,13 @@ class Checks:
             said = [path for path in stopped if path in alive]
             assert said == alive, f"{stopped} instead of {alive}"
             again = [child.path for child in group if child.spec.restart is not Restart.TEMPORARY]
-            assert started == again
-        plan = Plan(stopped, started, delay_s and self.now_s + delay_s, dead.path)
-        self.plans[node.spec.path] = plan
+            # More, if a reload has moved one that waits for this out of the group.
+            assert [path for path in started if path in again] == again
+        if delay_s:
+            self.waited.add(node.spec.path)
+            self.due_s[dead.path] = self.now_s + delay_s
+        alone = Strategy(detail["strategy"]) not in GROUPS or node.spec.path in self.waited
+        self.plans[node.spec.path] = Plan(stopped, started, alone)
 
     # After each step -----------------------------------------------------------------------
 
@@ -304,7 +327,8 @@ class Checks:
         assert self.phases == shown, f"{self.phases} was said, {shown} is shown"
         if self.ended:
             over = (Phase.STOPPED, Phase.FAILED)
-            assert all(child.phase in over for child in self.state.children.values())
+            for child in self.state.children.values():
+                assert child.phase in over, child
 
     def check_state(self) -> None:
         """Nothing is left over in it: what it has can be reached, and what it waits for comes."""
@@ -328,7 +352,7 @@ class Checks:
                 assert node.calls == len(waiting)
         assert len(timers) == sum(bool(child.timer) for child in reached.values())
         if not self.open_calls:
-            assert not any(batch.call for batch, _ in state.batches.values()), "a batch is stuck"
+            assert not any(batch.call for batch, *_ in state.batches.values()), "a batch is stuck"
         if self.ended:
             assert not state.timers and not state.batches
 
@@ -349,10 +373,15 @@ class Checks:
                     case _:
                         raise AssertionError(f"{each} at rest")
 
-    def is_passing(self, path: str) -> bool:
-        """It has been removed in this step, and added in it or before it as something else."""
-        old, new = self.listed.get(path), self.state.children.get(path)
-        return old is None or (new is not None and (new.inner is None) != (old.inner is None))
+    def twice(self, actions: list[Action]) -> set[str]:
+        """Paths that have more than one life in this step, or one that begins and ends in it."""
+        found, removed = set[str](), set[str]()
+        for action in actions:
+            if isinstance(action, Removed | PhaseChanged) and action.child in removed:
+                found.add(action.child)
+            if isinstance(action, Removed):
+                removed.add(action.child)
+        return found | (removed - self.listed.keys())
 
     # Looking -------------------------------------------------------------------------------
 

@@ -109,6 +109,9 @@ class Simulation(Checks):
             process = self.live.get(event.child)
             if process and process.incarnation == event.incarnation:
                 assert not process.ready, "the driver lost a fork that was there"
+                respawned = isinstance(event, policy.ForkLost)
+                if respawned and not process.asked and not process.killed:
+                    self.lost[event.child] = process.start_by_s
                 del self.live[event.child]
         elif isinstance(event, Ready):
             process = self.live.get(event.child)
@@ -122,6 +125,7 @@ class Simulation(Checks):
             self.killing = True
         self.state, actions = policy.step(self.state, event, self.now_s)
         self.take(self.state, event, actions)
+        self.lost.clear()
         self.actions += actions
         return [action for action in actions if not isinstance(action, WakeAt)]
 

@@ -97,3 +97,61 @@ def with_trouble(dice: random.Random, spec: SupervisorSpec) -> SupervisorSpec:
         )
     children = tuple(troubled(child) for child in spec.children)
     return replace(spec, shutdown=shutdown, backoff=backoff, children=children)
+
+
+# Changes -----------------------------------------------------------------------------------
+
+
+def edited(dice: random.Random, spec: SupervisorSpec) -> SupervisorSpec:
+    """The manifest after somebody has been at it. Some changes are such that nobody can make
+    them while the system runs."""
+    spec = other_flags(dice, spec) if dice.random() < 0.3 else spec
+    if spec.template is not None:
+        return edited_pool(dice, spec, spec.template)
+    children = [edited_child(dice, child, spec.auto_shutdown) for child in spec.children]
+    children = [child for child in children if dice.random() < 0.9]
+    names = {child.path for child in children}
+    for name in "abcdefg":
+        path = under(spec.path, name)
+        if path not in names and dice.random() < 0.1:
+            new = random_child(dice, path, 2, spec.auto_shutdown)
+            children.insert(dice.randint(0, len(children)), new)
+    if dice.random() < 0.2:
+        dice.shuffle(children)
+    return replace(spec, children=tuple(children))
+
+
+def edited_pool(dice: random.Random, spec: SupervisorSpec, template: ChildSpec) -> SupervisorSpec:
+    template = edited_child(dice, template, NEVER)
+    first = dice.choice([len(spec.children), dice.randint(0, 4)])
+    children = tuple(instance(template, number) for number in range(1, first + 1))
+    return replace(spec, template=template, children=children)
+
+
+def edited_child(dice: random.Random, spec: ChildSpec, above: AutoShutdown) -> ChildSpec:
+    roll = dice.random()
+    if roll < 0.01:
+        return random_child(dice, spec.path, 2, above)  # it may be another kind of thing
+    if roll < 0.7:
+        spec = edited(dice, spec) if isinstance(spec, SupervisorSpec) else spec
+    elif isinstance(spec, SupervisorSpec):
+        spec = edited(dice, replace(spec, restart=dice.choice(list(Restart))))
+    else:
+        spec = replace(random_actor(dice, spec.path), args=(str(dice.random()),))
+    if spec.significant and (above is NEVER or spec.restart is Restart.PERMANENT):
+        spec = replace(spec, significant=False)
+    return spec
+
+
+def other_flags(dice: random.Random, spec: SupervisorSpec) -> SupervisorSpec:
+    spec = replace(
+        spec,
+        intensity=dice.choice([0, 1, 2, 3, 10]),
+        period_s=dice.choice([1.0, 2.0, 5.0]),
+        shutdown=dice.choice([spec.shutdown, INFINITY, Shutdown(timeout_s=1.5)]),
+        backoff=dice.choice([spec.backoff, None, *BACKOFFS]),
+    )
+    if spec.template is not None:
+        return spec
+    strategy, auto = dice.choice(GROUPS), dice.choice([spec.auto_shutdown, *AutoShutdown])
+    return replace(spec, strategy=strategy, auto_shutdown=auto)

@@ -277,7 +277,8 @@ def _last_number(machine: Stopper, node: Node) -> int:
     assert node.spec.template is not None
     if node.number == 0:
         prefix = f"{node.spec.template.path}-"
-        paths = (*machine.state.incarnations, *node.children)
+        listed = (child.path for child in node.initial)
+        paths = (*machine.state.incarnations, *node.children, *listed)
         below = (path.removeprefix(prefix) for path in paths if path.startswith(prefix))
         # Of an instance that is a supervisor, only what is under it may be known.
         numbers = (text.partition("/")[0] for text in below)

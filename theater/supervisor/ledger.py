@@ -34,7 +34,7 @@ class Ledger:
         if call is None:
             return
         if call < 0:
-            self._batched(call, ok, text)
+            self._batched(call, ok, text, code)
         else:
             self.out.append(Reply(call, ok, text, code or ("ok" if ok else "failed")))
 
@@ -42,17 +42,18 @@ class Ledger:
         call, task.call = task.call, None
         self.reply(call, ok, text, code)
 
-    def own_call(self, batch: Batch, path: str) -> int:
-        """A number for a call about `path` that belongs to a batch."""
+    def own_call(self, batch: Batch, path: str, fine: str = "") -> int:
+        """A number for a call about `path` that belongs to a batch. `fine`: the code of a refusal
+        that does no harm."""
         self.state.own_calls -= 1
-        self.state.batches[self.state.own_calls] = (batch, path)
+        self.state.batches[self.state.own_calls] = (batch, path, fine)
         batch.open += 1
         return self.state.own_calls
 
-    def _batched(self, call: int, ok: bool, text: str) -> None:
-        batch, path = self.state.batches.pop(call)
+    def _batched(self, call: int, ok: bool, text: str, code: str) -> None:
+        batch, path, fine = self.state.batches.pop(call)
         batch.open -= 1
-        if not ok:
+        if not ok and (not code or code != fine):
             batch.failures.append(f"{path}: {text}")
         if batch.open == 0:
             self._close(batch)

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from theater.spec import ActorSpec, ChildSpec, Restart, SupervisorSpec, instance, plain
+from theater.spec import ActorSpec, ChildSpec, SupervisorSpec, instance, plain
 from theater.supervisor.orders import Decision, DeleteChild, Reload, StartChild, StopChild
 from theater.supervisor.stopper import Stopper
-from theater.supervisor.tree import Batch, Book, Child, Node, State, build
+from theater.supervisor.tree import Batch, Child, Node, State, build
 
 # What holds for the process, so that it changes with the next start. All else holds at once.
 _AT_ONCE = frozenset(
@@ -27,8 +27,10 @@ _AT_ONCE = frozenset(
         "restart",
         "significant",
         "shutdown",
+        "order",
     }
 )
+_LISTED = {"listed": (False, True)}  # there without the manifest until now, and in it again
 _NOT_SHOWN = frozenset({"path", "where", "children", "template"})
 
 
@@ -56,46 +58,127 @@ def plan(state: State, spec: SupervisorSpec) -> Plan:
 
 
 def _compare(child: Child, spec: ChildSpec, found: Plan) -> None:
-    name = child.path or "the root supervisor"
-    node = child.inner
-    if (node is None) != isinstance(spec, ActorSpec):
-        was, now = ("an actor", "a supervisor") if node is None else ("a supervisor", "an actor")
-        found.refusals.append(f"{name} is {was} and would be {now}: delete it first")
+    if not _possible(child.path or "the root supervisor", child.spec, spec, found):
         return
-    if isinstance(spec, SupervisorSpec):
-        assert node is not None
-        if node.pool != (spec.template is not None):
-            found.refusals.append(f"{name}: a supervisor cannot become a pool, nor cease to be one")
-            return
-    changed = _fields(child.spec, spec)
+    changed = _changed(child, spec)
     if changed:
         at_once = not (changed.keys() - _AT_ONCE)
         found.changes.append(Change("changed", child.path, changed, at_once))
+    node = child.inner
     if node is None or not isinstance(spec, SupervisorSpec):
         return
     present = _present(node)
     for below in spec.children:
-        if below.path not in present:
+        existing = present.get(below.path)
+        if existing is None:
             found.changes.append(Change("added", below.path))
-        elif not node.pool:  # its template has been compared
-            _compare(present[below.path], below, found)
+            continue
+        if existing.dynamic:
+            found.changes.append(Change("changed", below.path, _LISTED))
+        if not node.pool:
+            _compare(existing, below, found)
     new = {below.path for below in spec.children}
-    found.changes += [Change("missing", path) for path in _missing(node, new)]
+    found.changes += [Change("missing", child.path) for child in _missing(node, new)]
+    if node.pool:
+        _compare_instances(node, spec, found)
+
+
+def _compare_instances(node: Node, spec: SupervisorSpec, found: Plan) -> None:
+    """The template's changes have been told; here is what comes and goes under its instances."""
+    listed = {below.path: below for below in spec.children}
+    for child in node.known():
+        below = listed.get(child.path) or _of_template(child, spec)
+        if below is not None:
+            instance = Plan()
+            _compare(child, below, instance)
+            found.refusals += instance.refusals
+            found.changes += [each for each in instance.changes if each.kind != "changed"]
+
+
+def _possible(name: str, old: ChildSpec, new: ChildSpec, found: Plan) -> bool:
+    """Whether the one can become the other; of a pool, with all that is in its template."""
+    refusal = _refusal(name, old, new)
+    if refusal:
+        found.refusals.append(refusal)
+    return not refusal
+
+
+def _refusal(name: str, old: ChildSpec, new: ChildSpec, in_template: bool = False) -> str:
+    first = f"delete {'its pool' if in_template else 'it'} first"
+    if isinstance(old, ActorSpec) or isinstance(new, ActorSpec):
+        if type(old) is type(new):
+            return ""
+        was_actor = isinstance(old, ActorSpec)
+        was, now = ("an actor", "a supervisor") if was_actor else ("a supervisor", "an actor")
+        return f"{name} is {was} and would be {now}: {first}"
+    if (old.template is None) != (new.template is None):
+        return f"{name}: a supervisor cannot become a pool, nor cease to be one: {first}"
+    if old.template is not None and new.template is not None:
+        return _refusal(f"the template of {name}", old.template, new.template, in_template=True)
+    if in_template:
+        names = {_name(child): child for child in old.children}
+        for child in new.children:
+            if _name(child) in names:
+                below = f"{_name(child)} in {name}"
+                if refusal := _refusal(below, names[_name(child)], child, in_template=True):
+                    return refusal
+    return ""
+
+
+def _changed(child: Child, spec: ChildSpec) -> dict[str, tuple[Any, Any]]:
+    """What is different about it, but not what is under it; of a pool, all of its template."""
+    old, found = child.spec, _fields(child.spec, spec)
+    if isinstance(old, SupervisorSpec) and isinstance(spec, SupervisorSpec):
+        if old.template is not None and spec.template is not None:
+            found |= _template_changes(old.template, spec.template, "template.")
+        elif child.inner is not None:
+            found |= _order([each.path for each in child.inner.initial if not each.hidden], spec)
+    return found
 
 
 def _fields(old: ChildSpec, new: ChildSpec) -> dict[str, tuple[Any, Any]]:
-    found = {}
-    for each in fields(new):
-        if each.name in _NOT_SHOWN:
-            continue
-        before, after = getattr(old, each.name), getattr(new, each.name)
-        if before != after:
-            found[each.name] = (before, after)
-    before, after = getattr(old, "template", None), getattr(new, "template", None)
-    if before is not None and after is not None:
-        for name, values in _fields(before, after).items():
-            found[f"template.{name}"] = values
+    pairs = {each.name: (getattr(old, each.name), getattr(new, each.name)) for each in fields(new)}
+    return {
+        name: (before, after)
+        for name, (before, after) in pairs.items()
+        if before != after and name not in _NOT_SHOWN
+    }
+
+
+def _order(listed: list[str], spec: SupervisorSpec) -> dict[str, tuple[Any, Any]]:
+    """Whether those that stay are to stand in another order."""
+    new = [child.path for child in spec.children]
+    both = set(listed) & set(new)
+    same = [path for path in listed if path in both] == [path for path in new if path in both]
+    return {} if same else {"order": (listed, new)}
+
+
+def _template_changes(old: ChildSpec, new: ChildSpec, at: str) -> dict[str, tuple[Any, Any]]:
+    """With all that is in it; `at`: what the names of the fields begin with."""
+    found = {f"{at}{name}": values for name, values in _fields(old, new).items()}
+    if _name(old) != _name(new):
+        found[f"{at}name"] = (_name(old), _name(new))
+    if isinstance(old, SupervisorSpec) and isinstance(new, SupervisorSpec):
+        if old.template is not None and new.template is not None:
+            return found | _template_changes(old.template, new.template, f"{at}template.")
+        before, after = ({_name(child): child for child in each.children} for each in (old, new))
+        if list(before) != list(after):
+            found[f"{at}children"] = (list(before), list(after))
+        for name in after:
+            if name in before:
+                found |= _template_changes(before[name], after[name], f"{at}{name}.")
     return found
+
+
+def _name(spec: ChildSpec) -> str:
+    return spec.path.rpartition("/")[2]
+
+
+def _of_template(child: Child, spec: SupervisorSpec) -> ChildSpec | None:
+    """What an instance is, going by its number; None: the template was called otherwise."""
+    assert spec.template is not None
+    number = child.path.removeprefix(f"{spec.template.path}-")
+    return instance(spec.template, int(number), child.args) if number.isdecimal() else None
 
 
 def _present(node: Node) -> dict[str, Child]:
@@ -103,11 +186,11 @@ def _present(node: Node) -> dict[str, Child]:
     return {child.path: child for child in node.known()}
 
 
-def _missing(node: Node, new: set[str]) -> Iterator[str]:
+def _missing(node: Node, new: set[str]) -> Iterator[Child]:
     """Children of a manifest that the new one has no more; not those added by hand."""
     for child in node.known():
         if child.path not in new and not (child.dynamic and not child.from_manifest):
-            yield child.path
+            yield child
 
 
 def reload(machine: Stopper, event: Reload) -> None:
@@ -128,7 +211,7 @@ def reload(machine: Stopper, event: Reload) -> None:
 
 
 def _apply(machine: Stopper, child: Child, spec: ChildSpec, prune: bool, batch: Batch) -> None:
-    changed = _fields(child.spec, spec)
+    changed = _changed(child, spec)
     if changed:
         facts = {name: [plain(old), plain(new)] for name, (old, new) in changed.items()}
         machine.decided(child.path, Decision.RELOADED, changed=facts)
@@ -139,8 +222,8 @@ def _apply(machine: Stopper, child: Child, spec: ChildSpec, prune: bool, batch: 
     assert isinstance(spec, SupervisorSpec)
     node.window.intensity, node.window.period_s = spec.intensity, spec.period_s
     present = _present(node)
-    added = []
     missing = list(_missing(node, {below.path for below in spec.children}))
+    added = []
     node.initial = []
     for below in spec.children:
         existing = present.get(below.path)
@@ -149,55 +232,58 @@ def _apply(machine: Stopper, child: Child, spec: ChildSpec, prune: bool, batch: 
             machine.enlist(existing)
             added.append(existing)
         else:
+            if existing.dynamic:
+                machine.decided(existing.path, Decision.RELOADED, changed=plain(_LISTED))
             _apply(machine, existing, below, prune, batch)
-        existing.dynamic = existing.new = False
-        existing.from_manifest = True
+        existing.new = existing.new and node.pool  # that it could not be started: it stays
+        existing.dynamic, existing.from_manifest, existing.args = False, True, ()
         node.initial.append(existing)
-    for path in missing:
-        present[path].dynamic = True  # kept: but its supervisor would begin anew without it
+    running = node.owner.alive and not node.ending
+    for gone in reversed(missing):
+        gone.dynamic = True  # kept: but its supervisor would begin anew without it
+        if gone.ended or gone.path not in node.children:
+            machine.forget(gone, _GONE)  # not kept by OTP either
+        elif prune:
+            _prune(machine, node, gone, running, batch)
     _reorder(node, added)
     if node.pool:
-        _update_instances(node)
-    running = node.owner.alive and not node.ending
-    for path in reversed(missing):
-        if prune:
-            _prune(machine, node, present[path], running, batch)
+        node.number = 0  # which numbers have been used is to be found out again
+        for other in [each for each in node.children.values() if each.dynamic]:
+            below_it = _of_template(other, spec)
+            if below_it is not None:
+                _apply(machine, other, below_it, prune, batch)
     if running:
         for each in added:
-            if node.owner.book is not Book.STARTING or node.task is None:
-                call = StartChild(each.path, machine.own_call(batch, each.path))
-                _queue(machine, node, call)
-            else:
-                node.task.start.insert(0, each)  # it is coming up: this one comes up with it
+            # It may come up with its group before; then it is found running.
+            call = StartChild(each.path, machine.own_call(batch, each.path, "running"))
+            _queue(machine, node, call)
+
+
+_GONE = "it is no longer in the manifest"
 
 
 def _reorder(node: Node, added: list[Child]) -> None:
     """OTP: the order of the new list, with what was kept behind it."""
-    listed = {child.path: child for child in node.initial}
-    order = [child for child in node.initial if child in added or child.path in node.children]
+    listed = {child.path for child in node.initial}
+    there = node.children.keys() | {child.path for child in added}
+    order = [child for child in node.initial if child.path in there]
     order += [child for path, child in node.children.items() if path not in listed]
     node.children = {child.path: child for child in order}
 
 
-def _update_instances(node: Node) -> None:
-    template = node.spec.template
-    assert template is not None
-    for child in node.children.values():
-        if child.dynamic:
-            number = child.path.removeprefix(f"{template.path}-")
-            if number.isdecimal():
-                child.spec = instance(template, int(number), child.args)
-
-
 def _prune(machine: Stopper, node: Node, child: Child, running: bool, batch: Batch) -> None:
-    if not child.alive and (child.ended or not running):
-        machine.forget(child, "it is no longer in the manifest")
-    elif not running:
-        batch.failures.append(f"{child.path}: its supervisor is stopping")
+    path = child.path
+    if running:
+        # It may end before, and be forgotten; then it is not found.
+        call = machine.own_call(batch, path, "not_found")
+        _queue(machine, node, StopChild(path, call))
+        if not node.pool:
+            call = machine.own_call(batch, path, "not_found")
+            _queue(machine, node, DeleteChild(path, call))
+    elif child.alive:
+        batch.failures.append(f"{path}: its supervisor is stopping")
     else:
-        _queue(machine, node, StopChild(child.path, machine.own_call(batch, child.path)))
-        if not node.pool and child.spec.restart is not Restart.TEMPORARY:
-            _queue(machine, node, DeleteChild(child.path, machine.own_call(batch, child.path)))
+        machine.forget(child, _GONE)
 
 
 def _queue(machine: Stopper, node: Node, call: StartChild | StopChild | DeleteChild) -> None:

@@ -78,7 +78,7 @@ class Window:
             if now_s - stamp <= self.period_s:
                 break
             old += 1
-        return self.intensity - (len(self.stamps) - old)
+        return max(0, self.intensity - (len(self.stamps) - old))  # fewer since a reload
 
     def take(self, now_s: float) -> bool:
         """Count one restart, before it is made. False: it is one too many, and not counted."""

@@ -172,7 +172,7 @@ class State:
     timers: list[tuple[float, int, Child]] = field(default_factory=list)  # a heap
     timer: int = 0  # the last timer number used
     wake_s: float | None = None  # the last WakeAt
-    batches: dict[int, tuple[Batch, str]] = field(default_factory=dict)  # by own call: for whom
+    batches: dict[int, tuple[Batch, str, str]] = field(default_factory=dict)  # see own_call
     own_calls: int = 0  # the policy's own calls have the numbers -1, -2, ...
 
 
