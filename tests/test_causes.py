@@ -139,14 +139,24 @@ def test_the_chain_goes_up_to_a_supervisor_that_gave_up_and_down_to_who_died() -
     assert [each.why for each in mine] == [Why.FIRST, Why.DIED, Why.SUPERVISOR]
 
 
+def test_a_run_explains_nothing_of_the_next_one() -> None:
+    # Killed with a restart decided and not made: the next start is the system's.
+    stage = flat()
+    stage.up(supervisor("", actor("x")))
+    stage.log.write("x", "exited", reason="killed by SIGKILL", kind="crash")
+    stage.log.write("x", "decided", decision="restart", child="x", started=["x"], stopped=[])
+    stage.up(supervisor("", actor("x")))
+    assert last(stage, "x").why is Why.UP
+
+
 def test_a_supervisor_has_its_own_account() -> None:
     stage = nested()
-    assert told(stage, "s", 5) == []
+    assert [each.why for each in told(stage, "s", 5)] == [Why.UP]
     crash_twice(stage)
     account = last(stage, "s")
     assert account.why is Why.DIED
     assert words(account) == ["s/a turn-failed", "s/a exited", "s gave-up s/a", "s restart"]
-    assert told(stage, "/", 5) == []
+    assert [each.why for each in told(stage, "/", 5)] == [Why.UP]
 
 
 def test_a_supervisor_restarted_in_a_group_takes_what_is_below_it_along() -> None:
@@ -413,7 +423,7 @@ def test_what_has_come_back_is_there() -> None:
     stage = nested()
     for type in ("removed", "returned"):
         stage.log.write("s", type, reason="")
-    assert told(stage, "s", 5) == []
+    assert [each.why for each in told(stage, "s", 5)] == [Why.UP]
 
 
 def test_the_last_accounts_come_oldest_first() -> None:

@@ -152,6 +152,8 @@ def _starts_of(past: Past, name: str) -> Iterator[Account]:
         for fact in past.decisions(LAST):
             if _starts(fact, name):
                 yield _started_by(past, name, fact, None)
+            elif _begins_run(fact):
+                yield Account(name, Why.UP, (fact,), decision=fact)
         return
     later: Fact | None = None
     for started in past.starts(name, LAST):
@@ -164,16 +166,23 @@ def _starts_of(past: Past, name: str) -> Iterator[Account]:
 
 def _start(past: Past, name: str, started: Fact, after: int) -> Account:
     """Why it was `started`; `after`: when it was the time before, 0 if it never was."""
+    begun = False  # the run that started it had begun by then: what is before did not start it
     for fact in past.decisions(started.seq):
-        if fact.seq < after:
+        if fact.seq < after or (begun and _begins_run(fact)):
             break
-        if _ends_system(fact):
+        if _begins_run(fact):
+            begun = True
+        elif _ends_system(fact):
             cause = _why_down(past, fact) if fact.decision in _DOWN else []
             steps = _in_order([*cause, fact, started])
             return Account(name, Why.UP, steps, started.incarnation, fact)
-        if _starts(fact, name):
+        elif not begun and _starts(fact, name):
             return _started_by(past, name, fact, started)
-    if after and (delayed := _delayed(past, name, after, _own_end(past, name, started.seq))):
+    if (
+        after
+        and not begun
+        and (delayed := _delayed(past, name, after, _own_end(past, name, started.seq)))
+    ):
         return _started_by(past, name, delayed, started)
     why = Why.UP if after else Why.FIRST
     return Account(name, why, (started,), started.incarnation)
@@ -211,6 +220,10 @@ def _starts(fact: Fact, name: str) -> bool:
 
 def _shrinks(fact: Fact) -> bool:
     return fact.number("instances") < fact.number("before")
+
+
+def _begins_run(fact: Fact) -> bool:
+    return fact.name == ROOT and fact.decision == "up"
 
 
 def _ends_system(fact: Fact) -> bool:

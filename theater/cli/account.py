@@ -119,6 +119,8 @@ def _decision(fact: Fact, account: Account, windows: Windows) -> Iterator[Told]:
                 each.type == EventType.EXITED and each.name == fact.name for each in account.steps
             ):
                 yield Told("stopped")
+        case "up":
+            yield Told("the system was started")
         case "shutdown":
             yield Told("the system was taken down")
         case _:

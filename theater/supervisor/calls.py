@@ -47,7 +47,7 @@ def put(machine: Stopper, call: Call) -> None:
         and task.current is child
         and child.book is Book.STARTING
     ):
-        _operator(machine, call.path, "stop")
+        _operator(machine, call, "stop")
         machine.answer(task, False, "it was stopped while it started")
         _wait(child, call)
         machine.ask(child, Phase.STOPPED)
@@ -133,10 +133,10 @@ def _serve_existing(machine: Stopper, node: Node, child: Child, call: Existing) 
             elif child.book is Book.RESTARTING:
                 machine.reply(call.call, False, "it is being restarted", "restarting")
             else:
-                _operator(machine, call.path, "start")
+                _operator(machine, call, "start")
                 node.task = Task(Purpose.CALL, start=[child], call=call.call)
         case RestartChild():
-            _operator(machine, call.path, "restart")
+            _operator(machine, call, "restart")
             if child.book is Book.RESTARTING:
                 _leave_group(machine, node, child)
             stop = [child] if child.book is not Book.NONE else []
@@ -151,7 +151,7 @@ def _serve_existing(machine: Stopper, node: Node, child: Child, call: Existing) 
                 text = "it is being restarted: stop it first"
                 machine.reply(call.call, False, text, "restarting")
             else:
-                _operator(machine, call.path, "delete")
+                _operator(machine, call, "delete")
                 machine.forget(child, "it was deleted")
                 machine.reply(call.call, True, "deleted")
         case _:
@@ -165,12 +165,12 @@ def _stop(machine: Stopper, node: Node, child: Child, call: StopChild) -> None:
     if child.book is Book.NONE:
         machine.reply(call.call, True, "it was not running")
     elif child.book is Book.RESTARTING:
-        _operator(machine, call.path, "stop")
+        _operator(machine, call, "stop")
         machine.stopped(child, Phase.STOPPED)
         _leave_group(machine, node, child)
         machine.reply(call.call, True, "stopped, its restart was pending")
     else:
-        _operator(machine, call.path, "stop")
+        _operator(machine, call, "stop")
         _wait(child, call)
         node.task = Task(Purpose.CALL, stop=[child])
 
@@ -202,7 +202,7 @@ def _add(machine: Stopper, node: Node, call: AddChild) -> None:
         text = f"{path} is there already: start it, or delete it first"
         machine.reply(call.call, False, text, "already_present")
     else:
-        _operator(machine, path, "add")
+        machine.decided(path, Decision.OPERATOR, call="add")
         before = machine.state.children.get(path)
         if before is not None:  # temporary and ended, and shown only
             machine.forget(before, "another one has been added in its place")
@@ -218,7 +218,7 @@ def _start_instance(machine: Stopper, node: Node, call: StartInstance) -> None:
     if too_long := addresses.check_address(instance(node.spec.template, number).path):
         machine.reply(call.call, False, too_long)
         return
-    _operator(machine, node.spec.path, "start-instance", number=number)
+    machine.decided(node.spec.path, Decision.OPERATOR, call="start-instance", number=number)
     node.number = number
     child = _newborn(machine, node, instance(node.spec.template, number, call.args))
     child.args = call.args
@@ -239,7 +239,9 @@ def _scale(machine: Stopper, node: Node, call: Scale) -> None:
     if too_long := addresses.check_address(instance(template, call.count).path):
         machine.reply(call.call, False, too_long)
         return
-    _operator(machine, node.spec.path, "scale", instances=call.count, before=len(have))
+    machine.decided(
+        node.spec.path, Decision.OPERATOR, call="scale", instances=call.count, before=len(have)
+    )
     start: list[Child] = []
     listed = {child.path: child for child in node.initial}
     number = 0
@@ -291,8 +293,11 @@ def _not_a_pool(node: Node) -> str:
     return f"{name} is no pool: its strategy is {node.spec.strategy.value}"
 
 
-def _operator(machine: Stopper, subject: str, call: str, **detail: object) -> None:
-    machine.decided(subject, Decision.OPERATOR, call=call, **detail)
+def _operator(machine: Stopper, call: Existing, verb: str) -> None:
+    """Somebody asked for it, or a reload needs it."""
+    own = machine.state.batches.get(call.call) if call.call is not None else None
+    whose = {"part_of": "reload"} if own is not None else {}
+    machine.decided(call.path, Decision.OPERATOR, call=verb, **whose)
 
 
 def _wait(child: Child, call: StopChild) -> None:

@@ -158,6 +158,12 @@ class Desk:
             "manifest": self._manifest,
             "pid": os.getpid(),
             "helpers": self._root.helpers(),
+            "limits": {
+                "message_max": self.system.message_max_bytes,
+                "state_max": self.system.state_max_bytes,
+                "compile_memory": self.system.compile_memory_bytes,
+                "compile_timeout_s": self.system.compile_timeout_s,
+            },
         }
 
     def _children(self, connection: control.Connection, request: dict[str, Any]) -> None:

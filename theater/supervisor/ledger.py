@@ -54,7 +54,8 @@ class Ledger:
         batch, path, fine = self.state.batches.pop(call)
         batch.open -= 1
         if not ok and (not code or code != fine):
-            batch.failures.append(f"{path}: {text}")
+            batch.failures.append(text if text.startswith(path) else f"{path}: {text}")
+            batch.code = batch.code or code
         if batch.open == 0:
             self._close(batch)
 
@@ -66,7 +67,7 @@ class Ledger:
 
     def _close(self, batch: Batch) -> None:
         if batch.failures:
-            self.reply(batch.call, False, "; ".join(batch.failures))
+            self.reply(batch.call, False, "; ".join(batch.failures), batch.code)
         else:
             self.reply(batch.call, True, batch.done)
 

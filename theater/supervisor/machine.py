@@ -70,6 +70,7 @@ class Machine(Restarter):
             case Start():
                 if not state.begun:
                     state.begun = True
+                    self.decided(state.root.path, Decision.UP)
                     self.start(state.root, automatic=False)
             case Ready():
                 child = self.find(event.child, event.incarnation)

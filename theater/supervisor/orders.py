@@ -44,6 +44,7 @@ class Decision(StrEnum):
     KILL = "kill"  # a child did not do in time what it was asked
     OPERATOR = "operator"  # somebody asked for something, and it is being done
     RELOADED = "reloaded"  # flags or a specification changed in place
+    UP = "up"  # the whole tree is started: a run begins
     SHUTDOWN = "shutdown"  # the whole tree goes down because somebody said so
 
 

@@ -202,12 +202,20 @@ def reload(machine: Stopper, event: Reload) -> None:
         machine.reply(event.call, False, "the system is not running", "noproc")
     elif found.refusals:
         machine.reply(event.call, False, "; ".join(found.refusals), "refused")
-    elif not found.changes:
+    elif not found.changes or (
+        not event.prune and all(_is_kept(state, change) for change in found.changes)
+    ):
         machine.reply(event.call, True, "nothing has changed")
     else:
         batch = Batch(event.call, open=1, done="reloaded")  # open until all calls are made
         _apply(machine, root, event.spec, event.prune, batch)
         machine.made(batch)
+
+
+def _is_kept(state: State, change: Change) -> bool:
+    """Whether it is missing and has been kept by an earlier reload."""
+    child = state.children.get(change.path)
+    return change.kind == "missing" and child is not None and child.dynamic and not child.ended
 
 
 def _apply(machine: Stopper, child: Child, spec: ChildSpec, prune: bool, batch: Batch) -> None:

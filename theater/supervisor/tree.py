@@ -158,6 +158,7 @@ class Batch:
     call: int | None
     open: int = 0
     failures: list[str] = field(default_factory=list)
+    code: str = ""  # of the first failure
     done: str = ""  # the answer if there are none
 
 
