@@ -24,6 +24,7 @@ from theater.supervisor.policy import (
     Phase,
     Reload,
     Removed,
+    RestartChild,
     StartChild,
     StopChild,
 )
@@ -321,3 +322,14 @@ def test_pruned_and_added_in_one() -> None:
     assert work(sim.send(Reload(letters("bc"), prune=True, call=1))) == ["ask a 1"]
     assert work(sim.obey("a")) == ["spawn c 1"]
     assert work(sim.ready("c")) == ["ok 1: reloaded"]
+
+
+def test_what_is_kept_already_is_no_change_until_it_is_pruned() -> None:
+    inner = supervisor("p", actor("p/a"), actor("p/b"))
+    sim = Simulation(supervisor("", inner)).begin()
+    smaller = supervisor("", supervisor("p", actor("p/a")))
+    assert work(sim.send(Reload(smaller, call=1))) == ["ok 1: reloaded"]
+    assert work(sim.send(Reload(smaller, call=2))) == ["ok 2: nothing has changed"]
+    sim.send(RestartChild("p"))
+    sim.settle()
+    assert list(sim.live) == ["p/a"], "the first of them has made it so"
