@@ -20,6 +20,7 @@ from theater.supervisor.policy import (
     ExitKind,
     Phase,
     RestartChild,
+    Scale,
     Start,
     StartChild,
     StartInstance,
@@ -135,6 +136,18 @@ def test_an_address_that_would_be_too_long_is_refused() -> None:
     sim.send(StartInstance("", (), 1))
     assert not sim.replies[1].ok
     assert "256 bytes" in sim.replies[1].text
+
+
+@pytest.mark.parametrize("call", [StartInstance("", (), 1), Scale("", 10, 1)])
+def test_neither_is_an_address_below_it_too_long(call: Event) -> None:
+    # 255 bytes as long as the number has one digit
+    sim = Simulation(pool(supervisor("w", actor("w/" + "x" * 251)), 0), {"w-9/x": 1}).begin()
+    sim.send(call)
+    assert not sim.replies[1].ok
+    assert "256 bytes" in sim.replies[1].text
+    sim.send(Scale("", 9, 2))
+    sim.settle()
+    assert sim.replies[2].ok
 
 
 def test_only_a_pool_has_instances() -> None:

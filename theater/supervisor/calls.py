@@ -215,12 +215,13 @@ def _start_instance(machine: Stopper, node: Node, call: StartInstance) -> None:
         machine.reply(call.call, False, _not_a_pool(node), "not_a_pool")
         return
     number = _last_number(machine, node) + 1
-    if too_long := addresses.check_address(instance(node.spec.template, number).path):
+    spec = instance(node.spec.template, number, call.args)
+    if too_long := _too_long(spec):
         machine.reply(call.call, False, too_long)
         return
     machine.decided(node.spec.path, Decision.OPERATOR, call="start-instance", number=number)
     node.number = number
-    child = _newborn(machine, node, instance(node.spec.template, number, call.args))
+    child = _newborn(machine, node, spec)
     child.args = call.args
     text = f"{child.path} is running"
     node.task = Task(Purpose.CALL, start=[child], call=call.call, done=text)
@@ -236,7 +237,7 @@ def _scale(machine: Stopper, node: Node, call: Scale) -> None:
     if len(have) == call.count:
         machine.reply(call.call, True, f"{done}, as before")
         return
-    if too_long := addresses.check_address(instance(template, call.count).path):
+    if too_long := _too_long(instance(template, call.count)):
         machine.reply(call.call, False, too_long)
         return
     machine.decided(
@@ -286,6 +287,13 @@ def _last_number(machine: Stopper, node: Node) -> int:
         numbers = (text.partition("/")[0] for text in below)
         node.number = max((int(text) for text in numbers if text.isdecimal()), default=0)
     return node.number
+
+
+def _too_long(spec: ActorSpec | SupervisorSpec) -> str | None:
+    """An instance has a longer address than its template, and so has what is under it."""
+    below = spec.actors() if isinstance(spec, SupervisorSpec) else ()
+    problems = (addresses.check_address(each.path) for each in (spec, *below))
+    return next(filter(None, problems), None)
 
 
 def _not_a_pool(node: Node) -> str:
