@@ -10,7 +10,7 @@ import wasmtime
 from tests.components.drive import Actor, engine, load
 
 COMPONENTS = Path(__file__).parent / "components"
-ACTORS = ["probe", "counter", "sink", "burst", "minimal"]
+ACTORS = ["probe", "counter", "sink", "gate", "burst", "minimal"]
 
 
 def start(name: str, *, memory_bytes: int = 1024 * 1024) -> Actor:
@@ -204,6 +204,21 @@ def test_sink_keeps_its_state_and_echoes() -> None:
         assert actor.send(b"x" * 1000) is None
         assert actor.ask(b"hello") == b"hello"
         assert actor.state == state
+
+
+def test_gate_traps_until_it_is_open() -> None:
+    actor = start("gate")
+    for state in (None, b"", b"ope", b"shut"):
+        actor = start("gate")
+        actor.init(state)
+        with pytest.raises(wasmtime.WasmtimeError, match="unreachable"):
+            actor.send(b"early")
+    actor = start("gate")
+    actor.init()
+    assert actor.ask(b"open:") == b"open:"
+    assert actor.send(b"one,") is None
+    assert actor.ask(b"open") == b"open:one,open"
+    assert actor.state == b"open:one,open"
 
 
 def test_burst_sends_and_asks_as_often_as_told() -> None:

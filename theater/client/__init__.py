@@ -12,8 +12,10 @@ import time
 from collections.abc import Callable
 from typing import Any, Self, TypeVar
 
+from theater.client import dead
 from theater.client.children import Children
 from theater.client.control import Control
+from theater.client.dead import DeadLetter, Report
 from theater.client.endpoint import Endpoint
 from theater.client.launch import Launch, launch
 from theater.client.reader import LoggedEvent, LogReader
@@ -21,7 +23,7 @@ from theater.errors import TheaterError
 from theater.paths import DataPaths
 from theater.supervisor.datadir import runtime_of
 
-__all__ = ["LogReader", "LoggedEvent", "System", "data_directory"]
+__all__ = ["DeadLetter", "LogReader", "LoggedEvent", "Report", "System", "data_directory"]
 
 T = TypeVar("T")
 
@@ -93,6 +95,29 @@ class System(Children):
     def request(self, actor: str, body: bytes, timeout_s: float = 5.0) -> bytes:
         """The actor's answer; NotDelivered with the reason if there is none."""
         return self._endpoint.request(actor, body, timeout_s)
+
+    # Dead letters
+
+    def dead_letters(self, actor: str | None = None, decided: bool = False) -> list[DeadLetter]:
+        """Those that are open, oldest first; `decided`: also those retried or dropped."""
+        return dead.dead_letters(self.log, None if actor is None else [actor], decided)
+
+    def dead_letter(self, id: int) -> Report:
+        """All that the log knows of one; TheaterError if there is none."""
+        return dead.dead_letter(self.log, id)
+
+    def retry_dead(self, id: int) -> int:
+        """Put its message at the end of its actor's mailbox as a new one, from whom it was.
+
+        Returns the new message's number when it is committed; NotDelivered with the reason if it
+        cannot be, or if the letter has been retried or dropped already. Nobody gets the answer of
+        a request that is retried: whoever asked has had an error.
+        """
+        return self._endpoint.retry_dead(id)
+
+    def drop_dead(self, id: int) -> None:
+        """Let it be. It stays in the log; NotDelivered if it has been retried or dropped."""
+        self._endpoint.drop_dead(id)
 
     # Administer
 

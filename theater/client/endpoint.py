@@ -1,4 +1,4 @@
-"""Talk to the broker's client endpoint: send, request, be woken by commits."""
+"""Talk to the broker's client endpoint: messages, dead letters, and being woken by commits."""
 
 from __future__ import annotations
 
@@ -74,6 +74,13 @@ class Endpoint:
             raise NotDelivered(value["err"])
         answer: bytes = value["ok"]
         return answer
+
+    def retry_dead(self, letter: int, timeout_s: float = 30.0) -> int:
+        """Put a dead letter into its actor's mailbox; the new message, which is committed."""
+        return int(self._exchange("retry", (letter,), timeout_s)[2])
+
+    def drop_dead(self, letter: int, timeout_s: float = 30.0) -> None:
+        self._exchange("drop", (letter,), timeout_s)
 
     def watch(self) -> int:
         """Be told of commits from now on; the seq of the last one so far."""

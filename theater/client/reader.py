@@ -39,7 +39,7 @@ class LogReader:
             raise NotRunning(f"there is no log at {path}: nothing has run here yet")
         self._db = sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True, timeout=10)
         self._db.isolation_level = None
-        version = self._version()
+        version = self.version()
         if version > VERSION:
             raise EnvironmentProblem(
                 f"the log has schema version {version}; this theater reads {VERSION} and older."
@@ -68,11 +68,12 @@ class LogReader:
         return self._names("supervisor")
 
     def _names(self, role: str, which: str = "") -> list[str]:
-        column = "role" if self._version() >= 2 else "'actor'"  # older ones know actors only
+        column = "role" if self.version() >= 2 else "'actor'"  # older ones know actors only
         sql = f"SELECT name FROM actors WHERE {column} = ?{which} ORDER BY id"
         return [row[0] for row in self._rows(sql, (role,))]
 
-    def _version(self) -> int:
+    def version(self) -> int:
+        """The schema's. It grows when the system is started by a newer theater."""
         return int(self._rows("PRAGMA user_version")[0][0])
 
     def last_seq(self) -> int:

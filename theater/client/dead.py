@@ -1,0 +1,216 @@
+"""Read the dead letters and what the log knows of each; also while the system is down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgpack
+
+from theater.client.reader import LoggedEvent, LogReader
+from theater.errors import TheaterError
+from theater.events import Event, EventType, decode
+
+OPEN, RETRIED, DROPPED = "open", "retried", "dropped"
+INIT = "init"
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What became of a letter that was retried: the message it is since then."""
+
+    message: int
+    status: str  # queued, done, dead
+    turn: int | None
+    dead_letter: int | None  # it was set aside once more
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that was set aside, or could not be delivered."""
+
+    id: int
+    at: float  # Unix time
+    actor: str  # the address it was for
+    status: str  # open, retried, dropped
+    reason: str
+    kind: str  # send, request; init, if it was none
+    sender: str | None  # an address; None: a client
+    sender_turn: int | None
+    size: int
+    turn: int | None  # the one that failed; None: it came to no turn
+    message: int | None
+    state: bytes | None  # hash of the state before the turn
+    decided_at: float | None
+    again: Again | None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A delivery that did not end, as the black box told of it: what did not commit."""
+
+    incarnation: int
+    reason: str  # of that incarnation's end
+    events: tuple[Event, ...]
+
+    @property
+    def failure(self) -> dict[str, Any] | None:
+        """{kind, message, backtrace, fuel} of the guest's failure. A worker wrote it: whatever
+        it holds, believe none of it to be of its type."""
+        for event in reversed(self.events):
+            if event.type == EventType.WASM_ERROR and isinstance(event.payload, dict):
+                return event.payload
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that the log knows of one dead letter."""
+
+    letter: DeadLetter
+    body: bytes | None  # None: there is no message
+    state: bytes | None  # before the turn
+    incarnation: int | None  # the last that ran the turn
+    steps: int  # of the turn, that committed
+    committed: tuple[LoggedEvent, ...]  # of the turn
+    attempts: tuple[Attempt, ...]  # oldest first
+
+
+def dead_letters(
+    log: LogReader, actors: Sequence[str] | None = None, decided: bool = False
+) -> list[DeadLetter]:
+    """Those for these addresses (None: for all), oldest first. `decided`: also those that have
+    been retried or dropped."""
+    conditions, parameters = ["1"], list(actors or ())
+    if actors is not None:
+        conditions.append(f"d.actor IN ({','.join('?' * len(actors))})")
+    if not decided and log.version() >= 3:
+        conditions.append("d.status = 'open'")
+    return _letters(log, " AND ".join(conditions), parameters)
+
+
+def of_numbers(log: LogReader, ids: Sequence[int]) -> list[DeadLetter]:
+    """Those of these numbers that there are, oldest first."""
+    return _letters(log, f"d.id IN ({','.join('?' * len(ids))})", ids)
+
+
+def addressees(log: LogReader) -> list[str]:
+    """Every address that a dead letter was for."""
+    return [row[0] for row in log.query("SELECT DISTINCT actor FROM dead_letters")]
+
+
+def _letters(log: LogReader, where: str, parameters: Sequence[Any]) -> list[DeadLetter]:
+    decision = "d.status, d.decided_at, d.again"
+    again = "d.again"
+    if log.version() < 3:  # nothing was ever decided then
+        decision, again = f"'{OPEN}', NULL, NULL", "NULL"
+    rows = log.query(
+        "SELECT d.id, d.at, d.actor, d.reason, d.message, m.kind, s.name, m.from_turn, m.size,"
+        f" coalesce(d.turn, m.turn), d.state, n.status, n.turn, r.id, {decision}"
+        " FROM dead_letters d LEFT JOIN messages m ON m.id = d.message"
+        f" LEFT JOIN actors s ON s.id = m.from_actor LEFT JOIN messages n ON n.id = {again}"
+        f" LEFT JOIN dead_letters r ON r.message = n.id WHERE {where} ORDER BY d.id",
+        *parameters,
+    )
+    return [_letter(*row) for row in rows]
+
+
+def _letter(
+    id: int,
+    at: float,
+    actor: str,
+    reason: str,
+    message: int | None,
+    kind: str | None,
+    sender: str | None,
+    sender_turn: int | None,
+    size: int | None,
+    turn: int | None,
+    state: bytes | None,
+    now: str | None,
+    now_turn: int | None,
+    now_dead: int | None,
+    status: str,
+    decided_at: float | None,
+    again: int | None,
+) -> DeadLetter:
+    return DeadLetter(
+        id=id,
+        at=at,
+        actor=actor,
+        status=status,
+        reason=reason,
+        kind=kind or INIT,
+        sender=sender,
+        sender_turn=sender_turn,
+        size=size or 0,
+        turn=turn,
+        message=message,
+        state=state if turn is not None else None,
+        decided_at=decided_at,
+        again=None if again is None else Again(again, now or "", now_turn, now_dead),
+    )
+
+
+def dead_letter(log: LogReader, id: int) -> Report:
+    """The report of one; TheaterError if there is none."""
+    found = _letters(log, "d.id = ?", [id])
+    if not found:
+        raise TheaterError(f"there is no dead letter {id}")
+    letter = found[0]
+    body = log.query(
+        "SELECT coalesce(m.body, b.bytes) FROM messages m LEFT JOIN blobs b ON b.hash = m.body_hash"
+        " WHERE m.id = ?",
+        letter.message,
+    )
+    state = None if letter.state is None else log.content(letter.state)
+    incarnation, steps = None, 0
+    committed: tuple[LoggedEvent, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    if letter.turn is not None:
+        for actor, last, count in log.query(
+            "SELECT t.actor, t.incarnation, t.steps FROM turns t JOIN actors a ON a.id = t.actor"
+            " WHERE a.name = ? AND t.turn = ?",
+            letter.actor,
+            letter.turn,
+        ):
+            incarnation, steps = last or None, count
+            committed = _committed(log, actor, letter.turn) if steps else ()
+            attempts = _attempts(log, actor, letter.turn)
+    whole = bytes(body[0][0]) if body and body[0][0] is not None else None
+    return Report(letter, whole, state, incarnation, steps, committed, attempts)
+
+
+def _committed(log: LogReader, actor: int, turn: int) -> tuple[LoggedEvent, ...]:
+    """A turn's events. They lie between the last step of an earlier and the first of a later one:
+    found so, nothing else of a long chain is read."""
+    steps = (
+        "SELECT e.position FROM steps s JOIN events e ON e.seq = s.last_event WHERE s.actor = ?"
+        " AND s.turn {} ? ORDER BY s.turn {}, s.step {} LIMIT 1"
+    )
+    before = log.query(steps.format("<", "DESC", "DESC"), actor, turn)
+    after = log.query(steps.format(">", "ASC", "ASC"), actor, turn)
+    rows = log.query(
+        "SELECT seq, at, position, hash, bytes, line FROM events WHERE actor = ? AND position > ?"
+        " AND position < ? AND turn = ? ORDER BY position",
+        actor,
+        before[0][0] if before else -1,
+        after[0][0] if after else 1 << 62,
+        turn,
+    )
+    return tuple(LoggedEvent(*row) for row in rows)
+
+
+def _attempts(log: LogReader, actor: int, turn: int) -> tuple[Attempt, ...]:
+    rows = log.query(
+        "SELECT v.incarnation, coalesce(i.reason, ''), v.events FROM evidence v"
+        " LEFT JOIN incarnations i ON i.actor = v.actor AND i.incarnation = v.incarnation"
+        " WHERE v.actor = ? AND v.turn = ? ORDER BY v.id",
+        actor,
+        turn,
+    )
+    return tuple(
+        Attempt(incarnation, reason, tuple(decode(data) for data in msgpack.unpackb(events)))
+        for incarnation, reason, events in rows
+    )
