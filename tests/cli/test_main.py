@@ -21,7 +21,9 @@ COMMANDS += [
     "scale",
     "start-instance",
     "reload",
+    "dead",
 ]
+DEAD = ["list", "show", "retry", "drop"]
 
 
 def test_the_version_is_that_of_the_package(home: Home) -> None:
@@ -36,9 +38,9 @@ def test_help_lists_every_command_in_80_columns(home: Home) -> None:
     assert all(len(line) <= 80 for line in text.splitlines())
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", COMMANDS + [f"dead {each}" for each in DEAD])
 def test_every_command_has_help_without_escapes(home: Home, command: str) -> None:
-    text = home.out(command, "--help", env={"COLUMNS": "80"})
+    text = home.out(*command.split(), "--help", env={"COLUMNS": "80"})
     assert text.startswith(f"Usage: theater {command} ")
     assert "\x1b" not in text
     assert all(len(line) <= 80 for line in text.splitlines())

@@ -269,6 +269,25 @@ def test_a_message_for_nobody_is_told_once() -> None:
     assert list(letters.news()) == []
 
 
+@pytest.mark.parametrize(
+    ("payload", "text"),
+    [
+        (
+            {"id": 3, "decision": "retried", "message": 17},
+            "dead letter 3 retried: its message is back in the mailbox, as 17",
+        ),
+        ({"id": 3, "decision": "dropped"}, "dead letter 3 dropped"),
+        (
+            {"id": 3, "decision": "dropped", "subject": "nobody"},
+            "dead letter 3 for nobody dropped",
+        ),
+        ({}, "dead letter ? ?"),
+    ],
+)
+def test_what_becomes_of_a_dead_letter_is_told(payload: Any, text: str) -> None:
+    assert tell(Facts(), event(EventType.DEAD_LETTER, payload)) == [("*", text)]
+
+
 def page() -> Page:
     return Page(Stream(StringIO()), ["a", "shop/a"])
 

@@ -29,8 +29,14 @@ def event_json(row: LoggedEvent, content: Content) -> dict[str, Any]:
         event = row.event
     except ProtocolError as error:
         return {**facts, **hash, "error": str(error), "bytes": row.data.hex()}
+    crossing = crossing_json(event, content)
+    payload = crossing.pop("payload")
+    return {**facts, **crossing, **hash, "payload": payload}
+
+
+def crossing_json(event: Event, content: Content) -> dict[str, Any]:
+    """What an event says, wherever it is kept."""
     return {
-        **facts,
         "actor": event.actor,
         "incarnation": event.incarnation,
         "turn": event.turn,
@@ -38,7 +44,6 @@ def event_json(row: LoggedEvent, content: Content) -> dict[str, Any]:
         "type": event.type,
         "interface": event.interface,
         "function": event.function,
-        **hash,
         "payload": json_value(_named(event), content),
     }
 
@@ -80,11 +85,16 @@ def event_text(row: LoggedEvent, content: Content, stream: Stream, actor_width: 
     except ProtocolError as error:
         return f"{head} {visible(str(error))}"
     actor = stream.style(visible(event.actor).ljust(actor_width), BOLD)
+    return f"{head} {actor} {crossing_text(event, content, stream)}"
+
+
+def crossing_text(event: Event, content: Content, stream: Stream) -> str:
+    """turn.index, type, and what was called and answered, in a line; shortened as above."""
     place = "-" if event.turn == 0 else f"{event.turn}.{event.index}"
     told = _told(event, content, STRING_MAX if stream.is_terminal else None)
     codes = (RED,) if event.type in BAD else (DIM,) if event.turn == 0 else ()
     rest = stream.style(f"{visible(event.type):<11} {told}".rstrip(), *codes)
-    return f"{head} {actor} {place:<4} {rest}"
+    return f"{place:<4} {rest}"
 
 
 def _told(event: Event, content: Content, limit: int | None) -> str:

@@ -110,6 +110,8 @@ class Story:
                 return Mark.LIFE, f"here again{state}"
             case EventType.REMOVED:
                 return Mark.LIFE, f"removed: {removal(payload)}"
+            case EventType.DEAD_LETTER:
+                return Mark.LIFE, letter_decided(payload)
             case EventType.DECIDED:
                 told = decided(payload)
                 return None if told is None else (Mark.BAD if told.bad else Mark.LIFE, told.text)
@@ -181,6 +183,14 @@ def exited(payload: Mapping[str, Any], failed: str | None) -> tuple[Mark, str] |
     if failed is not None and reason in failed:
         return None  # that line has said it
     return Mark.BAD, f"died: {reason}"
+
+
+def letter_decided(payload: Mapping[str, Any]) -> str:
+    """What somebody has decided about a dead letter."""
+    subject, message = payload.get("subject"), payload.get("message")
+    whose = f" for {subject}" if subject is not None else ""
+    now = f": its message is back in the mailbox, as {message}" if message is not None else ""
+    return f"dead letter {payload.get('id', '?')}{whose} {payload.get('decision', '?')}{now}"
 
 
 def removal(payload: Mapping[str, Any]) -> str:
