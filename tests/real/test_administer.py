@@ -141,7 +141,7 @@ def test_a_reload_has_a_plan_and_an_end_a_reason(theater: Theater) -> None:
     assert (why("y"), why("z"), why("g"), why("g/a")) == (
         Why.OPERATOR,
         Why.STOPPED,
-        None,
+        Why.UP,
         Why.FIRST,
     )
     kill(system, "g/a")
