@@ -60,8 +60,8 @@ def reason_of(status: int) -> str:
 def children() -> set[int]:
     """The pids of this process's children, zombies too."""
     try:
-        with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
-            return {int(pid) for pid in file.read().split()}
+        with open(f"/proc/self/task/{os.getpid()}/children", "rb", buffering=0) as file:
+            return set(map(int, file.readall().split()))
     except FileNotFoundError:  # a kernel without CONFIG_PROC_CHILDREN
         return {child.pid for child in psutil.Process().children()}
 
@@ -72,6 +72,8 @@ def end_strangers(strangers: set[int]) -> int:
     Returns how many. Only while no order to the zygote is unanswered, for a worker is root's
     child before root has the report of it; a zygote that has died answers no more.
     """
+    if not strangers:
+        return 0
     known = children() - strangers
     count = 0
     while strangers:
