@@ -7,8 +7,6 @@ safe from power loss. Ratios are made within a round.
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,15 +37,27 @@ class Sizes:
     rounds: int
     starts: int
     kills: int
+    crowds: tuple[int, ...]  # actors killed at once
     turns: int  # one way
     raw: int  # messages of the one-way floor
     trips: int
     actors: int  # idle ones
 
 
-TINY = Sizes(rounds=1, starts=2, kills=1, turns=200, raw=500, trips=20, actors=2)
-QUICK = Sizes(rounds=2, starts=8, kills=4, turns=3_000, raw=20_000, trips=60, actors=15)
-FULL = Sizes(rounds=5, starts=16, kills=8, turns=10_000, raw=50_000, trips=200, actors=50)
+TINY = Sizes(rounds=1, starts=2, kills=1, crowds=(2,), turns=200, raw=500, trips=20, actors=2)
+QUICK = Sizes(
+    rounds=2, starts=8, kills=20, crowds=(10, 20), turns=3_000, raw=20_000, trips=60, actors=15
+)
+FULL = Sizes(
+    rounds=5,
+    starts=16,
+    kills=40,
+    crowds=(50, 100, 200),
+    turns=10_000,
+    raw=50_000,
+    trips=200,
+    actors=50,
+)
 
 
 class Bench(contextlib.ExitStack):
@@ -154,7 +164,7 @@ def spawn(bench: Bench) -> list[Figure]:
 def start_again(bench: Bench) -> list[Figure]:
     def measure(system: System) -> list[float]:
         samples = []
-        for _ in range(bench.sizes.kills):
+        for _ in range(bench.sizes.starts):
             system.stop("small")
             before_s = time.monotonic()
             system.start_child("small")
@@ -166,18 +176,43 @@ def start_again(bench: Bench) -> list[Figure]:
 
 
 def kill(bench: Bench) -> list[Figure]:
-    def measure(system: System) -> list[float]:
-        samples = []
+    """Sample by sample beside its floor, so that what else the machine does hits both alike."""
+    taken = {durability: Round([], []) for durability in bench.pair}
+    for _ in range(bench.sizes.rounds):
+        bench.sync()
         for _ in range(bench.sizes.kills):
-            row = system.wait_status("small", "running")
-            killed_at = time.time()
-            os.kill(row["pid"], signal.SIGKILL)
-            ready_at = systems.incarnation_ready_at(system, "small", row["incarnation"] + 1)
-            samples.append(ready_at - killed_at)
-        return milliseconds(samples)
+            for durability, system in bench.pair.items():
+                taken[durability].floor.extend(milliseconds(bench.fork.starts(1)))
+                samples = [systems.kill_to_ready(system, "small")]
+                taken[durability].samples.extend(milliseconds(samples))
+    how = (
+        "from SIGKILL of an idle actor until the broker has the next incarnation's HELLO, by one"
+        " clock; no init; each beside one floor"
+    )
+    return [
+        Figure(
+            *(f"kill to ready ({durability})", "ms", how, [round], floors.SPAWN_FLOOR),
+            bar=SPAWN_BAR,
+            tails=True,
+        )
+        for durability, round in taken.items()
+    ]
 
-    how = "from SIGKILL until the broker has the next incarnation's HELLO, by one clock; no init"
-    return _starts(bench, "kill to ready", how, measure)
+
+def crowd(bench: Bench) -> list[Figure]:
+    how = "all actors killed at once, until the last is ready again, divided by their number"
+    figures = []
+    for count in bench.sizes.crowds:
+        actors = [(f"a{number}", "minimal.wat") for number in range(count)]
+        round = Round([], [])
+        with systems.start(bench.fresh(), "process", actors) as system:
+            for _ in range(bench.sizes.rounds):
+                round.floor.extend(milliseconds(bench.fork.starts(bench.sizes.starts)))
+                round.samples.append(1e3 * systems.kill_all_to_ready(system) / count)
+        figures.append(
+            Figure(f"kill {count} to ready, each", "ms", how, [round], floors.SPAWN_FLOOR)
+        )
+    return figures
 
 
 def _starts(
@@ -329,6 +364,7 @@ FIGURES: dict[str, Callable[[Bench], list[Figure]]] = {
     "spawn": spawn,
     "start": start_again,
     "kill": kill,
+    "crowd": crowd,
     "request": request,
     "client": client,
     "oneway": one_way,

@@ -17,7 +17,7 @@ from typing import Any, Self
 import theater
 
 REPOSITORY = Path(__file__).parent.parent
-SPAWN_FLOOR = "fork + map + link + first call"
+SPAWN_FLOOR = "warm fork + map + instantiate + first call"
 ROUTER_FLOOR = "raw Python ROUTER, one hop"
 TRIP_FLOOR = "raw Python ROUTER, round trip"
 FORK_FLOOR = "bare fork of the same Python"
@@ -63,9 +63,9 @@ class Helper:
 
 
 class ForkFloor:
-    """A warm process that forks: no broker, no supervisor, no socket."""
+    """As warm a process as the zygote, that forks: no broker, no supervisor, no socket."""
 
-    PARTS = ("fork", "engine", "map, link, instantiate", "first call")
+    PARTS = ("fork", "map, link, instantiate", "first call")
 
     def __init__(self, artifact: str) -> None:
         self._artifact = artifact

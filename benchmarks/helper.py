@@ -3,7 +3,7 @@
 Orders come as JSON lines on stdin, answers leave as JSON lines on stdout; the end of stdin is
 the end. All times are in seconds.
 
-fork     as the zygote: has imported what a worker needs, opened nothing, frozen its heap
+fork     as the zygote: has imported and made what a worker needs, opened nothing
 router   a ROUTER that passes each message on to the other of its two DEALERs, in Python
 sender   the DEALER that sends or asks
 receiver the DEALER that takes or answers
@@ -23,9 +23,11 @@ from typing import Any, NoReturn
 import zmq
 
 from theater import linux
+from theater.worker.instance import Instance
+from theater.worker.loop import warm
 
 Order = dict[str, Any]
-_STAMPS = struct.Struct("5d")
+_STAMPS = struct.Struct("3d")
 MEMORY_BYTES = 16 << 20
 FUEL = 10**9
 
@@ -43,18 +45,17 @@ class NoHost:
 
 
 class Forker:
-    """Forks children of an empty heap's cost. Nothing is opened before a fork, as in the zygote."""
+    """Forks what the zygote would fork, as warm as that. Nothing is opened before a fork."""
 
     def __init__(self) -> None:
-        import theater.worker.loop  # noqa: F401  what the zygote has imported
-
+        self._engine = warm()
         gc.collect()
         gc.freeze()
 
     def start(self, artifact: str, count: int) -> list[list[float]]:
-        """Fork, engine, map + link + instantiate, first call, one after the other.
+        """Fork, map + link + instantiate, first call, one after the other.
 
-        Of each start: the whole as the parent sees it, then its four parts.
+        Of each start: the whole as the parent sees it, then its three parts.
         """
         return [self._start_one(artifact) for _ in range(count)]
 
@@ -63,20 +64,13 @@ class Forker:
         before_s = time.monotonic()
         pid = os.fork()
         if pid == 0:
-            _be_started(artifact, write)
-        stamps = _STAMPS.unpack(os.read(read, _STAMPS.size))
+            self._be_started(artifact, write)
+        forked, instance, called = _STAMPS.unpack(os.read(read, _STAMPS.size))
         after_s = time.monotonic()
         os.waitpid(pid, 0)
         os.close(read)
         os.close(write)
-        forked, engine, instance, called, _ = stamps
-        return [
-            after_s - before_s,
-            forked - before_s,
-            engine - forked,
-            instance - engine,
-            called - instance,
-        ]
+        return [after_s - before_s, forked - before_s, instance - forked, called - instance]
 
     def hold(self, artifact: str, count: int) -> list[int]:
         """Private bytes of `count` forked children that live at once and wait.
@@ -90,7 +84,7 @@ class Forker:
             pid = os.fork()
             if pid == 0:
                 os.close(hold)
-                _be_held(artifact, write, release)
+                self._be_held(artifact, write, release)
             os.close(write)
             os.read(ready, 1)
             os.close(ready)
@@ -102,36 +96,30 @@ class Forker:
             os.waitpid(pid, 0)
         return sizes
 
-
-def _be_started(artifact: str, write: int) -> NoReturn:
-    try:
-        forked = time.monotonic()
-        from theater.engine import make_engine
-        from theater.worker.instance import Instance
-
-        engine = make_engine()
-        made = time.monotonic()
-        instance = Instance(artifact, NoHost(), memory_bytes=MEMORY_BYTES, engine=engine)
-        instantiated = time.monotonic()
-        instance.call("theater:simple/actor", "init", [None, ["a"]], FUEL)
-        called = time.monotonic()
-        os.write(write, _STAMPS.pack(forked, made, instantiated, called, 0.0))
-    finally:
-        os._exit(0)
-
-
-def _be_held(artifact: str, write: int, release: int) -> NoReturn:
-    try:
-        instance = None
-        if artifact:
-            from theater.worker.instance import Instance
-
-            instance = Instance(artifact, NoHost(), memory_bytes=MEMORY_BYTES)
+    def _be_started(self, artifact: str, write: int) -> NoReturn:
+        try:
+            forked = time.monotonic()
+            instance = self._instance(artifact)
+            instantiated = time.monotonic()
             instance.call("theater:simple/actor", "init", [None, ["a"]], FUEL)
-        os.write(write, b"!")
-        os.read(release, 1)  # at end of file once the parent lets go
-    finally:
-        os._exit(0)
+            called = time.monotonic()
+            os.write(write, _STAMPS.pack(forked, instantiated, called))
+        finally:
+            os._exit(0)
+
+    def _be_held(self, artifact: str, write: int, release: int) -> NoReturn:
+        try:
+            instance = None
+            if artifact:
+                instance = self._instance(artifact)
+                instance.call("theater:simple/actor", "init", [None, ["a"]], FUEL)
+            os.write(write, b"!")
+            os.read(release, 1)  # at end of file once the parent lets go
+        finally:
+            os._exit(0)
+
+    def _instance(self, artifact: str) -> Instance:
+        return Instance(artifact, NoHost(), memory_bytes=MEMORY_BYTES, engine=self._engine)
 
 
 def private_bytes(pid: int) -> int:

@@ -54,12 +54,16 @@ class Figure:
     rounds: list[Round]
     floor_name: str = ""
     bar: Bar | None = None
+    tails: bool = False  # there are enough samples to show the ends of the distribution
 
     def samples(self) -> list[float]:
         return [value for round in self.rounds for value in round.samples]
 
+    def floor_samples(self) -> list[float]:
+        return [value for round in self.rounds for value in round.floor]
+
     def floor(self) -> float | None:
-        floor = [value for round in self.rounds for value in round.floor]
+        floor = self.floor_samples()
         return statistics.median(floor) if floor else None
 
     def ratios(self) -> list[float]:
@@ -94,6 +98,7 @@ class Figure:
             "ratios": self.ratios(),
             "bar": self.bar.text if self.bar else None,
             "met": self.met(),
+            "tails": tails(self.samples()),
             "rounds": [{"samples": each.samples, "floor": each.floor} for each in self.rounds],
         }
 
@@ -106,7 +111,20 @@ def spread(samples: Sequence[float]) -> tuple[float, float, float]:
     return cuts[0], statistics.median(samples), cuts[-1]
 
 
-# The table
+def tails(samples: Sequence[float]) -> dict[str, float]:
+    """The distribution in six numbers."""
+    ordered = sorted(samples)
+    return {
+        "n": len(ordered),
+        "min": ordered[0],
+        "median": statistics.median(ordered),
+        "p90": ordered[(len(ordered) - 1) * 90 // 100],
+        "p99": ordered[(len(ordered) - 1) * 99 // 100],
+        "max": ordered[-1],
+    }
+
+
+# The tables
 
 
 def show(figures: Sequence[Figure], facts: dict[str, Any]) -> None:
@@ -117,6 +135,9 @@ def show(figures: Sequence[Figure], facts: dict[str, Any]) -> None:
     for figure in figures:
         table.add_row(*_row(figure))
     console.print(table)
+    shown = [figure for figure in figures if figure.tails]
+    if shown:
+        console.print(_tails_table(shown))
     for name, text in explanations(figures).items():
         console.print(f"[dim]{name}: {text}[/dim]", highlight=False)
     load = facts["load"]
@@ -126,6 +147,18 @@ def show(figures: Sequence[Figure], facts: dict[str, Any]) -> None:
         f" {facts['machine']['filesystem']}",
         highlight=False,
     )
+
+
+def _tails_table(figures: Sequence[Figure]) -> Table:
+    table = Table(title="All samples of a figure, and of its floor beside it")
+    table.add_column("")
+    for column in tails([0.0]):
+        table.add_column(column, justify="right")
+    for figure in figures:
+        for name, samples in ((figure.name, figure.samples()), ("  floor", figure.floor_samples())):
+            count, *rest = tails(samples).values()
+            table.add_row(name, f"{count:.0f}", *map(number, rest))
+    return table
 
 
 def explanations(figures: Sequence[Figure]) -> dict[str, str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+import signal
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -68,13 +70,26 @@ def first_starts(directory: Path, durability: str, count: int) -> FirstStarts:
     return FirstStarts(by_root[:count], [row[0] for row in rows][1:])
 
 
-def incarnation_ready_at(system: System, actor: str, incarnation: int) -> float:
-    """The Unix time at which the broker took this incarnation for ready; waits for it."""
+def kill_to_ready(system: System, actor: str) -> float:
+    """Kill an actor: seconds until the broker has its next incarnation's HELLO, by one clock."""
+    row = system.wait_status(actor, "running")
+    killed_at = time.time()
+    os.kill(row["pid"], signal.SIGKILL)
     sql = (
         "SELECT i.ready_at FROM incarnations i JOIN actors a ON a.id = i.actor"
         " WHERE a.name = ? AND i.incarnation = ? AND i.ready_at IS NOT NULL"
     )
-    return float(_wait(system, sql, actor, incarnation)[0])
+    return float(_wait(system, sql, actor, row["incarnation"] + 1)[0]) - killed_at
+
+
+def kill_all_to_ready(system: System) -> float:
+    """Kill all actors at once: seconds until the last of them is ready again."""
+    pids = [system.wait_status(row["actor"], "running")["pid"] for row in system.ps()]
+    killed_at = time.time()
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    sql = "SELECT max(ready_at) FROM incarnations WHERE ready_at > ? HAVING count(*) = ?"
+    return float(_wait(system, sql, killed_at, len(pids))[0]) - killed_at
 
 
 def turns_of(system: System, actor: str) -> int:
@@ -98,11 +113,10 @@ def turn_done_at(system: System, actor: str, turn: int) -> float:
 
 def _wait(system: System, sql: str, *parameters: Any) -> tuple[Any, ...]:
     deadline_s = time.monotonic() + WAIT_S
-    while True:
+    while time.monotonic() < deadline_s:
+        time.sleep(LOOK_S)
         rows = system.log.query(sql, *parameters)
         if rows:
             row: tuple[Any, ...] = rows[0]
             return row
-        if time.monotonic() > deadline_s:
-            raise RuntimeError(f"waited {WAIT_S:g} s in vain for {parameters}")
-        time.sleep(LOOK_S)
+    raise RuntimeError(f"waited {WAIT_S:g} s in vain for {parameters}")

@@ -30,6 +30,8 @@ def test_a_tiny_run_gives_every_figure_and_leaves_no_process(
     assert barred == [
         "spawn to ready (process)",
         "spawn to ready (disk)",
+        "kill to ready (process)",
+        "kill to ready (disk)",
         "one-way turns (process)",
         "one-way turns (disk)",
         "own memory of an idle actor",
@@ -73,6 +75,12 @@ def test_a_bar_can_be_a_floor_or_a_ceiling() -> None:
         "f", "MB", "how", [Round([4.0], [1.0])], "floor", Bar("≤ 5", 5.0, True, of_ratio=False)
     )
     assert size.met() is True
+
+
+def test_the_ends_of_a_distribution_are_samples_of_it() -> None:
+    shown = report.tails([float(n) for n in range(200, 0, -1)])
+    assert shown == {"n": 200, "min": 1, "median": 100.5, "p90": 180, "p99": 198, "max": 200}
+    assert list(report.tails([3.0]).values()) == [1, 3.0, 3.0, 3.0, 3.0, 3.0]
 
 
 def test_numbers_show_three_figures_and_no_exponent() -> None:

@@ -379,12 +379,12 @@ def _limit_address_space(memory_bytes: int, artifact_bytes: int) -> None:
 _engine: Engine | None = None  # one for all workers, made by `warm` before they are forked
 
 
-def warm() -> None:
+def warm() -> Engine:
     """Make, in the zygote, what every worker would make for itself: less to do, more to share.
 
-    That is the engine, and what Python, ctypes and wasmtime build when something is first used.
-    No guest code runs here, and no thread starts. The engine takes over SIGSEGV and its like, so
-    no signal is reset after this.
+    That is the engine, which it returns, and what Python, ctypes and wasmtime build when something
+    is first used. No guest code runs here, and no thread starts. The engine takes over SIGSEGV and
+    its like, so no signal is reset after this.
     """
     global _engine
     _engine = make_engine()
@@ -395,6 +395,7 @@ def warm() -> None:
         worker = Worker(Order.read(asdict(order)))
         with contextlib.suppress(ComponentError):  # it is empty
             Instance(os.devnull, worker._recorder, memory_bytes=MIB, engine=_engine)
+    return _engine
 
 
 def main(data: dict[str, Any]) -> NoReturn:
