@@ -54,7 +54,9 @@ class Ledger:
         batch, path, fine = self.state.batches.pop(call)
         batch.open -= 1
         if not ok and (not code or code != fine):
-            batch.failures.append(text if text.startswith(path) else f"{path}: {text}")
+            failure = text if text.startswith(f"{path} ") else f"{path}: {text}"
+            if batch.failures[-1:] != [failure]:  # neither stopped nor deleted
+                batch.failures.append(failure)
             batch.code = batch.code or code
         if batch.open == 0:
             self._close(batch)
