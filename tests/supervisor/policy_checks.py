@@ -117,7 +117,8 @@ class Checks:
             case Kill(path, incarnation):
                 process, child = self.live[path], self.child(path)
                 assert process.incarnation == incarnation and not process.killed
-                if child.spec.shutdown.kind is ShutdownKind.BRUTAL_KILL and process.ready:
+                brutal = child.spec.shutdown.kind is ShutdownKind.BRUTAL_KILL
+                if brutal and process.ready and not process.asked:
                     self.check_stop(child)
                 process.killed = True
             case Reply(call, ok, _, code):
@@ -304,8 +305,13 @@ class Checks:
     # After each step -----------------------------------------------------------------------
 
     def check_processes(self, event: Event) -> None:
-        """Somebody waits for each process that is not settled."""
+        """Each is shown as what it is, and somebody waits for those that are not settled."""
         for process in self.live.values():
+            shown = self.phases[process.path]
+            if process.asked:
+                assert shown is Phase.STOPPING, process
+            elif not process.killed:
+                assert shown is (Phase.RUNNING if process.ready else Phase.STARTING), process
             due = process.stop_by_s if process.asked else process.start_by_s
             if process.killed or due is None or (process.ready and not process.asked):
                 continue

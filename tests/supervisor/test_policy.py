@@ -59,6 +59,17 @@ def test_two_hundred_deaths_at_once_are_handled_in_linear_work() -> None:
     assert actions_for(200) <= 2 * actions_for(100) + 10
 
 
+def test_a_phase_says_since_when_and_why() -> None:
+    sim = flat("a").begin()
+    sim.wait(3.0)
+    sim.exit("a", CRASH, "boom")
+    assert (sim.row("a").since_s, sim.row("a").reason) == (sim.now_s, "boom")
+    sim.wait(2.0)
+    assert sim.row("a").since_s == sim.now_s - 2.0
+    sim.ready("a")
+    assert (sim.row("a").since_s, sim.row("a").reason) == (sim.now_s, "boom")
+
+
 def test_the_same_history_gives_the_same_actions() -> None:
     def run() -> list[object]:
         sim = Simulation(deep(), {"a": 3}).begin()

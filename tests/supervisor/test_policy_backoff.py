@@ -332,6 +332,21 @@ def test_a_sibling_that_dies_meanwhile_takes_the_group_to_itself() -> None:
     assert work(sim.ready("a")) == ["spawn b 3"]
 
 
+def test_one_that_waits_for_another_restart_is_not_started_with_the_next() -> None:
+    sim = flat("a", "b", "c", strategy=REST, backoff=Backoff(2.0), intensity=9).begin()
+    sim.exit("a")
+    sim.settle()
+    sim.send(StartChild("c"))
+    sim.settle()
+    sim.wait(1.0)
+    sim.exit("c")
+    assert sim.decisions(Decision.RESTART)[-1].detail["started"] == ["c"]
+    assert work(sim.wait(1.0)) == ["spawn a 2"], "and takes b and c with it"
+    sim.settle()
+    assert sorted(sim.live) == ["a", "b", "c"]
+    assert sim.wake_s is None
+
+
 def test_a_sibling_that_was_deleted_meanwhile_is_not_started() -> None:
     sim = flat("a", "b", strategy=ALL, backoff=Backoff(1.0)).begin()
     sim.exit("a")

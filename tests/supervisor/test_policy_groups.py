@@ -232,6 +232,30 @@ def test_two_deaths_at_once_cost_what_their_order_says(
     assert len(sim.decisions(Decision.RESTART)) == restarts
 
 
+@pytest.mark.parametrize(
+    ("strategy", "first", "second", "restarts"),
+    [
+        (ONE, "a", "c", 2),
+        (ALL, "c", "a", 1),
+        (REST, "a", "c", 1),
+        (REST, "c", "a", 2),
+    ],
+)
+def test_nor_does_it_matter_that_nobody_looked_at_the_first_before_the_second(
+    strategy: Strategy, first: str, second: str, restarts: int
+) -> None:
+    sim = tree(strategy, "a", "b", "c", intensity=2)
+    sim.send(RestartChild("b"))
+    sim.exit(first)
+    sim.exit(second)
+    sim.settle()
+    decided = sim.decisions(Decision.RESTART)
+    assert len(decided) == restarts
+    if (strategy, first) == (REST, "c"):
+        assert decided[0].detail["started"] == ["c"], "a is dead too, but has its own restart"
+    assert sorted(sim.live) == ["a", "b", "c"]
+
+
 def test_a_death_during_the_stop_of_its_group_is_just_collected() -> None:
     sim = tree(ALL, "a", "b", "c", intensity=1)
     assert work(sim.exit("a")) == ["ask c 1"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from tests.supervisor.policy_simulation import (
     Simulation,
     actor,
@@ -212,6 +214,31 @@ def test_one_that_became_temporary_is_not_brought_back_by_a_restart() -> None:
     sim.check_rest()
 
 
+def test_one_that_became_temporary_while_it_was_stopped_has_ended_for_good() -> None:
+    sim = flat("a", "b", strategy=ALL, backoff=Backoff(10.0)).begin()
+    sim.exit("a")
+    new = (actor("a"), actor("b", "temporary"))
+    sim.send(Reload(supervisor("", *new, strategy=ALL, backoff=Backoff(10.0))))
+    sim.obey("b")
+    assert sim.row("b").phase is Phase.STOPPED
+    sim.send(StopChild("b", 1))
+    assert sim.replies[1].code == "not_found"
+
+
+@pytest.mark.parametrize(("kind", "phase"), [(CRASH, Phase.FAILED), (NORMAL, Phase.STOPPED)])
+def test_one_that_became_temporary_before_its_death_was_looked_at_has_ended_for_good(
+    kind: ExitKind, phase: Phase
+) -> None:
+    sim = flat("a", "b").begin()
+    sim.send(RestartChild("b"))
+    sim.exit("a", kind)
+    assert sim.row("a").phase is Phase.RESTARTING
+    sim.send(Reload(supervisor("", actor("a", "temporary"), actor("b"))))
+    sim.settle()
+    assert sim.row("a").phase is phase
+    sim.check_rest()
+
+
 def test_one_that_was_temporary_comes_back_if_it_is_not_stopped_yet() -> None:
     sim = Simulation(
         supervisor("", actor("a"), actor("b", "temporary"), actor("c"), strategy=ALL)
@@ -228,3 +255,12 @@ def test_a_restart_by_hand_brings_back_one_that_became_temporary_meanwhile() -> 
     sim.send(Reload(supervisor("", actor("a", "temporary"), actor("b"))))
     assert work(sim.obey("a")) == ["spawn a 2"]
     assert work(sim.ready("a")) == ["ok 1: running"]
+
+
+def test_what_could_not_be_pruned_is_named_once() -> None:
+    sim = flat("a", "b").begin()
+    sim.send(StopChild("a"))
+    sim.send(Reload(letters("a"), prune=True, call=1))
+    sim.send(ShutdownAll())
+    assert sim.replies[1].text == "b: its supervisor is stopping"
+    sim.settle()

@@ -55,6 +55,8 @@ def test_restart_type_and_exit_decide(
     row = sim.row("b")
     assert (row.phase, row.reason, row.restarts) == (phase, "over", int(restarted))
     assert sim.supervisor_row("").left == (2 if restarted else 3)
+    told = [(d.detail["exit"], d.detail["reason"]) for d in sim.decisions(Decision.NOT_RESTARTED)]
+    assert told == ([] if restarted else [(kind, "over")])
     assert [sim.row(path).incarnation for path in "ac"] == [1, 1], "siblings are untouched"
 
 

@@ -14,6 +14,7 @@ from tests.supervisor.policy_simulation import (
     workers,
 )
 from theater.supervisor.policy import (
+    AddChild,
     ExitKind,
     Phase,
     Removed,
@@ -213,6 +214,20 @@ def test_a_pool_of_supervisors_is_scaled_like_any_other() -> None:
     assert work(sim.send(Scale("", 0, 2))) == ["ask w-2/y 1", "ask w-1/y 1"]
     sim.settle()
     assert list(sim.state.children) == [""]
+
+
+def test_an_instance_that_comes_back_begins_a_new_life() -> None:
+    sim = Simulation(pool(supervisor("w", actor("w/x")), 1)).begin()
+    sim.send(AddChild("w-1", actor("w-1/mine")))
+    sim.settle()
+    sim.exit("w-1/x")
+    sim.settle()
+    assert (sim.row("w-1/x").incarnation, sim.row("w-1/x").reason) == (2, "it ended: crash")
+    sim.send(Scale("", 0))
+    sim.settle()
+    sim.send(Scale("", 1, 1))
+    assert [(row.path, row.incarnation, row.reason) for row in sim.rows()] == [("w-1/x", 3, "")]
+    assert work(sim.ready("w-1/x")) == ["ok 1: 1 instance"]
 
 
 def test_only_a_pool_can_be_scaled_and_not_beyond_what_an_address_holds() -> None:

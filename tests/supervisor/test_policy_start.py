@@ -12,6 +12,7 @@ from tests.supervisor.policy_simulation import (
     work,
 )
 from theater.supervisor.policy import (
+    Decision,
     ExitKind,
     ForkLost,
     Phase,
@@ -156,6 +157,8 @@ def test_who_is_not_ready_in_time_is_killed_and_that_is_a_failed_start() -> None
     sim.ready("a")
     assert work(sim.wait(3.9)) == []
     assert work(sim.wait(0.2)) == ["kill b 1"]
+    (decided,) = sim.decisions(Decision.KILL)
+    assert decided.detail == {"incarnation": 1, "why": "not ready within 4 s"}
     assert work(sim.ready("b")) == [], "too late"
     assert work(sim.exit("b", CRASH, "signal 9")) == ["ask a 1"]
     assert work(sim.obey("a")) == ["failed: b failed to start: not ready within 4 s"]

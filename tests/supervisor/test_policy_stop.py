@@ -45,6 +45,8 @@ def test_the_shutdown_value_says_how_a_child_is_stopped(
     assert work(sim.send(StopChild("a", 1))) == at_once
     assert work(sim.wait(1.9)) == []
     assert work(sim.wait(1e6)) == later
+    told = [decided.detail["why"] for decided in sim.decisions(Decision.KILL)]
+    assert told == ([reason] if later else [])
     assert work(sim.exit("a", CRASH, "signal 9")) == ["ok 1: stopped"]
     assert (sim.row("a").phase, sim.row("a").reason) == (Phase.STOPPED, reason)
 
