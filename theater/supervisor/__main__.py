@@ -46,7 +46,7 @@ def main() -> int:
         runtime = runtime_of(data.directory)
         open_runtime(runtime)
         try:
-            ended = Root(system, manifest, stock, data, runtime, lock, leash).run()
+            ended = Root(system, os.path.abspath(manifest), stock, data, runtime, lock, leash).run()
         finally:
             remove_runtime(runtime)
         if ended.failed:  # nobody may hold the leash: say it where the system's own troubles are

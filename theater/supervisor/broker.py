@@ -85,6 +85,10 @@ class Broker:
         self._helper = self._line = None
         self._died(reaper.reason_of(status) if status < 0 else f"exit status {status}")
 
+    def kill(self) -> None:
+        if self._helper is not None:
+            self._helper.process.kill()
+
     def end(self, timeout_s: float) -> None:
         """It commits what it has, and ends."""
         if self._helper is None or self._line is None:

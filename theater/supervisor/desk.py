@@ -217,8 +217,8 @@ class Desk:
 
     def _start_instance(self, connection: control.Connection, request: dict[str, Any]) -> None:
         pool, args = _text(request, "pool"), request.get("args", [])
-        if not isinstance(args, list) or not all(isinstance(arg, str) for arg in args):
-            raise BadRequest("args must be a list of strings")
+        if not isinstance(args, list) or not all(map(_is_text, args)):
+            raise BadRequest("args must be a list of strings in UTF-8, without NUL")
         self._root.call(policy.StartInstance(pool, tuple(args), self._number(connection)))
 
     def _down(self, connection: control.Connection, request: dict[str, Any]) -> None:
@@ -273,9 +273,15 @@ class Desk:
         def closed() -> None:
             self._preparations.discard(preparation)
 
-        preparation = Preparation(
-            wish, self._waiter, self._internal_log, self._stock.take, done, closed
-        )
+        try:
+            preparation = Preparation(
+                wish, self._waiter, self._internal_log, self._stock.take, done, closed
+            )
+        except OSError as error:
+            del self._asked[number]
+            raise BadRequest(
+                f"cannot start a process to read it ({error.strerror}); nothing has changed"
+            ) from None
         self._preparations.add(preparation)
 
     def _limits(self) -> SystemSpec:
@@ -302,9 +308,20 @@ class Desk:
 
 def _text(request: dict[str, Any], key: str) -> str:
     value = request.get(key)
-    if not isinstance(value, str):
-        raise BadRequest(f"{request['op']} needs {key}, a string")
-    return value
+    if not _is_text(value):
+        raise BadRequest(f"{request['op']} needs {key}, a string in UTF-8")
+    return str(value)
+
+
+def _is_text(value: object) -> bool:
+    """Whether it can be said to other processes and in the log."""
+    if not isinstance(value, str) or "\0" in value:
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _file(request: dict[str, Any]) -> str:

@@ -53,6 +53,8 @@ class Root:
         self._wake_s: float | None = None
         self._ended: policy.Ended | None = None
         self._fatal = ""
+        self._is_ready = False
+        self._kill_broker_s: float | None = None  # everything was to be killed, and by then it is
         self._going_down = False
         internal_log = os.open(
             data.internal_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
@@ -93,15 +95,19 @@ class Root:
     def run(self) -> policy.Ended:
         """Until the tree has ended. The helpers are gone when this returns."""
         while self._ended is None:
-            timeout_s = None
-            if self._wake_s is not None:
-                timeout_s = max(0.0, self._wake_s - self.now_s())
+            due = (self._wake_s, self._workers.zygote_due_s(), self._kill_broker_s)
+            times = [time_s for time_s in due if time_s is not None]
+            timeout_s = max(0.0, min(times) - self.now_s()) if times else None
             before_s = time.monotonic()
             self._waiter.wait(timeout_s)
             if timeout_s is not None:
                 self._clock.woke(before_s, timeout_s, time.monotonic())
             if self._wake_s is not None and self.now_s() >= self._wake_s:
                 self.news.append(policy.Tick())
+            self._workers.hurry_zygote()
+            if self._kill_broker_s is not None and self.now_s() >= self._kill_broker_s:
+                self._kill_broker_s = None
+                self._broker.kill()  # the next one buries who waits for it
             self._decide()
             self._workers.end_strangers()
             if self._broker.flush():  # else a worker could come before what is said of it
@@ -146,6 +152,7 @@ class Root:
             case policy.PhaseChanged():
                 self._phase(action)
             case policy.Removed():
+                self._workers.forget(action.child)
                 if self._told.pop(action.child, None) is not None:
                     self.tell_broker("remove", action.child, action.reason)
             case policy.Ended():
@@ -156,6 +163,7 @@ class Root:
         if not change.supervisor:
             self.tell_broker("phase", change.child, change.phase.value, change.reason)
         elif change.child == "" and change.phase is Phase.RUNNING:
+            self._is_ready = True
             self._leash.tell("ready", {})
 
     def _introduce(self, path: str) -> None:
@@ -178,7 +186,8 @@ class Root:
             self.tell_broker("adopt", [self._registration(name, actor)])
         endpoint = f"ipc://{self._runtime.workers}"
         order = births.order(actor, self._system, incarnation, endpoint)
-        self._leash.tell("starting", {"actor": name, "incarnation": incarnation})
+        if not self._is_ready:  # later nobody asks, and whoever holds the leash may not read
+            self._leash.tell("starting", {"actor": name, "incarnation": incarnation})
         self._workers.fork(order, self._stock.descriptor(actor.component_sha256))
 
     # The broker
@@ -333,3 +342,5 @@ class Root:
         self._going_down = True
         self.tell_broker("closing")
         self.news.append(policy.KillAll() if kill else policy.Shutdown())
+        if kill and self._kill_broker_s is None:
+            self._kill_broker_s = self.now_s() + HELPER_END_S

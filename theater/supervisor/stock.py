@@ -32,9 +32,3 @@ class Stock:
 
     def exports(self, sha256: str) -> dict[str, Any]:
         return self._exports[sha256]
-
-    def keep_only(self, hashes: set[str]) -> None:
-        """Close what no actor of the tree will be started from any more."""
-        for sha256 in self._descriptors.keys() - hashes:
-            os.close(self._descriptors.pop(sha256))
-            del self._exports[sha256]

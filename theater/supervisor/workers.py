@@ -19,7 +19,7 @@ from theater.supervisor.waiter import Waiter
 
 ZYGOTE_RESTARTS = 5  # at most so many ...
 ZYGOTE_PERIOD_S = 10.0  # ... in this long
-ZYGOTE_LATE_S = 5.0  # a fork takes a few milliseconds
+ZYGOTE_LATE_S = 10.0  # a fork takes a few milliseconds: by then the zygote hangs
 
 
 class Owner(Protocol):
@@ -44,6 +44,7 @@ class Workers:
         self.started_at: dict[str, float] = {}  # Unix time of the fork
         self.unresponsive: set[str] = set()  # late with what they owe; about to be dead
         self._forking: dict[str, int] = {}  # actor -> incarnation asked of the zygote
+        self._asked_at_s: dict[str, float] = {}  # of these: when, on root's clock
         self._signals: dict[str, int] = {}  # actor -> signal for a fork that is not reported yet
         self._wanted: set[tuple[str, int]] = set()  # incarnations whose end the policy asked for
         self._secrets: dict[str, bytes] = {}  # of each actor's last incarnation
@@ -68,6 +69,7 @@ class Workers:
         order["secret"] = self._secrets[name] = secrets.token_bytes(16)
         self._root.tell_broker("expect", name, incarnation, order["secret"])
         self._forking[name] = incarnation
+        self._asked_at_s[name] = self._root.now_s()
         self.unresponsive.discard(name)
         self.started_at[name] = time.time()
         self._orders.append((order, artifact, box))
@@ -90,8 +92,9 @@ class Workers:
         self._waiter.wait_for_room(self.zygote.socket, bool(self._orders))
 
     def _unspawnable(self, name: str, incarnation: int, reason: str) -> None:
-        del self._forking[name]
+        del self._forking[name], self._asked_at_s[name]
         self._signals.pop(name, None)
+        self._wanted.discard((name, incarnation))
         self._root.tell_broker("exited", name, incarnation, "crash", reason, True)
         self._root.news.append(policy.Unspawnable(name, incarnation, reason))
 
@@ -116,7 +119,7 @@ class Workers:
             os.close(pidfd)
             self._strangers_due = True
             return
-        del self._forking[name]
+        del self._forking[name], self._asked_at_s[name]
         self.processes[name] = process
         self._waiter.watch(pidfd, lambda: self._died(process))
         self._root.tell_broker("spawned", name, incarnation, pid)
@@ -152,9 +155,6 @@ class Workers:
             process.signal(number)
         elif self._forking.get(name) == incarnation:
             self._signals[name] = number
-            late = time.time() - self.started_at[name] > ZYGOTE_LATE_S
-            if number == signal.SIGKILL and late:
-                self.zygote.process.kill()  # it hangs; its death brings the fork to an end
 
     def kill_guilty(self, name: str, incarnation: int, why: str) -> None:
         """Kill a worker for what its turn did: that delivery counts."""
@@ -219,6 +219,7 @@ class Workers:
         while self._zygote_starts and self._zygote_starts[0] < now_s - ZYGOTE_PERIOD_S:
             self._zygote_starts.popleft()
         lost, self._forking = self._forking, {}
+        self._asked_at_s.clear()
         self._signals.clear()
         for _, _, box in self._orders:
             os.close(box)
@@ -235,6 +236,22 @@ class Workers:
             # The broker expects this incarnation: it is buried like one that died unborn.
             self._root.tell_broker("exited", name, incarnation, "crash", "the zygote died", True)
             self._root.news.append(policy.ForkLost(name, incarnation))
+
+    def zygote_due_s(self) -> float | None:
+        """By when the zygote has to have answered, if something was asked of it."""
+        return min(self._asked_at_s.values()) + ZYGOTE_LATE_S if self._asked_at_s else None
+
+    def hurry_zygote(self) -> None:
+        """One that hangs is killed: its death brings what was asked of it to an end."""
+        due_s = self.zygote_due_s()
+        if due_s is not None and self._root.now_s() >= due_s:
+            self.zygote.process.kill()
+
+    def forget(self, name: str) -> None:
+        """The actor is gone for good."""
+        self.started_at.pop(name, None)
+        self._secrets.pop(name, None)
+        self.unresponsive.discard(name)
 
     def close(self, timeout_s: float) -> None:
         """The zygote ends with its socket."""
