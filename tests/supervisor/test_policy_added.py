@@ -207,6 +207,15 @@ def test_several_are_added_one_after_the_other_with_one_answer() -> None:
     assert work(sim.ready("y")) == ["ok 1: running"]
 
 
+def test_several_may_be_one_or_none() -> None:
+    sim = flat("a").begin()
+    assert work(sim.send(AddChildren("", (actor("x"),), 1))) == ["spawn x 1"]
+    assert work(sim.ready("x")) == ["ok 1: running"]
+    assert work(sim.send(AddChildren("", (), 2))) == ["ok 2: running"]
+    sim.send(AddChildren("", (actor("x"),), 3))
+    assert sim.replies[3].code == "already_started"
+
+
 def test_an_answer_for_several_names_those_that_failed_and_waits_for_the_rest() -> None:
     sim = flat("a").begin()
     sim.send(AddChildren("", (actor("x"), actor("a"), actor("y")), 1))

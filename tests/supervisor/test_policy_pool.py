@@ -73,6 +73,8 @@ def test_one_more_has_its_own_arguments_behind_the_templates() -> None:
     sim = Simulation(pool(actor("w", args=("--fast",)), 1)).begin()
     sim.send(StartInstance("", ("x", "y"), 1))
     assert work(sim.ready("w-2")) == ["ok 1: w-2 is running"]
+    (decided,) = sim.decisions(Decision.OPERATOR)
+    assert decided.detail == {"call": "start-instance", "number": 2}
     assert sim.actor("w-2").args == ("--fast", "x", "y")
     sim.exit("w-2")
     assert sim.actor("w-2").args == ("--fast", "x", "y"), "they are kept for its restarts"

@@ -15,6 +15,7 @@ from tests.supervisor.policy_simulation import (
 )
 from theater.supervisor.policy import (
     AddChild,
+    Decision,
     ExitKind,
     Phase,
     Removed,
@@ -33,6 +34,11 @@ def test_more_are_started_one_after_the_other() -> None:
     assert work(sim.send(Scale("", 3, 1))) == ["spawn w-2 1"]
     assert work(sim.ready("w-2")) == ["spawn w-3 1"]
     assert work(sim.ready("w-3")) == ["ok 1: 3 instances"]
+    (decided,) = sim.decisions(Decision.OPERATOR)
+    assert (decided.subject, decided.detail) == (
+        "",
+        {"call": "scale", "instances": 3, "before": 1},
+    )
 
 
 def test_fewer_means_that_the_youngest_are_stopped_all_at_once_and_forgotten() -> None:
