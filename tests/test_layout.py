@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "theater"
-# cli and client are no processes of the system: they start it and talk to it.
+# cli, client and fsck are no processes of the system: they start it, talk to it, check its log.
 MAY_IMPORT = {
     "supervisor": set(),
     "broker": set(),
     "worker": set(),
     "client": {"supervisor"},
-    "cli": {"client", "supervisor"},
+    "cli": {"client", "fsck", "supervisor"},
+    "fsck": set(),
     "": set(),
 }
 FOLDERS = MAY_IMPORT.keys() - {""}

@@ -1,0 +1,94 @@
+"""Hold what is stored by its hash to it, and to those that refer to it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+from theater.fsck.file import LogFile, Scratch
+from theater.fsck.findings import Reports, shown
+from theater.fsck.rows import BLOBS
+
+RECENT = 4096  # hashes that are known to be wanted, in memory
+
+TABLES = """
+CREATE TABLE wanted (hash BLOB PRIMARY KEY, actor TEXT, what TEXT, number INTEGER) WITHOUT ROWID;
+"""
+
+
+class Contents:
+    def __init__(self, file: LogFile, scratch: Scratch, reports: Reports) -> None:
+        self._file = file
+        self._scratch = scratch
+        self._reports = reports
+        self._recent: set[bytes] = set()
+        self.count = 0
+
+    def want(self, hash: bytes, actor: str, what: str, number: int) -> None:
+        """Something refers to it: at `number` of `what` (position, turn, message) of an actor."""
+        if hash in self._recent:
+            return
+        if len(self._recent) == RECENT:
+            self._recent.clear()
+        self._recent.add(hash)
+        self._scratch.run(
+            "INSERT OR IGNORE INTO wanted VALUES (?,?,?,?)", (hash, actor, what, number)
+        )
+
+    def check(self, last: int) -> None:
+        """`last`: what is stored later than this row nobody may have referred to yet."""
+        for row in self._file.pages(BLOBS.select, BLOBS.keys):
+            blob = BLOBS.make(*row)
+            self.count += 1
+            if blob.type != "blob" or not isinstance(blob.hash, bytes):
+                self._reports.wrong(
+                    f"row {blob.rowid} holds {blob.type} under {shown(blob.hash)}",
+                    "bytes under their hash",
+                    table="blobs",
+                )
+                continue
+            digest = hashlib.sha256()
+            for piece in self._pieces(blob.rowid, blob.data):
+                digest.update(piece)
+            if digest.digest() != blob.hash:
+                self._reports.wrong(
+                    f"its bytes have hash {digest.hexdigest()[:16]}",
+                    "its hash",
+                    content=shown(blob.hash),
+                )
+        self._compare(last)
+
+    def _pieces(self, rowid: int, data: bytes | None) -> Iterator[bytes]:
+        if data is not None:
+            yield data
+        else:
+            yield from self._file.content("blobs", "bytes", rowid)
+
+    def _compare(self, last: int) -> None:
+        """What is there and what is wanted, both in the order of their hashes."""
+        wanted = self._scratch.rows("SELECT hash, actor, what, number FROM wanted ORDER BY hash")
+        unused = unused_bytes = 0
+        want = next(wanted, None)
+        stored = self._file.pages(
+            "SELECT hash, rowid, length(bytes) FROM blobs", ("hash",), "hash >= x''"
+        )
+        for hash, rowid, size in stored:
+            while want is not None and want[0] < hash:
+                self._missing(*want)
+                want = next(wanted, None)
+            if want is not None and want[0] == hash:
+                want = next(wanted, None)
+            elif rowid <= last:
+                unused += 1
+                unused_bytes += size or 0
+        while want is not None:
+            self._missing(*want)
+            want = next(wanted, None)
+        if unused:
+            many = "1 content" if unused == 1 else f"{unused:,} contents"
+            self._reports.note(f"nothing refers to {many} ({unused_bytes:,} bytes)")
+
+    def _missing(self, hash: bytes, actor: str, what: str, number: int) -> None:
+        where: dict[str, str | int] = {"actor": actor} if actor else {}
+        found = f"its content {shown(hash)} is not there"
+        self._reports.wrong(found, "in blobs", **where, **{what: number})

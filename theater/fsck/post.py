@@ -1,0 +1,474 @@
+"""Hold messages, dead letters and senders to the events that made them.
+
+Messages are numbered as their events are: message and event are found side by side, unless
+something is missing. What is left over on either side waits in `scratch` for its other half.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from theater.errors import ProtocolError
+from theater.events import INLINE_MAX, EventType, content_hash, decode, ref_hash
+from theater.fsck.chain import EVENT_MAX, REQUEST, SEND
+from theater.fsck.contents import Contents
+from theater.fsck.file import LogFile, Scratch
+from theater.fsck.findings import Reports, shown
+from theater.fsck.numbering import Numbering
+from theater.fsck.rows import CREATORS, LETTERS, MESSAGES, CreatorRow, LetterRow, MessageRow, as_of
+
+RETRY = "retry"
+STATUSES = ("queued", "done", "dead")
+DECISIONS = ("open", "retried", "dropped")
+
+TABLES = """
+CREATE TABLE lost_events (
+    seq INTEGER PRIMARY KEY, kind, actor, turn, idx, receiver, content, message, letter, sure);
+CREATE INDEX lost_events_by ON lost_events (actor, turn, idx);
+CREATE INDEX lost_events_of ON lost_events (message);
+CREATE TABLE lost_messages (id INTEGER PRIMARY KEY, kind, actor, turn, idx, receiver, content);
+CREATE INDEX lost_messages_by ON lost_messages (actor, turn, idx);
+CREATE TABLE dead (message INTEGER PRIMARY KEY);
+CREATE TABLE decided (letter INTEGER PRIMARY KEY);
+CREATE TABLE pairs (receiver INTEGER, sender TEXT, PRIMARY KEY (receiver, sender)) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Creator:
+    """An event that makes a message."""
+
+    seq: int
+    kind: str  # send, request, retry
+    actor: int
+    turn: int
+    index: int
+    to: str
+    content: bytes | None  # its hash
+    message: int | None = None  # of a retry: the one that it makes
+    letter: int = 0
+    sure: bool = True  # it is an event, and says all that
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A message, by what its event says of it too."""
+
+    id: int
+    kind: str
+    actor: int | None
+    turn: int | None
+    index: int | None
+    to: str
+    content: bytes | None
+
+
+class Post:
+    def __init__(
+        self,
+        file: LogFile,
+        version: int,
+        scratch: Scratch,
+        contents: Contents,
+        reports: Reports,
+        last_seq: int,
+        last_message: int,
+        last_letter: int,
+    ) -> None:
+        self._file = file
+        self._version = version
+        self._scratch = scratch
+        self._contents = contents
+        self._reports = reports
+        self._last_seq = last_seq
+        self._last_message = last_message
+        self._last_letter = last_letter
+        self._pairs: set[tuple[int, str]] = set()
+        self.letters = 0
+
+    # Messages
+
+    def messages(self) -> None:
+        """Each message has its event, and each such event its message."""
+        creators = self._creators()
+        creator = next(creators, None)
+        for made in self._made():
+            while creator is not None and not _belong(creator, made):
+                if not (self._makes_none(creator) or self._found_message(creator)):
+                    break
+                creator = next(creators, None)
+            if creator is not None and _belong(creator, made):
+                self._compare(creator, made)
+                creator = next(creators, None)
+            elif not self._found_event(made):
+                self._scratch.run(
+                    "INSERT OR IGNORE INTO lost_messages VALUES (?,?,?,?,?,?,?)",
+                    (made.id, made.kind, made.actor, made.turn, made.index, made.to, made.content),
+                )
+                if creator is not None:
+                    self._lose(creator)
+                    creator = next(creators, None)
+        while creator is not None:
+            if not (self._makes_none(creator) or self._found_message(creator)):
+                self._lose(creator)
+            creator = next(creators, None)
+        self._tell_lost()
+
+    def _creators(self) -> Iterator[Creator]:
+        order = Numbering("seq", self._reports)
+        for row in self._file.pages(CREATORS.select, CREATORS.keys, "seq <= ?", [self._last_seq]):
+            event = CREATORS.make(*row)
+            order.take(event.seq)
+            if event.data is not None:
+                yield from self._made_by(event)
+        order.end(self._last_seq)
+
+    def _made_by(self, row: CreatorRow) -> Iterator[Creator]:
+        numbers = (row.actor, row.turn, row.idx)
+        try:
+            if not isinstance(row.data, bytes) or len(row.data) > EVENT_MAX:
+                raise ProtocolError
+            event = decode(row.data)
+        except (ProtocolError, MemoryError):  # its chain's walk tells
+            if row.type == EventType.HOST_CALL:
+                yield Creator(row.seq, row.function, *numbers, "", None, sure=False)
+            return
+        payload = event.payload
+        if event.type == EventType.DEAD_LETTER and isinstance(payload, dict):
+            yield from self._decision(row, payload)
+        elif event.type == EventType.HOST_CALL and isinstance(payload, list):
+            name, arguments = (event.interface, event.function), payload[0] if payload else None
+            if name == REQUEST and len(payload) == 1:
+                yield _sent(row.seq, "request", numbers, arguments)
+            elif name == SEND and len(payload) == 2:
+                answer = payload[1]
+                if isinstance(answer, dict) and "ok" in answer:
+                    yield _sent(row.seq, "send", numbers, arguments)
+
+    def _made(self) -> Iterator[Made]:
+        """All messages but those of clients."""
+        order = Numbering("message", self._reports)
+        select = as_of(MESSAGES, self._version)
+        for row in self._file.pages(select, MESSAGES.keys, "m.id <= ?", [self._last_message]):
+            message = MESSAGES.make(*row)
+            order.take(message.id)
+            misfits = list(MESSAGES.misfits(message))
+            for found, expected in misfits:
+                self._reports.wrong(found, expected, message=message.id)
+            if not misfits:
+                self._judge(message)
+            if message.status == "dead":
+                self._scratch.run("INSERT OR IGNORE INTO dead VALUES (?)", (message.id,))
+            if message.client is None:
+                yield Made(
+                    message.id,
+                    message.kind,
+                    message.from_actor,
+                    message.from_turn,
+                    message.from_index,
+                    message.to_name,
+                    _content(message.body, message.body_hash),
+                )
+        order.end(self._last_message)
+
+    def _makes_none(self, creator: Creator) -> bool:
+        """Whether it is a request that was refused, since it would have closed a circle."""
+        if creator.kind != "request":
+            return False
+        key = (creator.actor, creator.turn, creator.index)
+        row = self._file.one(
+            "SELECT message FROM asks WHERE actor = ? AND turn = ? AND idx = ?", key
+        )
+        return row == (None,)
+
+    def _lose(self, creator: Creator) -> None:
+        self._scratch.run(
+            "INSERT OR IGNORE INTO lost_events VALUES (?,?,?,?,?,?,?,?,?,?)",
+            (
+                creator.seq,
+                creator.kind,
+                creator.actor,
+                creator.turn,
+                creator.index,
+                creator.to,
+                creator.content,
+                creator.message,
+                creator.letter,
+                creator.sure,
+            ),
+        )
+
+    def _found_message(self, creator: Creator) -> bool:
+        """Whether the message of this event has waited for it."""
+        where, key = "actor = ? AND turn = ? AND idx = ?", [creator.actor, creator.turn]
+        if creator.kind == RETRY:
+            where, key = "id = ?", [creator.message or 0]
+        else:
+            key.append(creator.index)
+        for row in self._scratch.rows(f"SELECT * FROM lost_messages WHERE {where} LIMIT 1", key):
+            self._scratch.run("DELETE FROM lost_messages WHERE id = ?", row[:1])
+            self._compare(creator, Made(*row))
+            return True
+        return False
+
+    def _found_event(self, made: Made) -> bool:
+        """Whether the event of this message has waited for it."""
+        key = (made.actor, made.turn, made.index, made.id)
+        sql = (
+            "SELECT * FROM lost_events WHERE (actor = ? AND turn = ? AND idx = ? AND kind != ?)"
+            " OR message = ? LIMIT 1"
+        )
+        for row in self._scratch.rows(sql, (*key[:3], RETRY, made.id)):
+            self._scratch.run("DELETE FROM lost_events WHERE seq = ?", row[:1])
+            self._compare(Creator(*row), made)
+            return True
+        return False
+
+    def _tell_lost(self) -> None:
+        for (id,) in self._scratch.rows("SELECT id FROM lost_messages ORDER BY id"):
+            self._reports.wrong("no event made it, and no client", "one of them", message=id)
+        for row in self._scratch.rows("SELECT * FROM lost_events WHERE sure ORDER BY seq"):
+            lost = Creator(*row)
+            where: dict[str, str | int] = {} if lost.kind == RETRY else {"turn": lost.turn}
+            where |= {"seq": lost.seq}
+            self._reports.wrong(
+                f"a {lost.kind} to {shown(lost.to)} has no message", "one in messages", **where
+            )
+
+    def _compare(self, creator: Creator, made: Made) -> None:
+        """An event and its message."""
+        if not creator.sure:
+            return
+        where = {"message": made.id, "seq": creator.seq}
+        if creator.kind == RETRY:
+            self._compare_retried(creator, made)
+            return
+        if made.kind != creator.kind:
+            self._reports.wrong(f"kind is {shown(made.kind)}", shown(creator.kind), **where)
+        if made.to != creator.to:
+            found = f"to_name is {shown(made.to)}"
+            self._reports.wrong(found, f"{shown(creator.to)}, as is chained", **where)
+        if made.content != creator.content:
+            found = f"its body has hash {shown(made.content)}"
+            self._reports.wrong(found, f"{shown(creator.content)}, as is chained", **where)
+
+    # One message
+
+    def _judge(self, message: MessageRow) -> None:
+        def wrong(found: str, expected: str) -> None:
+            self._reports.wrong(found, expected, message=message.id)
+
+        if message.kind not in ("send", "request"):
+            wrong(f"kind is {shown(message.kind)}", "send or request")
+        if message.status not in STATUSES:
+            wrong(f"status is {shown(message.status)}", ", ".join(STATUSES))
+        self._judge_ends(message, wrong)
+        self._judge_body(message, wrong)
+        self._judge_status(message, wrong)
+
+    def _judge_ends(self, message: MessageRow, wrong: Any) -> None:
+        """Its receiver and its sender."""
+        if message.to_actor is None:
+            if message.status != "dead":
+                wrong(f"to_actor is none, and it is {message.status}", "an actor, or it dead")
+        elif message.to != message.to_name:
+            wrong(f"to_name is {shown(message.to_name)}", f"{shown(message.to)}, as to_actor says")
+        origin = (message.from_actor, message.from_turn, message.from_index)
+        if message.from_actor is None:
+            if origin != (None, None, None):
+                wrong("from_turn or from_index without from_actor", "all or none")
+            return
+        if None in origin or message.client is not None:
+            wrong("from_actor with too little or too much beside it", "turn and index alone")
+        if message.sender is None:
+            wrong(f"from_actor is {message.from_actor}", "one that there is")
+        elif message.to_actor is not None:
+            # One that was dead from the beginning made its sender known to nobody.
+            if message.known is None and (message.status != "dead" or message.turn is not None):
+                found = f"{shown(message.sender)} is not among the senders of {message.to_name}"
+                wrong(found, "there")
+            pair = (message.to_actor, message.sender)
+            if pair not in self._pairs:
+                if len(self._pairs) == 4096:
+                    self._pairs.clear()
+                self._pairs.add(pair)
+                self._scratch.run("INSERT OR IGNORE INTO pairs VALUES (?,?)", pair)
+
+    def _judge_body(self, message: MessageRow, wrong: Any) -> None:
+        if (message.body is None) == (message.body_hash is None):
+            wrong("body and body_hash are both there, or both missing", "one of them")
+        elif message.body is not None:
+            if len(message.body) != message.size or message.size > INLINE_MAX:
+                wrong(f"size is {message.size}", f"{len(message.body)}, up to {INLINE_MAX}")
+        elif message.body_hash is not None:
+            self._contents.want(message.body_hash, "", "message", message.id)
+            if message.content_size not in (message.size, None):
+                wrong(f"size is {message.size}", f"{message.content_size}, as its content")
+
+    def _judge_status(self, message: MessageRow, wrong: Any) -> None:
+        status, turn = message.status, message.turn
+        if status == "queued":
+            if turn is not None:
+                wrong(f"it waits, and names turn {turn}", "none")
+            if message.to_removed is not None:
+                wrong("it waits for an actor that was removed", "dead")
+        elif status == "done" and turn is None:
+            wrong("it is done, and names no turn", "one")
+        elif turn is not None:
+            expected = "done" if status == "done" else "failed"
+            if message.turn_status is None:
+                wrong(f"its turn {turn} of {message.to_name} is not there", "in turns")
+            elif message.turn_message != message.id:
+                wrong(f"its turn {turn} is about message {shown(message.turn_message)}", "this one")
+            elif message.turn_status != expected:
+                wrong(f"it is {status}, its turn {turn} is {shown(message.turn_status)}", expected)
+        of_client = message.client is not None and message.kind == "request"
+        if message.answered is not None and (status == "queued" or not of_client):
+            wrong("it has an answer", "none: only a client's request has, when it is over")
+        if message.answered is None and of_client and status == "dead":
+            wrong("it is dead, and its client has no answer", "the reason")
+
+    # Dead letters
+
+    def _decision(self, row: CreatorRow, payload: dict[str, Any]) -> Iterator[Creator]:
+        """Somebody has retried or dropped a dead letter."""
+        id, decision = payload.get("id"), payload.get("decision")
+        again = payload.get("message")
+        if not isinstance(id, int) or decision not in DECISIONS[1:]:
+            found = f"a decision {shown(decision)} about dead letter {shown(id)}"
+            self._reports.wrong(found, "retried or dropped", seq=row.seq)
+            return
+        letter = self._letter(id)
+        if letter is None:
+            self._reports.wrong(f"dead letter {id} is not there", "in dead_letters", seq=row.seq)
+        elif (letter.status, letter.again) != (decision, again):
+            found = f"it is {shown(letter.status)}, as message {shown(letter.again)}"
+            expected = f"{decision}, as message {shown(again)}, as is chained at seq {row.seq}"
+            self._reports.wrong(found, expected, **{"dead letter": id})
+        if not self._scratch.run("INSERT OR IGNORE INTO decided VALUES (?)", (id,)):
+            found = "it was decided about a second time"
+            self._reports.wrong(found, "once", **{"dead letter": id, "seq": row.seq})
+        if decision == "retried" and isinstance(again, int):
+            to = letter.actor if letter is not None and isinstance(letter.actor, str) else ""
+            numbers = (row.actor, row.turn, row.idx)
+            yield Creator(row.seq, RETRY, *numbers, to, None, again, id, letter is not None)
+
+    def _letter(self, id: int) -> LetterRow | None:
+        row = self._file.one(f"{as_of(LETTERS, self._version)} WHERE d.id = ?", (id,))
+        return None if row is None else LETTERS.make(*row)
+
+    def _compare_retried(self, creator: Creator, made: Made) -> None:
+        found = self._file.one(
+            "SELECT m.id, m.kind, m.from_actor, m.from_turn, m.from_index, d.actor, m.body,"
+            " m.body_hash FROM dead_letters d JOIN messages m ON m.id = d.message WHERE d.id = ?",
+            (creator.letter,),
+        )
+        if found is None:
+            return
+        id, kind, actor, turn, idx, to, body, body_hash = found
+        before = Made(id, kind, actor, turn, idx, to, _content(body, body_hash))
+        for name in ("kind", "actor", "turn", "index", "to", "content"):
+            now, then = getattr(made, name), getattr(before, name)
+            if now != then:
+                expected = f"{shown(then)}, as of message {before.id}, which it is again"
+                self._reports.wrong(
+                    f"{name} is {shown(now)}", expected, message=made.id, seq=creator.seq
+                )
+
+    def dead_letters(self, went_on: Callable[[], bool]) -> None:
+        """Each dead message has one; each is about a dead message. After `messages`."""
+        order = Numbering("dead letter", self._reports)
+        for row in self._file.pages(as_of(LETTERS, self._version), LETTERS.keys):
+            letter = LETTERS.make(*row)
+            if letter.id <= self._last_letter:
+                self.letters += 1
+                order.take(letter.id)
+            misfits = list(LETTERS.misfits(letter))
+            for found, expected in misfits:
+                self._reports.wrong(found, expected, **{"dead letter": letter.id})
+            if not misfits:
+                self._judge_letter(letter, went_on)
+        order.end(self._last_letter)
+        for (id,) in self._scratch.rows("SELECT message FROM dead ORDER BY message"):
+            self._reports.wrong("it is dead, and there is no dead letter", "one", message=id)
+
+    def _judge_letter(self, letter: LetterRow, went_on: Callable[[], bool]) -> None:
+        def wrong(found: str, expected: str) -> None:
+            self._reports.wrong(found, expected, **{"dead letter": letter.id})
+
+        if letter.state is not None:
+            self._contents.want(letter.state, "", "dead letter", letter.id)
+        if letter.message is not None:
+            if letter.message_id is None:
+                wrong(f"its message {letter.message} is not there", "in messages")
+            elif letter.message_status != "dead":
+                wrong(f"its message {letter.message} is {shown(letter.message_status)}", "dead")
+            elif letter.to_name != letter.actor:
+                found = f"for {shown(letter.actor)}, and message {letter.message} is to"
+                wrong(f"{found} {shown(letter.to_name)}", "the same")
+            elif letter.turn is not None and letter.message_turn != letter.turn:
+                found = f"turn is {letter.turn}, and of message {letter.message}"
+                wrong(f"{found} {shown(letter.message_turn)}", "the same")
+            gone = self._scratch.run("DELETE FROM dead WHERE message = ?", (letter.message,))
+            if not gone and letter.message_status == "dead" and letter.id <= self._last_letter:
+                wrong(f"message {letter.message} has another one", "one for each")
+        self._judge_turn(letter, wrong)
+        self._judge_decision(letter, went_on, wrong)
+
+    def _judge_turn(self, letter: LetterRow, wrong: Any) -> None:
+        if letter.evidence is not None:
+            if letter.evidence_id is None:
+                wrong(f"its evidence {letter.evidence} is not there", "in evidence")
+            elif (letter.evidence_actor, letter.evidence_turn) != (letter.actor, letter.turn):
+                whose = f"{shown(letter.evidence_actor)}, turn {shown(letter.evidence_turn)}"
+                wrong(f"its evidence {letter.evidence} is of {whose}", "of its own turn")
+        if letter.turn is None:
+            return
+        if letter.turn_status is None:
+            wrong(f"its turn {letter.turn} of {shown(letter.actor)} is not there", "in turns")
+            return
+        if letter.turn_status != "failed":
+            wrong(f"its turn {letter.turn} is {shown(letter.turn_status)}", "failed")
+        if letter.state != letter.turn_state:
+            wrong(f"state is {shown(letter.state)}", f"{shown(letter.turn_state)}, as in its turn")
+        if letter.reason != letter.turn_reason:
+            found = f"reason is {shown(letter.reason)}"
+            wrong(found, f"{shown(letter.turn_reason)}, as in its turn")
+
+    def _judge_decision(self, letter: LetterRow, went_on: Callable[[], bool], wrong: Any) -> None:
+        if letter.status not in DECISIONS:
+            wrong(f"status is {shown(letter.status)}", ", ".join(DECISIONS))
+            return
+        is_open, is_retried = letter.status == "open", letter.status == "retried"
+        if is_open != (letter.decided_at is None) or is_open != (letter.client is None):
+            wrong(f"it is {letter.status}, with a time or a client", "both, or it open")
+        if is_retried != (letter.again is not None):
+            wrong(f"it is {letter.status}, as message {shown(letter.again)}", "one if retried")
+        known = self._scratch.rows("SELECT 1 FROM decided WHERE letter = ?", (letter.id,))
+        chained = next(known, None) is not None
+        if not is_open and not chained and not went_on():
+            wrong(f"it is {letter.status}, and that is not chained", "a dead-letter event")
+
+
+def _belong(creator: Creator, made: Made) -> bool:
+    if creator.kind == RETRY:
+        return creator.message == made.id
+    return (creator.actor, creator.turn, creator.index) == (made.actor, made.turn, made.index)
+
+
+def _sent(seq: int, kind: str, numbers: tuple[int, int, int], arguments: Any) -> Creator:
+    if isinstance(arguments, list) and len(arguments) == 2 and isinstance(arguments[0], str):
+        to, body = arguments
+        hash = ref_hash(body)
+        if hash is None and isinstance(body, bytes):
+            hash = content_hash(body)
+        return Creator(seq, kind, *numbers, to, hash)
+    return Creator(seq, kind, *numbers, "", None, sure=False)
+
+
+def _content(body: Any, body_hash: Any) -> bytes | None:
+    if isinstance(body_hash, bytes):
+        return body_hash
+    return content_hash(body) if isinstance(body, bytes) else None

@@ -1,0 +1,115 @@
+"""What tables a log has: those that this theater reads, in each version of the schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from theater.fsck.file import LogFile, Unreadable
+from theater.fsck.findings import Reports, shown
+
+VERSION = 3  # of the schema in broker/schema.py; older ones can be read too
+
+# Columns with their types, in order.
+TABLES = {
+    "actors": "id INTEGER, name TEXT, component TEXT, phase TEXT, reason TEXT,"
+    " initialised INTEGER, created_at REAL, removed_at REAL, role TEXT",
+    "incarnations": "actor INTEGER, incarnation INTEGER, pid INTEGER, started_at REAL,"
+    " ready_at REAL, ended_at REAL, reason TEXT",
+    "turns": "actor INTEGER, turn INTEGER, kind TEXT, message INTEGER, status TEXT,"
+    " incarnation INTEGER, steps INTEGER, deliveries INTEGER, state BLOB, fuel INTEGER,"
+    " reason TEXT, at REAL",
+    "steps": "actor INTEGER, turn INTEGER, step INTEGER, incarnation INTEGER, last_event INTEGER",
+    "events": "seq INTEGER, actor INTEGER, position INTEGER, incarnation INTEGER, turn INTEGER,"
+    " idx INTEGER, type TEXT, function TEXT, line TEXT, bytes BLOB, hash BLOB, at REAL",
+    "messages": "id INTEGER, kind TEXT, to_actor INTEGER, to_name TEXT, from_actor INTEGER,"
+    " from_turn INTEGER, from_index INTEGER, client TEXT, size INTEGER, body BLOB,"
+    " body_hash BLOB, status TEXT, turn INTEGER, answer BLOB, at REAL",
+    "asks": "actor INTEGER, turn INTEGER, idx INTEGER, kind TEXT, message INTEGER,"
+    " timeout_s REAL, status TEXT",
+    "senders": "actor INTEGER, sender TEXT",
+    "blobs": "hash BLOB, bytes BLOB",
+    "dead_letters": "id INTEGER, message INTEGER, actor TEXT, turn INTEGER, reason TEXT,"
+    " state BLOB, evidence INTEGER, at REAL, status TEXT, again INTEGER, client TEXT,"
+    " decided_at REAL",
+    "evidence": "id INTEGER, actor INTEGER, incarnation INTEGER, turn INTEGER, events BLOB,"
+    " hash BLOB, at REAL",
+    "counters": "name TEXT, value INTEGER",
+}
+# What came later: (table, column) -> version. They are the last ones of their tables.
+SINCE = {
+    ("actors", "role"): 2,
+    ("dead_letters", "status"): 3,
+    ("dead_letters", "again"): 3,
+    ("dead_letters", "client"): 3,
+    ("dead_letters", "decided_at"): 3,
+}
+# The keys by which rows are found. Without them a read would take for ever.
+KEYS = {
+    "actors": ("id",),
+    "incarnations": ("actor", "incarnation"),
+    "turns": ("actor", "turn"),
+    "steps": ("actor", "turn", "step"),
+    "events": ("seq",),
+    "messages": ("id",),
+    "asks": ("actor", "turn", "idx"),
+    "senders": ("actor", "sender"),
+    "dead_letters": ("id",),
+    "evidence": ("id",),
+    "counters": ("name",),
+}
+INDEXES = {  # and whether they hold only some rows
+    "events": ("actor, position", False),
+    "messages": ("to_actor, id", True),
+    "evidence": ("actor, id", False),
+    "blobs": ("hash", False),
+}
+
+
+def columns(table: str, version: int) -> list[tuple[str, str]]:
+    """(name, type) of each, in order."""
+    pairs = [tuple(column.split()) for column in TABLES[table].split(", ")]
+    return [(name, type) for name, type in pairs if SINCE.get((table, name), 1) <= version]
+
+
+def judge(file: LogFile, version: int, reports: Reports) -> None:
+    """Whether all tables are there, and are tables."""
+    # A view or a virtual table by the name of a table could do anything.
+    sql = "SELECT name, rootpage FROM sqlite_schema WHERE type = 'table'"
+    roots: dict[str, int] = dict(file.rows(sql))
+    for table in TABLES:
+        if not roots.get(table):
+            reports.wrong("is missing", "there", table=table)
+            continue
+        for found, expected in _differences(file, table, version):
+            reports.wrong(found, expected, table=table)
+
+
+def _differences(file: LogFile, table: str, version: int) -> Iterator[tuple[str, str]]:
+    try:
+        there = file.rows("SELECT name, type, pk, hidden FROM pragma_table_xinfo(?)", (table,))
+        indexes = [
+            (_names(file, index), bool(partial))
+            for index, partial in file.rows(
+                "SELECT name, partial FROM pragma_index_list(?)", (table,)
+            )
+        ]
+    except Unreadable as error:
+        yield f"cannot be read: {error}", "readable"
+        return
+    found = [(name, type) if not hidden else (name, "hidden") for name, type, _, hidden in there]
+    if found != columns(table, version):
+        yield f"has the columns {_listed(found)}", _listed(columns(table, version))
+    keys = tuple(name for name, _, pk, _ in sorted(there, key=lambda row: row[2]) if pk)
+    if keys != KEYS.get(table, ()):
+        yield f"has the primary key {shown(keys)}", shown(KEYS.get(table, ()))
+    if table in INDEXES and INDEXES[table] not in indexes:
+        yield "has lost an index", f"one on {INDEXES[table][0]}"
+
+
+def _names(file: LogFile, index: str) -> str:
+    rows = file.rows("SELECT name FROM pragma_index_info(?)", (index,))
+    return ", ".join(str(name) for (name,) in rows)
+
+
+def _listed(columns: list[tuple[str, str]]) -> str:
+    return ", ".join(" ".join(map(str, column)) for column in columns)
