@@ -11,7 +11,7 @@ import theater
 from tests.cli.conftest import Home
 
 COMMANDS = ["up", "down", "ps", "logs", "events", "send", "request"]
-COMMANDS += ["stop", "start", "restart", "check"]
+COMMANDS += ["stop", "start", "restart", "check", "fsck"]
 COMMANDS += [
     "tree",
     "why-restarted",

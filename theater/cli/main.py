@@ -1,7 +1,7 @@
 """The commands: their options and their help. What they do is imported when it is done.
 
 Exit codes: 0 ok, 1 failed, 2 usage, 3 bad manifest or component, 4 not running, 6 environment,
-130 interrupted, 141 nobody reads the output any more.
+7 the log is damaged, 130 interrupted, 141 nobody reads the output any more.
 """
 
 from __future__ import annotations
@@ -563,6 +563,17 @@ def check(manifest: ManifestArgument = None, file: Manifest = None) -> None:
     from theater.cli import administer
 
     _run(lambda terminal: administer.check(terminal, _place(file, None, manifest)))
+
+
+@app.command(
+    epilog="Chains and their hashes, contents, and that turns, messages and everything else in the"
+    " log is as the events say. Exit code 7 if something is wrong."
+)
+def fsck(json: JsonLines = False, manifest: Manifest = None, data: Data = None) -> None:
+    """Check the whole log, also while the system runs."""
+    from theater.cli import fsck as module
+
+    _run(lambda terminal: module.fsck(terminal, _place(manifest, data), json))
 
 
 def main() -> None:
