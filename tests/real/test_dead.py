@@ -133,6 +133,8 @@ def test_who_is_stopped_or_gone_gets_nothing_until_it_is_there_again(theater: Th
     with pytest.raises(NotDelivered, match="stopped: gate is stopped"):
         system.retry_dead(gate)
     system.delete_child("gate")
+    removed = "SELECT 1 FROM actors WHERE name = 'gate' AND removed_at IS NOT NULL"
+    eventually(lambda: system.log.query(removed), "the broker to hear of it")
     with pytest.raises(NotDelivered, match="no-actor: there is no actor gate"):
         system.retry_dead(gate)
     assert letters(system, 2) == ids
