@@ -246,7 +246,7 @@ CASES: dict[str, tuple[str, Change, str]] = {
     "a failure's turn": (
         "gate",
         edit("turn-failed", payload=put(["turn"], 7)),
-        "^gate, turn 0, .*: turn 7 after turn 1; should be turn 2$",
+        "^gate, turn 7, .*: turn 7 after turn 1; should be turn 2$",
     ),
     "a failure's reason": (
         "gate",

@@ -15,7 +15,9 @@ from theater.fsck import chain, shape
 from theater.fsck.check import check
 from theater.fsck.file import LogFile
 from theater.fsck.findings import Note, Problem, Reports
+from theater.fsck.life import GONE, PHASES
 from theater.spec import Durability
+from theater.supervisor.orders import Phase
 
 
 def test_the_tables_are_those_that_the_broker_makes(tmp_path: Path) -> None:
@@ -50,6 +52,10 @@ def test_a_log_in_which_nothing_has_happened_is_whole(tmp_path: Path) -> None:
     found: list[Problem | Note] = []
     summary = check(str(path), found.append)
     assert found == [] and (summary.actors, summary.events, summary.contents) == (0, 0, 0)
+
+
+def test_phases_are_those_of_the_supervisor() -> None:
+    assert {*Phase, GONE} == PHASES
 
 
 def test_calls_asks_and_effects_are_the_brokers() -> None:

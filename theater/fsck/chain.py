@@ -56,6 +56,7 @@ class Crossing:
     payload: Any  # None if it is not sound
     data: bytes
     hash: bytes
+    time: float  # beside the bytes, and so not hashed
     sound: bool  # its bytes are what was hashed, and an event
     follows: bool  # on the one before it: none is missing between
 
@@ -97,9 +98,8 @@ class Chain:
         event = self._decoded(row)
         if event is None:
             numbers = (row.incarnation, row.turn, row.idx, row.type, "", row.function)
-            return Crossing(
-                row.position, row.seq, *numbers, None, row.data, row.hash, False, follows
-            )
+            rest = (row.data, row.hash, row.time, False, follows)
+            return Crossing(row.position, row.seq, *numbers, None, *rest)
         self._compare(row, event)
         if not sound:  # what was hashed said something else: maybe the columns do
             numbers = (row.incarnation, row.turn, row.idx, row.type, "", row.function)
@@ -114,9 +114,8 @@ class Chain:
                 event.function,
             )
             payload = event.payload
-        return Crossing(
-            row.position, row.seq, *numbers, payload, row.data, row.hash, sound, follows
-        )
+        rest = (row.data, row.hash, row.time, sound, follows)
+        return Crossing(row.position, row.seq, *numbers, payload, *rest)
 
     def _wrong(self, row: EventRow, found: str, expected: str) -> None:
         where = {"position": row.position, "seq": row.seq}
@@ -157,7 +156,8 @@ class Chain:
         try:
             return decode(row.data)
         except (ProtocolError, MemoryError) as error:
-            self._wrong(row, f"bytes are {error or 'too much for the memory'}", "an event")
+            why = str(error).rstrip(": ") or "too much for the memory"
+            self._wrong(row, f"bytes are {why}", "an event")
             return None
 
     def _compare(self, row: EventRow, event: Event) -> None:

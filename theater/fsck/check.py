@@ -21,7 +21,7 @@ from theater.fsck import contents, post, shape
 from theater.fsck.ahead import Ahead, Key
 from theater.fsck.chain import EVENT_MAX, Chain, Crossing, references
 from theater.fsck.contents import Contents
-from theater.fsck.file import LogFile, Row, Scratch, Unreadable, ordered
+from theater.fsck.file import LogFile, Row, Scratch, Unreadable, comes_after
 from theater.fsck.findings import Reports, Summary, Tell, shown
 from theater.fsck.life import ACTOR, FACTS, Life
 from theater.fsck.numbering import Numbering
@@ -118,7 +118,7 @@ class Check:
     def _summary(self) -> Summary:
         went_on = False
         with contextlib.suppress(Unreadable):
-            went_on = bool(self._version) and self._went_on()
+            went_on = bool(self._mark.seq) and self._went_on()
         return Summary(
             self._reports.count,
             self._actors,
@@ -290,11 +290,12 @@ class Check:
         if last is None:
             return
         size = len(source.keys)
+        end = last[:size]
         for row in self._file.pages(source.select, source.keys, source.owner, [id]):
             key = row[:size]
-            if ordered(key) > ordered(last[:size]):
+            if comes_after(key, end):
                 return
-            value = source.make(*(last if key == last[:size] else row))
+            value = source.make(*(last if key == end else row))
             if not typed:
                 yield key, value
                 continue
@@ -398,7 +399,7 @@ class Check:
             if known is None:
                 self._reports.wrong(f"of an actor {shown(owner)}", "of one there is", table=table)
             row = self._file.one(f"{select} WHERE x.actor > ? ORDER BY x.actor LIMIT 1", (owner,))
-            if row is not None and ordered(row[:1]) <= ordered((owner,)):
+            if row is not None and not comes_after(row[:1], (owner,)):
                 raise Unreadable(f"after actor {owner} comes {row[0]}")
 
     def _counters(self, letters: int) -> None:

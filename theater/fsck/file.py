@@ -21,7 +21,8 @@ PAGE_ROWS = 1000
 PAGE_BYTES = 8 * 1024 * 1024  # of values; a page ends with the row that goes beyond
 LOOK_STEPS = 100_000  # SQLite's own steps between two looks at the budget
 PAGE_STEPS = 20_000_000  # a page of ours takes some 100,000
-STEPS_PER_BYTE = 20  # of the file, for the integrity check: it takes less than one
+STEPS_PER_BYTE = 8  # of the file, for the integrity check: it takes less than one
+SIZED = frozenset({bytes, str})
 PIECE = 1024 * 1024  # of a content, read at a time
 # What says nothing about the file. All other errors do.
 OUTER = frozenset(
@@ -78,6 +79,8 @@ class LogFile:
             if code == sqlite3.SQLITE_INTERRUPT:
                 raise Unreadable("it takes more steps than any log of this size") from None
             raise Unreadable(str(error)) from None
+        except UnicodeDecodeError:  # in a name, or in what SQLite says of one
+            raise Unreadable("a name in its schema is no UTF-8") from None
         except MemoryError:
             raise Unreadable("a value is larger than the memory") from None
 
@@ -97,7 +100,9 @@ class LogFile:
         with self._errors(), contextlib.closing(self._db.execute(sql, parameters)) as cursor:
             for row in cursor:
                 found.append(row)
-                size += sum(len(value) for value in row if isinstance(value, bytes | str))
+                for value in row:
+                    if type(value) in SIZED:
+                        size += len(value)
                 if size > PAGE_BYTES or len(found) == limit:
                     return found, True
         return found, False
@@ -135,7 +140,7 @@ class LogFile:
             )
             for row in rows:
                 key = row[: len(keys)]
-                if after is not None and ordered(key) <= ordered(after):
+                if after is not None and not comes_after(key, after):
                     raise Unreadable(f"after row {after} comes {key}: they are out of order")
                 after = key
                 yield row
@@ -162,9 +167,12 @@ class LogFile:
                 yield from (line for line in str(row[0]).splitlines() if line[:3] != "***")
 
 
-def ordered(key: Row) -> list[tuple[int, Any]]:
-    """Comparable as SQLite compares: none, numbers, text, bytes."""
-    return [_rank(value) for value in key]
+def comes_after(key: Row, other: Row) -> bool:
+    """As SQLite has it: none, numbers, text, bytes."""
+    try:
+        return key > other
+    except TypeError:  # they are of several types
+        return list(map(_rank, key)) > list(map(_rank, other))
 
 
 def _rank(value: Any) -> tuple[int, Any]:
@@ -172,7 +180,7 @@ def _rank(value: Any) -> tuple[int, Any]:
         case None:
             return 0, 0
         case str():
-            return 2, value.encode()
+            return 2, value
         case bytes():
             return 3, value
     return 1, value

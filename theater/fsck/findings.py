@@ -11,6 +11,7 @@ from theater.values import text
 
 NAME_MAX = 255  # characters shown of a name; an address has no more
 VALUE_MAX = 80
+TEXT_MAX = 500
 PLAIN = ("actor", "table", "file")  # shown without saying what they are
 
 
@@ -61,7 +62,8 @@ class Reports:
 
     def wrong(self, found: str, expected: str, **where: str | int) -> None:
         self.count += 1
-        self._tell(Problem(where, found, expected))
+        # What is repeated of the file has been made harmless; should it not have been, it is now.
+        self._tell(Problem(where, escaped(found, TEXT_MAX), escaped(expected, TEXT_MAX)))
 
     def note(self, text: str) -> None:
         self._tell(Note(text))

@@ -11,6 +11,10 @@ from theater.fsck.findings import Reports, shown
 from theater.fsck.rows import ActorRow, IncarnationRow
 
 ACTOR, SUPERVISOR = "actor", "supervisor"
+GONE = "removed"
+PHASES = frozenset(
+    {"starting", "running", "unresponsive", "restarting", "stopping", "stopped", "failed", GONE}
+)
 END = (1 << 64,)  # a key after every other
 FACTS = frozenset(
     {
@@ -47,9 +51,10 @@ class Life:
         self.initial_state: bytes | None = None
         self.incarnation = 0
         self.alive = False
-        self._ready = False
-        self._exited = False
+        self._ready: list[float] = []  # when it was told so
+        self._exited: float | None = None
         self._exit_reason: str | None = None
+        self._created = self._removed = 0.0
         self._row: IncarnationRow | None = None
         self._before_seq = self._last_seq = 0
         self._length = 0
@@ -107,7 +112,7 @@ class Life:
             case EventType.READY | EventType.EXITED:
                 self._told(at)
             case EventType.REMOVED:
-                self.present = False
+                self._gone(at)
 
     def _doubtful(self, at: Crossing) -> None:
         """Only its columns are known."""
@@ -115,11 +120,11 @@ class Life:
             case EventType.STARTED:
                 self._next_incarnation(at)
             case EventType.READY:
-                self._ready = True
+                self._ready.append(at.time)
             case EventType.EXITED:
-                self.alive, self._exited, self._exit_reason = False, True, None
+                self.alive, self._exited, self._exit_reason = False, at.time, None
             case EventType.REMOVED:
-                self.present = False
+                self._gone(at)
             case EventType.CREATED | EventType.RETURNED:
                 self.present = True
 
@@ -132,6 +137,8 @@ class Life:
         returned = at.type == EventType.RETURNED
         if returned and self.present and self.sure and self._before_seq >= self._old_until:
             self._wrong(at, "returned, and it had not been removed", "removed before")
+        if at.position == 0:
+            self._created = at.time
         if returned or at.type == EventType.CREATED:
             self.present = True
             self.role = SUPERVISOR if facts.get("kind") == SUPERVISOR else ACTOR
@@ -154,6 +161,10 @@ class Life:
                 self._wrong(at, f"initial state {shown(state)}", "a hash or none")
                 self.sure = False
 
+    def _gone(self, at: Crossing) -> None:
+        self.present = False
+        self._removed = at.time
+
     # Incarnations
 
     def _started(self, at: Crossing) -> None:
@@ -173,7 +184,7 @@ class Life:
     def _next_incarnation(self, at: Crossing) -> None:
         self._end_of_incarnation()
         self.incarnation = at.incarnation
-        self.alive, self._ready, self._exited, self._exit_reason = True, False, False, None
+        self.alive, self._ready, self._exited, self._exit_reason = True, [], None, None
         self._extra(self._rows.before((at.incarnation,)))
         if self._rows.at((at.incarnation,)):
             self._row = self._rows.take()
@@ -193,10 +204,10 @@ class Life:
                 self._wrong(at, found, "between its start and its end")
             return
         if at.type == EventType.READY:
-            self._ready = True
+            self._ready.append(at.time)
             return
         reason = at.payload.get("reason")
-        self.alive, self._exited = False, True
+        self.alive, self._exited = False, at.time
         self._exit_reason = reason if isinstance(reason, str) else None
 
     def _end_of_incarnation(self) -> None:
@@ -204,15 +215,16 @@ class Life:
         if row is None or not self.sure:
             return
         number = row.incarnation
-        for name, value, told in (
-            ("ready_at", row.ready_at, self._ready),
-            ("ended_at", row.ended_at, self._exited),
+        ended = [] if self._exited is None else [self._exited]
+        for name, value, event, times in (
+            ("ready_at", row.ready_at, "ready", self._ready),
+            ("ended_at", row.ended_at, "exited", ended),
         ):
-            if (value is not None) != told:
-                event = "ready" if name == "ready_at" else "exited"
-                expected = f"a time, as {event} is chained" if told else f"none, as no {event} is"
-                self._wrong(None, f"{name} is {shown(value)}", expected, incarnation=number)
-        expected_reason = self._exit_reason if self._exited else None
+            if value in times or (value is None and not times):
+                continue
+            known = f"{times[-1]}, as {event} is chained" if times else f"none, as no {event} is"
+            self._wrong(None, f"{name} is {shown(value)}", known, incarnation=number)
+        expected_reason = self._exit_reason if self._exited is not None else None
         if row.reason != expected_reason:
             self._wrong(
                 None, f"reason is {shown(row.reason)}", shown(expected_reason), incarnation=number
@@ -240,7 +252,15 @@ class Life:
             if gone or self._last_seq >= self._old_until:
                 expected = "a time, as removed is chained" if gone else "none: it is not removed"
                 self._wrong(None, f"removed_at is {shown(row.removed_at)}", expected)
-        elif (row.phase == "removed") != gone:
-            self._wrong(
-                None, f"phase is {shown(row.phase)}", '"removed"' if gone else "another one"
-            )
+        else:
+            self._ends(row, gone)
+
+    def _ends(self, row: ActorRow, gone: bool) -> None:
+        if row.created_at != self._created:
+            self._wrong(None, f"created_at is {row.created_at}", f"{self._created}, as is chained")
+        if gone and row.removed_at != self._removed:
+            self._wrong(None, f"removed_at is {row.removed_at}", f"{self._removed}, as is chained")
+        if (row.phase == GONE) != gone:
+            self._wrong(None, f"phase is {shown(row.phase)}", GONE if gone else f"not {GONE}")
+        elif row.phase not in (PHASES if self.role == ACTOR or gone else {""}):
+            self._wrong(None, f"phase is {shown(row.phase)}", "one that there is")

@@ -10,15 +10,21 @@ from theater.fsck.findings import shown
 
 R = TypeVar("R", bound=NamedTuple)
 
+NONE = type(None)
+NAMES = {int: "integer", float: "real", str: "text", bytes: "bytes", NONE: ""}
 # One letter a column. A capital: or none. What is joined from elsewhere (*) is checked there.
-TYPES: dict[str, tuple[type, str]] = {
-    "i": (int, "an integer"),
-    "r": (float, "a real number"),
-    "t": (str, "a text"),
-    "b": (bytes, "bytes"),
+TYPES: dict[str, tuple[frozenset[type], str]] = {
+    "i": (frozenset({int}), "an integer"),
+    "I": (frozenset({int, NONE}), "an integer or none"),
+    "r": (frozenset({float}), "a real number"),
+    "R": (frozenset({float, NONE}), "a real number or none"),
+    "t": (frozenset({str}), "a text"),
+    "T": (frozenset({str, NONE}), "a text or none"),
+    "b": (frozenset({bytes}), "bytes"),
+    "B": (frozenset({bytes, NONE}), "bytes or none"),
+    "*": (frozenset(NAMES), ""),
 }
-NAMES = {int: "integer", float: "real", str: "text", bytes: "bytes", type(None): ""}
-COLUMNS = {"data": "bytes", "answered": "answer"}  # that have other names here
+COLUMNS = {"data": "bytes", "answered": "answer", "time": "at"}  # that have other names here
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +41,10 @@ class Source(Generic[R]):
     def misfits(self, row: R) -> Iterator[tuple[str, str]]:
         """(found, expected) for each column that is not of its type."""
         for name, value, letter in zip(row._fields, row, self.types, strict=True):
-            if letter == "*":
-                continue
-            type_, words = TYPES[letter.lower()]
-            if type(value) is not type_ and not (value is None and letter.isupper()):
+            types, words = TYPES[letter]
+            if type(value) not in types:
                 what = f"{NAMES[type(value)]} {shown(value)}".strip()
-                yield (
-                    f"{COLUMNS.get(name, name)} is {what}",
-                    words + (" or none" if letter.isupper() else ""),
-                )
+                yield f"{COLUMNS.get(name, name)} is {what}", words
 
 
 class EventRow(NamedTuple):
@@ -57,14 +58,16 @@ class EventRow(NamedTuple):
     line: str | None
     data: bytes
     hash: bytes
+    time: float
 
 
 EVENTS = Source(
     "events",
-    "SELECT position, seq, incarnation, turn, idx, type, function, line, bytes, hash FROM events",
+    "SELECT position, seq, incarnation, turn, idx, type, function, line, bytes, hash, at"
+    " FROM events",
     ("position",),
     EventRow,
-    "iiiiittTbb",
+    "iiiiittTbbr",
     "actor = ?",
 )
 
@@ -80,6 +83,7 @@ class TurnRow(NamedTuple):
     state: bytes | None
     fuel: int | None
     reason: str | None
+    time: float
     # Of the message:
     message_id: Any
     to_actor: Any
@@ -104,13 +108,13 @@ class TurnRow(NamedTuple):
 TURNS = Source(
     "turns",
     "SELECT t.turn, t.kind, t.message, t.status, t.incarnation, t.steps, t.deliveries, t.state,"
-    " t.fuel, t.reason, m.id, m.to_actor, m.kind, m.status, m.turn, m.body, m.body_hash, s.name,"
-    " m.from_turn, m.from_index, m.client, m.answer"
+    " t.fuel, t.reason, t.at, m.id, m.to_actor, m.kind, m.status, m.turn, m.body,"
+    " m.body_hash, s.name, m.from_turn, m.from_index, m.client, m.answer"
     " FROM turns t LEFT JOIN messages m ON m.id = t.message"
     " LEFT JOIN actors s ON s.id = m.from_actor",
     ("t.turn",),
     TurnRow,
-    "itItiiiBIT" + "*" * 12,
+    "itItiiiBITr" + "*" * 12,
     "t.actor = ?",
 )
 

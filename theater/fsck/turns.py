@@ -61,6 +61,7 @@ class Turn:
     set_aside: bool = False  # one of them after a step
     removed_by: int | None = None  # incarnation of an actor that was removed after it
     last_seq: int = 0
+    time: float = 0  # when its row was written last
 
     def is_over(self) -> bool:
         return self.result is not None or self.set_aside
@@ -93,7 +94,8 @@ class Turns:
 
     def _wrong(self, at: Crossing | None, found: str, expected: str, **where: str | int) -> None:
         if at is not None:
-            where = {"turn": at.turn, "position": at.position, "seq": at.seq, **where}
+            turn = where.pop("turn", at.turn)
+            where = {"turn": turn, "position": at.position, "seq": at.seq, **where}
         self.reports.wrong(found, expected, actor=self.actor, **where)
 
     # Events
@@ -138,7 +140,7 @@ class Turns:
         if turn.is_over():
             self._wrong(at, f"turn {number} failed after its end", "the next one", turn=number)
             return
-        turn.last_seq = at.seq
+        turn.last_seq, turn.time = at.seq, at.time
         turn.failures += 1
         turn.failed_by = at.incarnation
         turn.failed_reason = payload.get("reason")
@@ -167,7 +169,7 @@ class Turns:
         follows = number == expected
         whole = self._sure and at.follows and at.sound
         if not follows and whole:
-            self._wrong(at, f"turn {number} after turn {before}", f"turn {expected}")
+            self._wrong(at, f"turn {number} after turn {before}", f"turn {expected}", turn=number)
         if not at.follows and turn is not None:
             turn.sure = False
         self._finish(last=False)
@@ -225,6 +227,7 @@ class Turns:
     def _step_ends(self, turn: Turn, at: Crossing) -> None:
         key = (turn.number, turn.steps)
         turn.steps += 1
+        turn.time = at.time
         self._extra_steps(self.rows.steps.before(key))
         if not self.rows.steps.at(key):
             self._wrong(at, "no row in steps for what ends here", f"step {key[1]}")
@@ -260,6 +263,10 @@ class Turns:
             return None
         if row.kind != at.function:
             self._wrong(at, f"kind is {shown(row.kind)} in asks", shown(at.function))
+        asked_until = row.timeout_s if row.timeout_s is not None else 0
+        if (row.message is None) != (row.timeout_s is None) or asked_until < 0:
+            expected = "none, as there is no message" if row.message is None else "a time"
+            self._wrong(at, f"timeout_s is {shown(row.timeout_s)} in asks", expected)
         if row.message is None:
             return row
         if at.function != "request":
@@ -478,6 +485,12 @@ class Verdict:
         fuel = turn.fuel if status == DONE else None
         if row.fuel != fuel:
             self._wrong(f"fuel is {shown(row.fuel)} in turns", f"{shown(fuel)}, as is chained")
+        if (
+            row.time != turn.time
+            and turn.removed_by is None
+            and turn.last_seq >= self._turns.old_until
+        ):
+            self._wrong(f"at is {row.time} in turns", f"{turn.time}, as of its last event")
         self._states(status)
         self._incarnation(status)
         self._failures(status)
