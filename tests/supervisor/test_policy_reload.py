@@ -240,6 +240,37 @@ def test_a_child_added_by_hand_becomes_the_manifests_if_it_is_written_there() ->
     assert removed(sim) == ["mine"]
 
 
+def test_a_child_that_is_just_being_added_stays_if_the_manifest_lists_it_meanwhile() -> None:
+    sim = flat("a").begin()
+    sim.send(AddChild("", actor("mine"), 1))
+    assert work(sim.send(Reload(supervisor("", actor("a"), actor("mine")), call=2))) == [
+        "ok 2: reloaded"
+    ]
+    assert work(sim.exit("mine", CRASH, "no")) == ["no 1: failed to start: no"]
+    assert sim.row("mine").phase is Phase.FAILED
+    assert removed(sim) == []
+
+
+def test_a_decision_says_that_it_is_part_of_a_reload() -> None:
+    sim = flat("a", "b", "c").begin()
+    sim.send(Reload(letters("ax"), prune=True))
+    sim.settle()
+    sim.send(StopChild("x"))
+    sim.settle()
+    sim.send(DeleteChild("x"))
+    told = [(d.subject, d.detail) for d in sim.decisions(Decision.OPERATOR)]
+    ours = {"part_of": "reload"}
+    assert told == [
+        ("c", {"call": "stop", **ours}),
+        ("c", {"call": "delete", **ours}),
+        ("b", {"call": "stop", **ours}),
+        ("b", {"call": "delete", **ours}),
+        ("x", {"call": "start", **ours}),
+        ("x", {"call": "stop"}),
+        ("x", {"call": "delete"}),
+    ]
+
+
 # Missing -----------------------------------------------------------------------------------
 
 
