@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil
 
-from tests.real.conftest import actor, assert_chains_whole, eventually, gone, processes
+from tests.real.conftest import actor, assert_whole, eventually, gone, processes
 from theater.client import System
 from theater.errors import NotDelivered, NotRunning, Refused, TheaterError
 from theater.supervisor.datadir import runtime_of
@@ -278,7 +278,7 @@ supervisor = {{ strategy = "simple_one_for_one", instances = 2, {NEVER} }}
         assert not os.listdir(data / "boxes"), "black boxes are left"
         left = {name for name in os.listdir(data) if not name.startswith("chain.db")}
         assert left <= {"boxes", "internal.log", "lock", ".gitignore"}, f"files are left: {left}"
-        assert_chains_whole(data)
+        assert_whole(data)
 
 
 def _below(table: str) -> str:
