@@ -19,6 +19,7 @@ from theater.chain import GENESIS, link
 from theater.errors import EnvironmentProblem, NotRunning, TheaterError
 from theater.events import content_hash, decode, encode
 from theater.fsck.check import check
+from theater.fsck.shape import VERSION
 
 FLIPS = 200
 BLOCK = 25  # seeds a test
@@ -62,7 +63,7 @@ def test_a_database_of_somebody_else_is_told(damaged: Damaged) -> None:
     os.unlink(damaged.path)
     damaged.edit(lambda db: db.executescript("CREATE TABLE stamps (country TEXT)"))
     assert damaged.check()[0] == [
-        "chain.db: has schema version 0; should be a log of version 1 to 3"
+        f"chain.db: has schema version 0; should be a log of version 1 to {VERSION}"
     ]
 
 
@@ -308,6 +309,7 @@ def test_bits_flipped_in_events_are_all_noticed(damaged: Damaged) -> None:
 LARGE = """
 import resource, sys
 from theater.fsck.check import check
+from theater.fsck.shape import VERSION
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 found = []
 summary = check(sys.argv[1], found.append)
