@@ -23,6 +23,7 @@ from theater.fsck.chain import EVENT_MAX, Chain, Crossing, references
 from theater.fsck.contents import Contents
 from theater.fsck.file import LogFile, Row, Scratch, Unreadable, comes_after
 from theater.fsck.findings import Reports, Summary, Tell, shown
+from theater.fsck.letters import Letters
 from theater.fsck.life import ACTOR, FACTS, Life
 from theater.fsck.numbering import Numbering
 from theater.fsck.post import Post
@@ -333,21 +334,13 @@ class Check:
 
     def _across(self) -> None:
         mark = self._mark
-        letters = Post(
-            self._file,
-            self._version,
-            self._scratch,
-            self._contents,
-            self._reports,
-            mark.seq,
-            mark.message,
-            mark.letter,
-        )
+        parts = (self._file, self._version, self._scratch, self._contents, self._reports)
+        letters = Letters(*parts, mark.letter)
         self._progress("checking messages")
         with self._part(table="messages"):
-            letters.messages()
+            Post(*parts, mark.seq, mark.message).check()
         with self._part(table="dead_letters"):
-            letters.dead_letters(self._went_on)
+            letters.check(self._went_on)
         with self._part(table="senders"):
             self._senders()
         with self._part(table="evidence"):
@@ -361,7 +354,7 @@ class Check:
             with self._part(table=table):
                 self._strangers(table)
         if not self._reports.count:  # else what is missing would be told a second time
-            self._counters(letters.letters)
+            self._counters(letters.count)
         self._progress("checking contents")
         with self._part(table="blobs"):
             self._contents.check(mark.blob)

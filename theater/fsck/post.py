@@ -1,4 +1,4 @@
-"""Hold messages, dead letters and senders to the events that made them.
+"""Hold messages to the events that made them, and to their receivers and senders.
 
 Messages are numbered as their events are: message and event are found side by side, unless
 something is missing. What is left over on either side waits in `scratch` for its other half.
@@ -6,7 +6,7 @@ something is missing. What is left over on either side waits in `scratch` for it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,6 @@ from theater.fsck.rows import CREATORS, LETTERS, MESSAGES, CreatorRow, LetterRow
 
 RETRY = "retry"
 STATUSES = ("queued", "done", "dead")
-DECISIONS = ("open", "retried", "dropped")
 
 TABLES = """
 CREATE TABLE lost_events (
@@ -75,7 +74,6 @@ class Post:
         reports: Reports,
         last_seq: int,
         last_message: int,
-        last_letter: int,
     ) -> None:
         self._file = file
         self._version = version
@@ -84,13 +82,11 @@ class Post:
         self._reports = reports
         self._last_seq = last_seq
         self._last_message = last_message
-        self._last_letter = last_letter
         self._pairs: set[tuple[int, str]] = set()
-        self.letters = 0
 
     # Messages
 
-    def messages(self) -> None:
+    def check(self) -> None:
         """Each message has its event, and each such event its message."""
         creators = self._creators()
         creator = next(creators, None)
@@ -330,13 +326,13 @@ class Post:
         if message.answered is None and of_client and status == "dead":
             wrong("it is dead, and its client has no answer", "the reason")
 
-    # Dead letters
+    # Decisions about dead letters
 
     def _decision(self, row: CreatorRow, payload: dict[str, Any]) -> Iterator[Creator]:
         """Somebody has retried or dropped a dead letter."""
         id, decision = payload.get("id"), payload.get("decision")
         again = payload.get("message")
-        if not isinstance(id, int) or decision not in DECISIONS[1:]:
+        if not isinstance(id, int) or decision not in ("retried", "dropped"):
             found = f"a decision {shown(decision)} about dead letter {shown(id)}"
             self._reports.wrong(found, "retried or dropped", seq=row.seq)
             return
@@ -376,80 +372,6 @@ class Post:
                 self._reports.wrong(
                     f"{name} is {shown(now)}", expected, message=made.id, seq=creator.seq
                 )
-
-    def dead_letters(self, went_on: Callable[[], bool]) -> None:
-        """Each dead message has one; each is about a dead message. After `messages`."""
-        order = Numbering("dead letter", self._reports)
-        for row in self._file.pages(as_of(LETTERS, self._version), LETTERS.keys):
-            letter = LETTERS.make(*row)
-            if letter.id <= self._last_letter:
-                self.letters += 1
-                order.take(letter.id)
-            misfits = list(LETTERS.misfits(letter))
-            for found, expected in misfits:
-                self._reports.wrong(found, expected, **{"dead letter": letter.id})
-            if not misfits:
-                self._judge_letter(letter, went_on)
-        order.end(self._last_letter)
-        for (id,) in self._scratch.rows("SELECT message FROM dead ORDER BY message"):
-            self._reports.wrong("it is dead, and there is no dead letter", "one", message=id)
-
-    def _judge_letter(self, letter: LetterRow, went_on: Callable[[], bool]) -> None:
-        def wrong(found: str, expected: str) -> None:
-            self._reports.wrong(found, expected, **{"dead letter": letter.id})
-
-        if letter.state is not None:
-            self._contents.want(letter.state, "", "dead letter", letter.id)
-        if letter.message is not None:
-            if letter.message_id is None:
-                wrong(f"its message {letter.message} is not there", "in messages")
-            elif letter.message_status != "dead":
-                wrong(f"its message {letter.message} is {shown(letter.message_status)}", "dead")
-            elif letter.to_name != letter.actor:
-                found = f"for {shown(letter.actor)}, and message {letter.message} is to"
-                wrong(f"{found} {shown(letter.to_name)}", "the same")
-            elif letter.turn is not None and letter.message_turn != letter.turn:
-                found = f"turn is {letter.turn}, and of message {letter.message}"
-                wrong(f"{found} {shown(letter.message_turn)}", "the same")
-            gone = self._scratch.run("DELETE FROM dead WHERE message = ?", (letter.message,))
-            if not gone and letter.message_status == "dead" and letter.id <= self._last_letter:
-                wrong(f"message {letter.message} has another one", "one for each")
-        self._judge_turn(letter, wrong)
-        self._judge_decision(letter, went_on, wrong)
-
-    def _judge_turn(self, letter: LetterRow, wrong: Any) -> None:
-        if letter.evidence is not None:
-            if letter.evidence_id is None:
-                wrong(f"its evidence {letter.evidence} is not there", "in evidence")
-            elif (letter.evidence_actor, letter.evidence_turn) != (letter.actor, letter.turn):
-                whose = f"{shown(letter.evidence_actor)}, turn {shown(letter.evidence_turn)}"
-                wrong(f"its evidence {letter.evidence} is of {whose}", "of its own turn")
-        if letter.turn is None:
-            return
-        if letter.turn_status is None:
-            wrong(f"its turn {letter.turn} of {shown(letter.actor)} is not there", "in turns")
-            return
-        if letter.turn_status != "failed":
-            wrong(f"its turn {letter.turn} is {shown(letter.turn_status)}", "failed")
-        if letter.state != letter.turn_state:
-            wrong(f"state is {shown(letter.state)}", f"{shown(letter.turn_state)}, as in its turn")
-        if letter.reason != letter.turn_reason:
-            found = f"reason is {shown(letter.reason)}"
-            wrong(found, f"{shown(letter.turn_reason)}, as in its turn")
-
-    def _judge_decision(self, letter: LetterRow, went_on: Callable[[], bool], wrong: Any) -> None:
-        if letter.status not in DECISIONS:
-            wrong(f"status is {shown(letter.status)}", ", ".join(DECISIONS))
-            return
-        is_open, is_retried = letter.status == "open", letter.status == "retried"
-        if is_open != (letter.decided_at is None) or is_open != (letter.client is None):
-            wrong(f"it is {letter.status}, with a time or a client", "both, or it open")
-        if is_retried != (letter.again is not None):
-            wrong(f"it is {letter.status}, as message {shown(letter.again)}", "one if retried")
-        known = self._scratch.rows("SELECT 1 FROM decided WHERE letter = ?", (letter.id,))
-        chained = next(known, None) is not None
-        if not is_open and not chained and not went_on():
-            wrong(f"it is {letter.status}, and that is not chained", "a dead-letter event")
 
 
 def _belong(creator: Creator, made: Made) -> bool:
