@@ -25,6 +25,7 @@ from theater.errors import NotDelivered, NotRunning, Refused, TheaterError
 from theater.supervisor.datadir import runtime_of
 
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV, signal.SIGBUS)
+HELPER_PAUSE_S = 2.5  # between two kills of the broker, or of the zygote
 ANSWER_S = 100.0  # a whole group may have to be killed, one after the other, 5 s each
 # Nobody gives up here: what is looked for is what gets lost or left behind.
 NEVER = "intensity = 100000, period = 1"
@@ -38,6 +39,7 @@ class Soak:
         self._counts: Counter[str] = Counter()
         self._pids: set[int] = set()  # every process of any of the runs
         self._paused: set[int] = set()
+        self._helper_killed_s: dict[str, float] = {}
         self._root_descriptors: int | None = None
         self._write(extra=0)
         self._system = self._up()
@@ -138,13 +140,17 @@ supervisor = {{ strategy = "simple_one_for_one", instances = 2, {NEVER} }}
             self._paused.add(pid)
 
     def kill_zygote(self) -> None:
-        # At most two a round: too many deaths in a row end the system, as they should.
-        if self._counts["zygote"] <= 2 * (self._counts["rounds"] + 1):
-            os.kill(self._system.info()["helpers"]["zygote"], signal.SIGKILL)
+        self._kill_helper("zygote")
 
     def kill_broker(self) -> None:
-        if self._counts["broker"] <= 2 * (self._counts["rounds"] + 1):
-            os.kill(self._system.info()["helpers"]["broker"], signal.SIGKILL)
+        self._kill_helper("broker")
+
+    def _kill_helper(self, name: str) -> None:
+        """Not too often: 6 deaths in 10 s end the system, as they should."""
+        now_s = time.monotonic()
+        if now_s > self._helper_killed_s.get(name, -HELPER_PAUSE_S) + HELPER_PAUSE_S:
+            self._helper_killed_s[name] = now_s
+            os.kill(self._system.info()["helpers"][name], signal.SIGKILL)
 
     def pause_root(self) -> None:
         root = self._system.info()["pid"]
