@@ -186,6 +186,16 @@ def plain(value: Any) -> Any:
     return value
 
 
+def component_hashes(spec: ChildSpec) -> Iterator[str]:
+    """Of every actor in it, also of templates."""
+    if isinstance(spec, ActorSpec):
+        yield spec.component_sha256
+    else:
+        for written in spec.all_written():
+            if isinstance(written, ActorSpec):
+                yield written.component_sha256
+
+
 def compiled(spec: ChildSpec, sha256: Mapping[str, str]) -> ChildSpec:
     """The same tree with the hash of every actor's component; `sha256` is by file."""
     if isinstance(spec, ActorSpec):

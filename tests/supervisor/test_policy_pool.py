@@ -91,7 +91,7 @@ def test_the_actors_of_a_supervisor_get_the_arguments() -> None:
 @pytest.mark.parametrize(
     ("kind", "ignored", "answer"),
     [
-        (CRASH, False, "no 1: failed to start: over"),
+        (CRASH, False, "no 1: w-2: failed to start: over"),
         (NORMAL, True, "ok 1: it has nothing to run"),
     ],
 )
@@ -275,7 +275,7 @@ def test_an_instance_can_be_restarted_by_hand(restart: Restart) -> None:
     assert work(sim.ready("w-1")) == ["ok 1: running"]
     sim.send(RestartChild("w-2", 2))
     sim.obey("w-2")
-    assert work(sim.exit("w-2", CRASH, "no")) == ["no 2: failed to start: no"]
+    assert work(sim.exit("w-2", CRASH, "no")) == ["no 2: w-2: failed to start: no"]
     assert list(sim.state.children) == ["", "w-1"]
 
 

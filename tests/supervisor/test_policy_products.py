@@ -43,7 +43,10 @@ ORDERED: dict[str, dict[Strategy, list[str] | None]] = {
         REST: ["spawn X 3"],
         POOL: ["spawn X 3"],
     },
-    "starting by hand": {s: ["no 1: failed to start: over"] for s in Strategy},
+    "starting by hand": {
+        **{s: ["no 1: failed to start: over"] for s in Strategy},
+        POOL: ["no 1: w-4: failed to start: over"],
+    },
     "running": {ONE: ["spawn X 2"], ALL: ["ask B 1"], REST: ["ask B 1"], POOL: ["spawn X 2"]},
     "stopping by hand": {s: ["ok 1: stopped"] for s in Strategy},
     "stopping while starting": {s: ["ok 1: stopped", "spawn B 1"] for s in Strategy},

@@ -222,7 +222,7 @@ def test_a_scaling_that_fails_forgets_also_what_a_reload_has_made_its_own() -> N
     sim = workers(0)
     sim.send(Scale("", 3, 1))
     sim.send(Reload(pool(actor("w"), 3), call=2))
-    assert work(sim.exit("w-1", CRASH, "no")) == ["no 1: failed to start: no"]
+    assert work(sim.exit("w-1", CRASH, "no")) == ["no 1: w-1: failed to start: no"]
     assert list(sim.state.children) == [""]
     assert work(sim.send(Scale("", 1, 3))) == ["spawn w-1 2"]
 

@@ -119,7 +119,7 @@ def test_what_fails_to_start_ends_it_and_the_rest_is_forgotten(first: int) -> No
         sim.settle()
     sim.send(Scale("", 4, 1))
     sim.ready("w-1")
-    assert work(sim.exit("w-2", CRASH, "no")) == ["no 1: failed to start: no"]
+    assert work(sim.exit("w-2", CRASH, "no")) == ["no 1: w-2: failed to start: no"]
     assert list(sim.state.children) == ["", "w-1"], "also what the manifest lists"
     sim.send(Scale("", 3, 2))
     sim.settle()
@@ -216,7 +216,7 @@ def test_a_pool_of_supervisors_is_scaled_like_any_other() -> None:
     assert work(sim.ready("w-2/y")) == ["spawn w-3/x 1"]
     sim.ready("w-3/x")
     assert work(sim.exit("w-3/y", CRASH, "no")) == ["ask w-3/x 1"]
-    assert work(sim.obey("w-3/x")) == ["no 1: failed to start: w-3/y failed to start: no"]
+    assert work(sim.obey("w-3/x")) == ["no 1: w-3: failed to start: w-3/y failed to start: no"]
     assert work(sim.send(Scale("", 0, 2))) == ["ask w-2/y 1", "ask w-1/y 1"]
     sim.settle()
     assert list(sim.state.children) == [""]

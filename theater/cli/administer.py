@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from theater.cli.place import Place
+from theater.cli.place import Place, control_path
 from theater.cli.terminal import Terminal
 from theater.errors import Refused, TheaterError
 
@@ -33,7 +33,7 @@ def administer(terminal: Terminal, place: Place, operation: str, actors: list[st
     try:
         for actor in actors:
             try:
-                text = control.ask(operation, actor=actor)["text"]
+                text = control.ask(operation, actor=control_path(actor))["text"]
                 terminal.print(f"{actor}: {text}")
                 terminal.flush()
             except Refused as error:

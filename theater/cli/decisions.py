@@ -54,6 +54,8 @@ def decided(payload: Mapping[str, Any]) -> Told | None:
             fields = payload.get("changed")
             told = changes(fields, VALUE_MAX) if isinstance(fields, dict) else []
             return Told(f"reloaded: {', '.join(told) or 'changed'}")
+        case "replaced":
+            return Told(f"the {fact('helper')} died ({fact('reason')}) and was replaced", bad=True)
         case "shutdown":
             return Told("everything is killed" if payload.get("kill") else "going down")
     return None

@@ -12,11 +12,13 @@ import time
 from collections.abc import Callable
 from typing import Any, Self, TypeVar
 
+from theater.causes import Account, accounts
 from theater.client import dead
-from theater.client.children import Children
+from theater.client.children import Children, in_log, in_tree, is_up
 from theater.client.control import Control
 from theater.client.dead import DeadLetter, Report
 from theater.client.endpoint import Endpoint
+from theater.client.history import History
 from theater.client.launch import Launch, launch
 from theater.client.reader import LoggedEvent, LogReader
 from theater.errors import TheaterError
@@ -165,6 +167,18 @@ class System(Children):
         """The committed log lines of an actor, or of all."""
         names = [actor] if actor else None
         return [row.line or "" for row in self.log.events(actors=names, lines_only=True)]
+
+    def why_restarted(self, path: str) -> Account | None:
+        """What the log says of its last start or, if it does not run, of its end.
+
+        None: a supervisor that was started with the system. See `causes.Account`.
+        """
+        name = in_log(path)
+        if name not in self.log.actors() and name not in self.log.supervisors():
+            raise TheaterError(f"the log knows no actor {path!r}")
+        runs = any(node["path"] == in_tree(path) and is_up(node) for node in self.tree())
+        found = accounts(History(self.log), name, 1, runs)
+        return found[-1] if found else None
 
     def wait_for(self, condition: Callable[[], T | None], what: str, timeout_s: float = 30.0) -> T:
         """Wait until `condition()` is true, looking again after each commit and each 50 ms."""

@@ -9,21 +9,14 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from theater.causes import ROOT, Account, accounts
+from theater.causes import ROOT
 from theater.client.control import Control
-from theater.client.history import History
-from theater.client.reader import LogReader
-from theater.errors import TheaterError
 
 Row = dict[str, Any]
 
 
 class Children:
     _control: Control
-
-    @property
-    def log(self) -> LogReader:
-        raise NotImplementedError
 
     def _text(self, operation: str, **facts: Any) -> str:
         return str(self._control.ask(operation, **facts)["text"])
@@ -32,27 +25,27 @@ class Children:
 
     def stop(self, path: str) -> str:
         """Stop an actor or a supervisor's subtree; what root said."""
-        return self._text("stop", actor=path)
+        return self._text("stop", actor=in_tree(path))
 
     def start_child(self, path: str) -> str:
         """Start a child that does not run, also a temporary one that has ended."""
-        return self._text("start", actor=path)
+        return self._text("start", actor=in_tree(path))
 
     def restart(self, path: str) -> str:
         """Stop it if it runs, then start it."""
-        return self._text("restart", actor=path)
+        return self._text("restart", actor=in_tree(path))
 
     def terminate_child(self, path: str) -> str:
         """OTP's: as `stop`, but a temporary child that has ended is `not_found`."""
-        return self._text("stop", actor=path, strict=True)
+        return self._text("stop", actor=in_tree(path), strict=True)
 
     def restart_child(self, path: str) -> str:
         """OTP's: start a child that does not run; `running` or `restarting` else."""
-        return self._text("start", actor=path, strict=True)
+        return self._text("start", actor=in_tree(path), strict=True)
 
     def delete_child(self, path: str) -> str:
         """OTP's: forget a child that does not run, and what waits in its mailbox."""
-        return self._text("delete", actor=path, strict=True)
+        return self._text("delete", actor=in_tree(path), strict=True)
 
     def child_spec(self, path: str) -> Row:
         """OTP's get_childspec: all that the manifest says of it, or leaves to the defaults."""
@@ -86,11 +79,13 @@ class Children:
 
     def scale(self, pool: str, instances: int) -> str:
         """Let a pool have so many instances."""
-        return self._text("scale", pool=pool, instances=instances)
+        return self._text("scale", pool=in_tree(pool), instances=instances)
 
     def start_instance(self, pool: str, *args: str) -> str:
         """OTP's start_child of a pool: one more instance, `args` after the template's; its path."""
-        return self._text("start_instance", pool=pool, args=list(args)).removesuffix(" is running")
+        return self._text("start_instance", pool=in_tree(pool), args=list(args)).removesuffix(
+            " is running"
+        )
 
     # The whole tree
 
@@ -115,18 +110,6 @@ class Children:
             "plan"
         ]
         return plan
-
-    def why_restarted(self, path: str) -> Account | None:
-        """What the log says of its last start or, if it does not run, of its end.
-
-        None: a supervisor that was started with the system. See `causes.Account`.
-        """
-        name = in_log(path)
-        if name not in self.log.actors() and name not in self.log.supervisors():
-            raise TheaterError(f"the log knows no actor {path!r}")
-        runs = any(node["path"] == in_tree(path) and is_up(node) for node in self.tree())
-        found = accounts(History(self.log), name, 1, runs)
-        return found[-1] if found else None
 
 
 def is_up(node: Row) -> bool:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from theater.supervisor import reaper, spawn
+from theater.supervisor.debts import Debts
 from theater.supervisor.line import Line
 from theater.supervisor.waiter import Waiter
-from theater.supervisor.workers import end_helper
+from theater.supervisor.workers import end_helper, helper_window
 
-RESTARTS = 5  # at most so many ...
-PERIOD_S = 10.0  # ... in this long
+LATE_S = 15.0  # a burial is a commit: by then it hangs, or its disk does
 
 
 class Broker:
@@ -31,7 +30,9 @@ class Broker:
         self._lock = lock  # each broker holds it too: a log never has two writers
         self._heard = heard
         self._died = died
-        self._starts: deque[float] = deque()
+        self._window = helper_window()
+        self._debts = Debts(LATE_S)
+        self._listens = False  # before it has read the log, it cannot answer
         self._helper: spawn.Helper | None = None
         self._line: Line | None = None
 
@@ -39,22 +40,49 @@ class Broker:
     def pid(self) -> int | None:
         return self._helper.pid if self._helper else None
 
-    def start(self, now_s: float) -> bool:
-        """Start one; False: too many have died lately."""
-        while self._starts and self._starts[0] < now_s - PERIOD_S:
-            self._starts.popleft()
-        if len(self._starts) > RESTARTS:
+    def restart(self, now_s: float) -> bool:
+        """Start another one; False: too many have died lately."""
+        if not self._window.take(now_s):
             return False
-        self._starts.append(now_s)
+        self.start()
+        return True
+
+    def start(self) -> None:
+        self._listens = False
+        self._debts.forgive()
         self._helper = spawn.start_broker(self._internal_log, self._lock)
         self._line = Line(self._helper.socket)
         self._waiter.watch(self._helper.socket, self._hear)
         self._waiter.watch(self._helper.pidfd, self._gone)
-        return True
 
     def say(self, *message: Any) -> None:
         if self._line is not None:
             self._line.say(*message)
+
+    def ask(self, what: Hashable, now_s: float, *message: Any) -> None:
+        """Say something that is to be answered, by `answered` with the same `what`."""
+        self._debts.owe(what, now_s)
+        self.say(*message)
+
+    def answered(self, what: Hashable) -> None:
+        self._debts.paid(what)
+
+    def listens(self, now_s: float) -> None:
+        """It has read the log, and takes what was said meanwhile."""
+        self._listens = True
+        self._debts.restart(now_s)
+
+    @property
+    def due_s(self) -> float | None:
+        """By when it has to have answered."""
+        return self._debts.due_s if self._listens else None
+
+    def hurry(self, now_s: float) -> None:
+        """One that hangs is killed: the next one answers."""
+        if self._listens and self._debts.is_late(now_s):
+            self._debts.forgive()
+            assert self._helper is not None
+            self._helper.process.kill()
 
     def flush(self) -> bool:
         """Give the kernel what it takes; whether that was everything."""
@@ -83,11 +111,8 @@ class Broker:
         self._waiter.unwatch(helper.pidfd)
         helper.close()
         self._helper = self._line = None
-        self._died(reaper.reason_of(status) if status < 0 else f"exit status {status}")
-
-    def kill(self) -> None:
-        if self._helper is not None:
-            self._helper.process.kill()
+        self._listens = False
+        self._died(reaper.how(status))
 
     def end(self, timeout_s: float) -> None:
         """It commits what it has, and ends."""

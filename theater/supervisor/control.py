@@ -21,6 +21,7 @@ once; everything has ended when the connection ends.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -78,8 +79,9 @@ class Connection:
             while self._out:
                 del self._out[: self.socket.send(self._out)]
         except BlockingIOError:
-            if len(self._out) > UNREAD_MAX:
-                self._out.clear()  # it asks and never reads
+            if len(self._out) > UNREAD_MAX:  # it asks and never reads
+                self._out.clear()
+                self.socket.shutdown(socket.SHUT_RDWR)  # which is heard as its end
         except OSError:
             self._out.clear()  # it is gone
         self.waiter.wait_for_room(self.socket, bool(self._out))
@@ -90,7 +92,7 @@ class Connection:
         self._out.clear()
 
 
-def listen(path: str) -> socket.socket:
+def _listen(path: str) -> socket.socket:
     """A listening socket at `path`, which only this user can reach."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
@@ -102,12 +104,33 @@ def listen(path: str) -> socket.socket:
     return listener
 
 
-def accept(listener: socket.socket, workers: set[int], waiter: Waiter) -> Connection | None:
-    """A new client; None if it is another user's process, or a worker."""
-    try:
-        client, _ = listener.accept()
-    except OSError:
-        return None
+class Door:
+    """Where clients come in. It keeps a descriptor, to turn them away when there is none left:
+    who cannot be let in would else stand there and ring for ever."""
+
+    def __init__(self, path: str) -> None:
+        self.listener = _listen(path)
+        self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+
+    def close(self) -> None:
+        self.listener.close()
+        os.close(self._spare)
+
+    def accept(self, workers: set[int], waiter: Waiter) -> Connection | None:
+        """A new client; None if it is another user's process, or a worker, or one too many."""
+        try:
+            client, _ = self.listener.accept()
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                os.close(self._spare)
+                with contextlib.suppress(OSError):
+                    self.listener.accept()[0].close()
+                self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+            return None
+        return _let_in(client, workers, waiter)
+
+
+def _let_in(client: socket.socket, workers: set[int], waiter: Waiter) -> Connection | None:
     raw = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     pid, uid, _gid = _CREDENTIALS.unpack(raw)
     if uid != os.getuid() or pid in workers:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Protocol
 
 from theater.spec import ChildSpec, SupervisorSpec, SystemSpec
@@ -29,7 +29,7 @@ class Owner(Protocol):
     def state(self) -> policy.State | None: ...
     def now_s(self) -> float: ...
     def call(self, event: policy.Event) -> None: ...
-    def tell_broker(self, *message: Any) -> None: ...
+    def ask_for_stats(self, call: int) -> None: ...
     def go_down(self, kill: bool) -> None: ...
     def helpers(self) -> dict[str, int | None]: ...
 
@@ -72,13 +72,17 @@ class Desk:
         self._counting: set[int] = set()  # requests for which the broker counts mailboxes
         self._next = 1
         self._preparations: set[Preparation] = set()
-        self._listener = control.listen(socket_path)
-        waiter.watch(self._listener, self._accept)
+        self._door = control.Door(socket_path)
+        waiter.watch(self._door.listener, self._accept)
 
     def close(self) -> None:
-        self._listener.close()
+        self._door.close()
         for preparation in list(self._preparations):
             preparation.close()
+
+    def prepares(self) -> bool:
+        """Whether components may arrive that nothing in the tree names yet."""
+        return bool(self._preparations)
 
     def pids(self) -> set[int]:
         """Of the processes that read manifests for us."""
@@ -88,7 +92,7 @@ class Desk:
 
     def _accept(self) -> None:
         workers = {process.pid for process in self._workers.processes.values()}
-        connection = control.accept(self._listener, workers, self._waiter)
+        connection = self._door.accept(workers, self._waiter)
         if connection is not None:
             self._waiter.watch(connection.socket, lambda: self._heard(connection))
 
@@ -129,12 +133,12 @@ class Desk:
     def _ps(self, connection: control.Connection, _request: dict[str, Any]) -> None:
         number = self._number(connection)
         self._counting.add(number)
-        self._root.tell_broker("stats", number)
+        self._root.ask_for_stats(number)
 
     def count_again(self) -> None:
         """The broker is a new one."""
         for number in self._counting:
-            self._root.tell_broker("stats", number)
+            self._root.ask_for_stats(number)
 
     def stats(self, number: int, mailboxes: dict[str, Any]) -> None:
         """The broker has counted its mailboxes for `ps`."""
@@ -326,12 +330,12 @@ def _is_text(value: object) -> bool:
 
 def _file(request: dict[str, Any]) -> str:
     file = _text(request, "file")
-    if not os.path.isabs(file) or "\0" in file:
+    if not os.path.isabs(file):
         raise BadRequest("file must be an absolute path")
     return file
 
 
 def _held(old: SystemSpec, new: SystemSpec) -> list[str]:
     """Settings of the system as a whole: they hold from the next `up` on."""
-    names = ("name", "durability", "message_max_bytes", "state_max_bytes")
+    names = (each.name for each in fields(SystemSpec) if each.name != "root")
     return [name for name in names if getattr(old, name) != getattr(new, name)]

@@ -54,7 +54,8 @@ class Ledger:
         batch, path, fine = self.state.batches.pop(call)
         batch.open -= 1
         if not ok and (not code or code != fine):
-            failure = text if text.startswith(f"{path} ") else f"{path}: {text}"
+            named = text.startswith((f"{path} ", f"{path}: "))
+            failure = text if named else f"{path}: {text}"
             if batch.failures[-1:] != [failure]:  # neither stopped nor deleted
                 batch.failures.append(failure)
             batch.code = batch.code or code

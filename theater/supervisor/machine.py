@@ -88,9 +88,9 @@ class Machine(Restarter):
                 child = self.find(event.child, event.incarnation)
                 if child:
                     self.fork_lost(child)
-            case StopChild() | StartChild() | RestartChild() | DeleteChild():
+            case StopChild() | StartChild() | RestartChild() | DeleteChild() | AddChild():
                 calls.put(self, event)
-            case AddChild() | StartInstance() | Scale():
+            case StartInstance() | Scale():
                 calls.put(self, event)
             case AddChildren():
                 calls.put_all(self, event)
@@ -355,7 +355,8 @@ class Machine(Restarter):
                 for each in (child, *task.start):
                     self.forget_new(each)
                 self.drop(child)
-                self.answer(task, False, f"failed to start: {child.reason}")
+                which = f"{child.path}: " if node.pool else ""  # not the one that was named
+                self.answer(task, False, f"{which}failed to start: {child.reason}")
             case Purpose.END:
                 raise AssertionError("a supervisor that goes down starts nothing")
             case _:

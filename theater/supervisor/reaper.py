@@ -57,6 +57,11 @@ def reason_of(status: int) -> str:
     return f"exit status {status}"
 
 
+def how(status: int) -> str:
+    """How a helper ended, by its exit status (or minus a signal)."""
+    return reason_of(status) if status < 0 else f"exit status {status}"
+
+
 def children() -> set[int]:
     """The pids of this process's children, zombies too."""
     try:

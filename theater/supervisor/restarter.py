@@ -41,11 +41,9 @@ class Restarter(Stopper):
         mode = node.spec.auto_shutdown
         if mode is AutoShutdown.NEVER:
             return
-        others = [
-            each.path
-            for each in node.children.values()
-            if each.spec.significant and each.book is not Book.NONE
-        ]
+        others = any(
+            each.spec.significant and each.book is not Book.NONE for each in node.children.values()
+        )
         if mode is AutoShutdown.ALL_SIGNIFICANT and others:
             return
         reason = f"auto_shutdown is {mode.value}, and {child.path} has ended"

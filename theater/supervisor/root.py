@@ -48,13 +48,13 @@ class Root:
         self.news: deque[policy.Event] = deque()
         self.state: policy.State | None = None
         self._told: dict[str, ChildSpec] = {}  # what the broker knows of each path
-        self._unburied: dict[str, policy.Exited] = {}  # told to the broker, not answered yet
-        self._wanted: dict[str, bool] = {}  # of these: whether the policy had asked for the end
+        # Told to the broker and not answered yet, and whether the policy had asked for the end.
+        self._unburied: dict[str, tuple[policy.Exited, bool]] = {}
         self._wake_s: float | None = None
         self._ended: policy.Ended | None = None
         self._fatal = ""
         self._is_ready = False
-        self._kill_broker_s: float | None = None  # everything was to be killed, and by then it is
+        self._untidy = False  # components may be in stock that nobody needs any more
         self._going_down = False
         internal_log = os.open(
             data.internal_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
@@ -63,7 +63,7 @@ class Root:
         self._broker = Broker(
             self._waiter, internal_log, lock, self._from_broker, self._broker_died
         )
-        self._broker.start(self.now_s())
+        self._broker.start()
         self._workers = Workers(self, self._waiter, data.boxes, internal_log)
         self._desk = Desk(
             self,
@@ -95,7 +95,7 @@ class Root:
     def run(self) -> policy.Ended:
         """Until the tree has ended. The helpers are gone when this returns."""
         while self._ended is None:
-            due = (self._wake_s, self._workers.zygote_due_s(), self._kill_broker_s)
+            due = (self._wake_s, self._workers.zygote_due_s(), self._broker.due_s)
             times = [time_s for time_s in due if time_s is not None]
             timeout_s = max(0.0, min(times) - self.now_s()) if times else None
             before_s = time.monotonic()
@@ -105,10 +105,9 @@ class Root:
             if self._wake_s is not None and self.now_s() >= self._wake_s:
                 self.news.append(policy.Tick())
             self._workers.hurry_zygote()
-            if self._kill_broker_s is not None and self.now_s() >= self._kill_broker_s:
-                self._kill_broker_s = None
-                self._broker.kill()  # the next one buries who waits for it
+            self._broker.hurry(self.now_s())
             self._decide()
+            self._tidy()
             self._workers.end_strangers()
             if self._broker.flush():  # else a worker could come before what is said of it
                 self._workers.send_orders()
@@ -153,6 +152,7 @@ class Root:
                 self._phase(action)
             case policy.Removed():
                 self._workers.forget(action.child)
+                self._untidy = True
                 if self._told.pop(action.child, None) is not None:
                     self.tell_broker("remove", action.child, action.reason)
             case policy.Ended():
@@ -174,10 +174,21 @@ class Root:
                 self.tell_broker("adopt", [self._registration(path, spec)])
 
     def _registration(self, path: str, spec: ChildSpec) -> dict[str, Any]:
+        self._untidy = self._untidy or self._told.get(path, spec) != spec
         self._told[path] = spec
         if isinstance(spec, ActorSpec):
             return births.registration(spec, self._stock.exports(spec.component_sha256))
         return births.supervisor_registration(spec)
+
+    def _tidy(self) -> None:
+        """Close the components that nothing will be started from any more."""
+        if self.state is None or self._desk.prepares():
+            return
+        if self._untidy or self._stock.grown:
+            self._untidy = self._stock.grown = False
+            told = (spec for spec in self._told.values() if isinstance(spec, ActorSpec))
+            needed = {*view.components(self.state), *(spec.component_sha256 for spec in told)}
+            self._stock.keep_only(needed)
 
     def _spawn(self, name: str, incarnation: int) -> None:
         assert self.state is not None
@@ -208,10 +219,11 @@ class Root:
             self._registration(path, self._told.get(path, spec)) for path, spec in view.specs(state)
         ]
         phases = {row.path: row.phase.value for row in policy.rows(state)}
-        living = self._workers.living(self._unburied.values())
+        living = self._workers.living(exited for exited, _ in self._unburied.values())
         self.tell_broker("register", orders, living, phases)
 
     def _broker_registered(self, incarnations: dict[str, int]) -> None:
+        self._broker.listens(self.now_s())
         if self.state is None:
             seed = int.from_bytes(os.urandom(8))
             self.state = policy.initial(self._system.root, incarnations, seed)
@@ -226,6 +238,7 @@ class Root:
         self, name: str, incarnation: int, kind: str, reason: str, ignored: bool
     ) -> None:
         self._unburied.pop(name, None)
+        self._broker.answered(("buried", name))
         self.news.append(policy.Exited(name, incarnation, ExitKind(kind), reason, ignored))
 
     def _broker_late(self, name: str, incarnation: int, why: str) -> None:
@@ -236,7 +249,11 @@ class Root:
     def _broker_violation(self, name: str, incarnation: int, why: str) -> None:
         self._workers.kill_guilty(name, incarnation, why)
 
+    def ask_for_stats(self, call: int) -> None:
+        self._broker.ask(("stats", call), self.now_s(), "stats", call)
+
     def _broker_stats(self, call: int, counts: dict[str, Any]) -> None:
+        self._broker.answered(("stats", call))
         self._desk.stats(call, counts)
 
     def _broker_fatal(self, reason: str) -> None:
@@ -247,39 +264,40 @@ class Root:
         if self._broker.pid is None:
             self.news.append(exited)
             return
-        self._unburied[exited.child] = exited
-        self._wanted[exited.child] = wanted
-        self._tell_dead(exited)
+        self._unburied[exited.child] = exited, wanted
+        self._tell_dead(exited, wanted)
 
-    def _tell_dead(self, exited: policy.Exited) -> None:
-        self.tell_broker(
-            "exited",
-            exited.child,
-            exited.incarnation,
-            exited.kind.value,
-            exited.reason,
-            self._wanted[exited.child],
-        )
+    def _tell_dead(self, exited: policy.Exited, wanted: bool) -> None:
+        name, incarnation, kind = exited.child, exited.incarnation, exited.kind.value
+        message = ("exited", name, incarnation, kind, exited.reason, wanted)
+        self._broker.ask(("buried", name), self.now_s(), *message)
 
     def _broker_died(self, how: str) -> None:
         """Another one goes on from the log; unless this one has said that the log cannot."""
         print(f"root: the broker died ({how})", file=sys.stderr)
-        if self._fatal or not self._broker.start(self.now_s()):
+        if self._fatal or not self._broker.restart(self.now_s()):
             self._go_on_without_broker(how)
             return
         self._register()
-        for exited in self._unburied.values():
-            self._tell_dead(exited)
+        for exited, wanted in self._unburied.values():
+            self._tell_dead(exited, wanted)
         if self._going_down:
             self.tell_broker("closing")
+        self.tell_replaced("broker", how)
         self._desk.count_again()
+
+    def tell_replaced(self, helper: str, how: str) -> None:
+        """Nobody has to do anything about it; but whoever watches wants to know."""
+        payload = {"decision": "replaced", "helper": helper, "reason": how}
+        self.tell_broker("decided", births.name_in_log(""), payload)
 
     def _go_on_without_broker(self, how: str) -> None:
         """Nothing can be committed any more: the system ends, and says why."""
         self.fail(f"the broker died ({how})")
         if self.state is None:
             self._ended = policy.Ended(self._fatal, failed=True)
-        self.news.extendleft(reversed(self._unburied.values()))  # nobody will bury them now
+        dead = [exited for exited, _ in self._unburied.values()]
+        self.news.extendleft(reversed(dead))  # nobody will bury them now
         self._unburied.clear()
 
     def fail(self, reason: str) -> None:
@@ -342,5 +360,3 @@ class Root:
         self._going_down = True
         self.tell_broker("closing")
         self.news.append(policy.KillAll() if kill else policy.Shutdown())
-        if kill and self._kill_broker_s is None:
-            self._kill_broker_s = self.now_s() + HELPER_END_S

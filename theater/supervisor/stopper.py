@@ -4,19 +4,7 @@ from __future__ import annotations
 
 from theater.spec import ActorSpec, ChildSpec, Restart, ShutdownKind
 from theater.supervisor.ledger import Ledger
-from theater.supervisor.orders import (
-    AddChild,
-    AskStop,
-    Decision,
-    DeleteChild,
-    Kill,
-    Phase,
-    RestartChild,
-    Scale,
-    StartChild,
-    StartInstance,
-    StopChild,
-)
+from theater.supervisor.orders import AskStop, Call, Decision, Kill, Phase
 from theater.supervisor.tree import Book, Child, Node, Purpose, Task
 
 
@@ -48,16 +36,7 @@ class Stopper(Ledger):
             for child in node.task.start:
                 self.forget_new(child)
         for item in node.inbox:
-            if isinstance(
-                item,
-                StopChild
-                | StartChild
-                | RestartChild
-                | DeleteChild
-                | AddChild
-                | StartInstance
-                | Scale,
-            ):
+            if isinstance(item, Call):
                 self.reply(item.call, False, "its supervisor is stopping", "noproc")
         node.inbox.clear()
         node.calls = 0

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from theater.spec import ActorSpec, ChildSpec
-from theater.supervisor.orders import Phase
+from theater.spec import ActorSpec, ChildSpec, component_hashes
+from theater.supervisor.orders import AddChild, Phase
 from theater.supervisor.tree import Book, Child, State, below
 
 
@@ -167,6 +167,24 @@ def actor_spec(state: State, path: str) -> ActorSpec:
     spec = spec_of(state, path)
     assert isinstance(spec, ActorSpec), f"{path} is no actor"
     return spec
+
+
+def components(state: State) -> Iterator[str]:
+    """The hash of every component that something may be started from: of what is there, of what
+    comes back with its supervisor, of templates, and of what waits to be added."""
+    stack = [state.root]
+    while stack:
+        child = stack.pop()
+        node = child.inner
+        if node is None:
+            yield from component_hashes(child.spec)
+            continue
+        stack += {*node.initial, *node.children.values()}
+        if node.spec.template is not None:
+            yield from component_hashes(node.spec.template)
+        for item in node.inbox:
+            if isinstance(item, AddChild):
+                yield from component_hashes(item.spec)
 
 
 def specs(state: State) -> Iterator[tuple[str, ChildSpec]]:

@@ -14,11 +14,11 @@ from typing import Any, Protocol
 from theater import linux
 from theater.paths import box_name
 from theater.supervisor import policy, reaper, spawn
+from theater.supervisor.debts import Debts
 from theater.supervisor.reaper import Process
+from theater.supervisor.rules import Window
 from theater.supervisor.waiter import Waiter
 
-ZYGOTE_RESTARTS = 5  # at most so many ...
-ZYGOTE_PERIOD_S = 10.0  # ... in this long
 ZYGOTE_LATE_S = 10.0  # a fork takes a few milliseconds: by then the zygote hangs
 
 
@@ -31,6 +31,7 @@ class Owner(Protocol):
     def tell_broker(self, *message: Any) -> None: ...
     def bury(self, exited: policy.Exited, wanted: bool) -> None: ...
     def fail(self, reason: str) -> None: ...
+    def tell_replaced(self, helper: str, how: str) -> None: ...
     def helper_pids(self) -> set[int]: ...
 
 
@@ -44,13 +45,13 @@ class Workers:
         self.started_at: dict[str, float] = {}  # Unix time of the fork
         self.unresponsive: set[str] = set()  # late with what they owe; about to be dead
         self._forking: dict[str, int] = {}  # actor -> incarnation asked of the zygote
-        self._asked_at_s: dict[str, float] = {}  # of these: when, on root's clock
+        self._debts = Debts(ZYGOTE_LATE_S)  # of the zygote: forks, by actor
         self._signals: dict[str, int] = {}  # actor -> signal for a fork that is not reported yet
         self._wanted: set[tuple[str, int]] = set()  # incarnations whose end the policy asked for
         self._secrets: dict[str, bytes] = {}  # of each actor's last incarnation
         self._orders: deque[tuple[dict[str, Any], int, int]] = deque()  # with artifact and box
         self._strangers_due = False
-        self._zygote_starts: deque[float] = deque()
+        self._window = helper_window()  # of the zygote's restarts
         self.zygote = self._start_zygote()
 
     # Births
@@ -69,7 +70,6 @@ class Workers:
         order["secret"] = self._secrets[name] = secrets.token_bytes(16)
         self._root.tell_broker("expect", name, incarnation, order["secret"])
         self._forking[name] = incarnation
-        self._asked_at_s[name] = self._root.now_s()
         self.unresponsive.discard(name)
         self.started_at[name] = time.time()
         self._orders.append((order, artifact, box))
@@ -87,12 +87,15 @@ class Workers:
             except OSError as error:
                 reason = f"cannot order its worker ({error.strerror}); are env and args too long?"
                 self._unspawnable(order["actor"], order["incarnation"], reason)
+            else:
+                self._debts.owe(order["actor"], self._root.now_s())
             self._orders.popleft()
             os.close(box)
         self._waiter.wait_for_room(self.zygote.socket, bool(self._orders))
 
     def _unspawnable(self, name: str, incarnation: int, reason: str) -> None:
-        del self._forking[name], self._asked_at_s[name]
+        del self._forking[name]
+        self._debts.paid(name)
         self._signals.pop(name, None)
         self._wanted.discard((name, incarnation))
         self._root.tell_broker("exited", name, incarnation, "crash", reason, True)
@@ -109,6 +112,7 @@ class Workers:
                     self._spawned(message[1], message[2], message[3], descriptors[0])
                 case "failed":
                     _, name, incarnation, reason = message
+                    self._strangers_due = True  # it may have been forked, and could not be reported
                     if self._forking.get(name) == incarnation:
                         self._unspawnable(name, incarnation, reason)
 
@@ -119,7 +123,8 @@ class Workers:
             os.close(pidfd)
             self._strangers_due = True
             return
-        del self._forking[name], self._asked_at_s[name]
+        del self._forking[name]
+        self._debts.paid(name)
         self.processes[name] = process
         self._waiter.watch(pidfd, lambda: self._died(process))
         self._root.tell_broker("spawned", name, incarnation, pid)
@@ -148,12 +153,13 @@ class Workers:
 
     def signal(self, name: str, incarnation: int, number: int, why: str) -> None:
         """Ask a worker to stop, or kill it, also one whose fork is not reported yet."""
-        self._wanted.add((name, incarnation))
         process = self.processes.get(name)
         if process is not None and process.incarnation == incarnation:
+            self._wanted.add((name, incarnation))
             process.why = process.why or why
             process.signal(number)
         elif self._forking.get(name) == incarnation:
+            self._wanted.add((name, incarnation))
             self._signals[name] = number
 
     def kill_guilty(self, name: str, incarnation: int, why: str) -> None:
@@ -188,20 +194,16 @@ class Workers:
 
         Not while a fork is outstanding: its child may be there before the report of it.
         """
-        if not self._strangers_due:
-            return
-        children = reaper.children()
-        self._from_zygote()
-        if self._forking:
+        if not self._strangers_due or self._forking:
             return
         self._strangers_due = False
+        children = reaper.children()
         known = {process.pid for process in self.processes.values()}
         reaper.end_strangers(children - known - {self.zygote.pid} - self._root.helper_pids())
 
     # The zygote
 
     def _start_zygote(self) -> spawn.Helper:
-        self._zygote_starts.append(self._root.now_s())
         zygote = spawn.start_zygote(self._internal_log)
         self._waiter.watch(zygote.socket, self._from_zygote)
         self._waiter.watch(zygote.pidfd, self._zygote_died)
@@ -212,26 +214,26 @@ class Workers:
         self._from_zygote()
         self._waiter.unwatch(self.zygote.socket)
         self._waiter.unwatch(self.zygote.pidfd)
-        self.zygote.process.wait()
+        how = reaper.how(self.zygote.process.wait())
         self.zygote.close()
         self._strangers_due = True
-        now_s = self._root.now_s()
-        while self._zygote_starts and self._zygote_starts[0] < now_s - ZYGOTE_PERIOD_S:
-            self._zygote_starts.popleft()
         lost, self._forking = self._forking, {}
-        self._asked_at_s.clear()
+        self._debts.forgive()
+        self._wanted.difference_update(lost.items())
         self._signals.clear()
         for _, _, box in self._orders:
             os.close(box)
         self._orders.clear()
-        if len(self._zygote_starts) > ZYGOTE_RESTARTS:
+        if not self._window.take(self._root.now_s()):
             for name, incarnation in lost.items():
                 self._root.news.append(policy.Unspawnable(name, incarnation, "there is no zygote"))
             self._root.fail(
-                f"the zygote died {ZYGOTE_RESTARTS + 1} times within {ZYGOTE_PERIOD_S:g} s"
+                f"the zygote died ({how}) more than {self._window.intensity} times within"
+                f" {self._window.period_s:g} s"
             )
             return
         self.zygote = self._start_zygote()
+        self._root.tell_replaced("zygote", how)
         for name, incarnation in lost.items():
             # The broker expects this incarnation: it is buried like one that died unborn.
             self._root.tell_broker("exited", name, incarnation, "crash", "the zygote died", True)
@@ -239,12 +241,12 @@ class Workers:
 
     def zygote_due_s(self) -> float | None:
         """By when the zygote has to have answered, if something was asked of it."""
-        return min(self._asked_at_s.values()) + ZYGOTE_LATE_S if self._asked_at_s else None
+        return self._debts.due_s
 
     def hurry_zygote(self) -> None:
         """One that hangs is killed: its death brings what was asked of it to an end."""
-        due_s = self.zygote_due_s()
-        if due_s is not None and self._root.now_s() >= due_s:
+        if self._debts.is_late(self._root.now_s()):
+            self._debts.forgive()
             self.zygote.process.kill()
 
     def forget(self, name: str) -> None:
@@ -257,6 +259,11 @@ class Workers:
         """The zygote ends with its socket."""
         self.zygote.socket.close()
         end_helper(self.zygote, timeout_s)
+
+
+def helper_window() -> Window:
+    """How often the broker, and the zygote, may die before the system ends: 5 in 10 s."""
+    return Window(intensity=5, period_s=10.0)
 
 
 def end_helper(helper: spawn.Helper, timeout_s: float) -> None:
