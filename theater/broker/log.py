@@ -13,6 +13,7 @@ from typing import Any
 from theater.broker.batch import Batch
 from theater.broker.migration import Connection, migrate
 from theater.chain import GENESIS
+from theater.crashpoints import reached
 from theater.events import decode
 from theater.spec import Durability
 
@@ -140,6 +141,7 @@ class Log:
                     " ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
                     (counter, value),
                 )
+            reached("broker.in-commit")
             self._db.execute("COMMIT")
         except BaseException:
             if getattr(self._db, "in_transaction", True):

@@ -23,6 +23,7 @@ from theater.broker.root import RootSocket
 from theater.broker.turns import Turns
 from theater.broker.workers import Workers
 from theater.clock import SteadyClock
+from theater.crashpoints import reached
 from theater.events import EventType
 
 FRAMES = 512  # taken from one socket before a commit
@@ -200,6 +201,7 @@ class Broker:
         death = Death(reason, kind, wanted)
         bury(self._turns, actor, death, self._boxes.read(actor), self.now_s())
         self._boxes.done(actor)
+        reached("broker.buried")
 
     def _root_phase(self, name: str, phase: str, reason: str) -> None:
         actor = self._turns.actors.get(name)
@@ -234,12 +236,14 @@ class Broker:
         batch = self._turns.batch
         if batch.is_empty():
             return
+        reached("broker.before-commit")
         try:
             self._log.write(batch)
         except sqlite3.Error as error:
             # Nothing of the group has happened. What was promised to nobody is not lost: the
             # workers' black boxes and the clients still have it, and the next `up` goes on.
             raise Fatal(f"cannot write the log: {error}") from error
+        reached("broker.after-commit")
         self._turns.batch = Batch()
         self._boxes.committed()
         self._clients.committed(self._turns.next_seq - 1)
@@ -258,6 +262,8 @@ class Broker:
         for route, messages in frames.by_route.items():
             self._workers.send(route, messages)
         self._root.flush()
+        if out:
+            reached("broker.released")
 
     def close(self) -> None:
         self._workers.socket.close()

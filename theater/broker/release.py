@@ -10,6 +10,7 @@ from theater.broker.book import ChainPart, ToWorker, Welcome
 from theater.broker.log import Log
 from theater.broker.mailbox import WINDOW
 from theater.broker.turns import Turns
+from theater.crashpoints import reached
 
 Message = tuple[Any, ...]
 
@@ -26,6 +27,8 @@ class Frames:
     def add(self, item: ToWorker | Welcome | ChainPart) -> None:
         match item:
             case ToWorker():
+                if item.message[0] == "answer":
+                    reached("broker.answered", item.actor.name)
                 self._put(item.actor, [item.message])
             case Welcome():
                 self._put(item.actor, self._standing(item.actor))

@@ -13,6 +13,7 @@ from collections import deque
 from typing import Any
 
 from theater.clock import SteadyClock
+from theater.crashpoints import reached
 from theater.paths import DataPaths, RuntimePaths
 from theater.spec import ActorSpec, ChildSpec, SystemSpec
 from theater.supervisor import births, policy, reaper, view
@@ -237,6 +238,7 @@ class Root:
     def _broker_buried(
         self, name: str, incarnation: int, kind: str, reason: str, ignored: bool
     ) -> None:
+        reached("root.buried")
         self._unburied.pop(name, None)
         self._broker.answered(("buried", name))
         self.news.append(policy.Exited(name, incarnation, ExitKind(kind), reason, ignored))

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 from theater import linux
+from theater.crashpoints import reached
 from theater.paths import box_name
 from theater.supervisor import policy, reaper, spawn
 from theater.supervisor.debts import Debts
@@ -89,6 +90,7 @@ class Workers:
                 self._unspawnable(order["actor"], order["incarnation"], reason)
             else:
                 self._debts.owe(order["actor"], self._root.now_s())
+                reached("root.ordered")
             self._orders.popleft()
             os.close(box)
         self._waiter.wait_for_room(self.zygote.socket, bool(self._orders))
@@ -123,6 +125,7 @@ class Workers:
             os.close(pidfd)
             self._strangers_due = True
             return
+        reached("root.spawned")
         del self._forking[name]
         self._debts.paid(name)
         self.processes[name] = process
@@ -175,6 +178,7 @@ class Workers:
         status = linux.wait_exit(process.pidfd)
         if status is None:
             return
+        reached("root.reaped")
         self._waiter.unwatch(process.pidfd)
         os.close(process.pidfd)
         del self.processes[process.actor]

@@ -31,6 +31,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from theater import linux, wire
+from theater.crashpoints import reached
 
 PACKET_MAX = 1 << 20
 FORK_TWICE = "THEATER_FORK_TWICE"  # in the environment: as if the kernel could do no better
@@ -74,6 +75,7 @@ class Zygote:
                 os.close(fd)
 
     def _spawn(self, order: dict[str, Any], descriptors: list[int]) -> None:
+        reached("zygote.ordered")
         try:
             pid, pidfd = self._fork()
         except linux.Unavailable as error:
@@ -85,9 +87,11 @@ class Zygote:
             return
         if pid == 0:
             self._be_worker(order, descriptors)
+        reached("zygote.forked")
         report = wire.pack(["spawned", order["actor"], order["incarnation"], pid])
         try:
             socket.send_fds(self._root, [report], [pidfd])
+            reached("zygote.reported")
         except OSError as error:
             # Root cannot learn of this worker: it must not live.
             signal.pidfd_send_signal(pidfd, signal.SIGKILL)

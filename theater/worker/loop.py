@@ -15,6 +15,7 @@ import zmq
 from wasmtime import Engine
 
 from theater import linux, wire
+from theater.crashpoints import reached
 from theater.engine import MIB, make_engine
 from theater.errors import ComponentError, ProtocolError
 from theater.events import EventType, content_hash, encode, state_ref
@@ -101,6 +102,7 @@ class Worker:
     def run(self) -> None:
         self._connect()  # first: ZeroMQ shakes hands in its own thread while we load
         self._load()
+        reached("worker.loaded", self._order.actor)
         self._hello()
         while True:
             if self._stopping():
@@ -226,6 +228,7 @@ class Worker:
                     self._unacked.popleft()
                 if not self._unacked and self._recorder.turn is None:
                     self._box.clear()
+                reached("worker.step-acknowledged", self._order.actor)
             case "input":
                 if message[1] > self._last_input:  # else it was sent again and is known
                     self._last_input = message[1]
@@ -252,6 +255,7 @@ class Worker:
         _, turn, kind, input_id, sender, request_id, body, _deliveries, _journal = message
         order = self._order
         assert self._instance is not None
+        reached("worker.input-taken", order.actor)
         interface, function = CALLS[kind]
         record = TurnRecord(
             order.actor, order.incarnation, turn, order.turn_bytes, order.message_max
@@ -277,6 +281,7 @@ class Worker:
             recorder.record(
                 EventType.WASM_CALL, interface, function, [state_ref(state_hash), recorded]
             )
+            reached("worker.turn-begun", order.actor)
             result, fuel = self._call(interface, function, state, parameters)
             recorder.flush()
             if "err" in result:
@@ -321,7 +326,9 @@ class Worker:
         if not self._unacked:
             self._waited_since = time.monotonic()
         self._unacked.append((record.turn, step, frame))
+        reached("worker.step-made", self._order.actor)
         self._socket.send(frame)
+        reached("worker.step-sent", self._order.actor)
 
     def _ask(self) -> Any:
         """Commit the step that asks, then wait for its answer. The instance stands still."""
@@ -329,9 +336,11 @@ class Worker:
         assert record is not None
         index = record.index - 1
         self._send_step(record)
+        reached("worker.asked", self._order.actor)
         while True:
             self._take()
             if (record.turn, index) in self._answers:
+                reached("worker.answered", self._order.actor)
                 return self._answers.pop((record.turn, index))
             if self._stopping() and not self._unacked:
                 raise Leave("stopped while waiting for an answer")
