@@ -31,6 +31,11 @@ class DataPaths:
         return f"{self.directory}/boxes"
 
     @property
+    def archive(self) -> str:
+        """The logs that were put away, each in a data directory of its own."""
+        return f"{self.directory}/archive"
+
+    @property
     def internal_log(self) -> str:
         """What the processes of the system print when something is wrong with themselves."""
         return f"{self.directory}/internal.log"

@@ -304,3 +304,23 @@ def test_root_that_is_killed_takes_everything_along_and_up_says_so(home: Home) -
     assert b"the system ended without a word (killed by signal 9)" in errors
     eventually(lambda: not home.processes(), "every process to be gone")
     assert "no system is running" in home.fails(4, "ps")
+
+
+def test_fresh_begins_anew_and_says_where_the_old_log_can_be_read(home: Home) -> None:
+    home.write(actor("probe"))
+    assert home.run("up", "-d", "--fresh").returncode == 0
+    assert not (home.data / "archive").exists(), "there was nothing to put away"
+    home.out("request", "probe", "log before\nset old")
+    assert "a system is running on" in home.fails(1, "up", "-d", "--fresh")
+    home.out("down")
+    done = home.run("up", "-d", "--fresh")
+    (archive,) = (home.data / "archive").iterdir()
+    data = f".theater/archive/{archive.name}"
+    assert f"what was there is in {data}; `theater logs --data {data}` reads it" in (
+        done.stderr.decode()
+    )
+    assert home.out("request", "probe", "get") == ""
+    assert "before" not in home.out("logs")
+    assert "probe | before" in home.out("logs", "--data", data)
+    assert home.out("fsck", "--data", data).endswith(": whole\n")
+    home.out("down")

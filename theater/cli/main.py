@@ -166,12 +166,16 @@ def _be_quiet() -> None:
 
 @app.command(
     epilog="Ctrl-C stops everything in reverse order, a second one kills.\n\n\b\nExamples:\n"
-    "  theater up\n  theater up -d && theater ps\n  theater up examples/market/manifest.toml"
+    "  theater up\n  theater up -d && theater ps\n  theater up examples/market/manifest.toml\n"
+    "  theater up --fresh"
 )
 def up(
     manifest: ManifestArgument = None,
     detach: Annotated[
         bool, typer.Option("--detach", "-d", help="Return when all actors are ready.")
+    ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Put the log that is there away and begin anew.")
     ] = False,
     file: Manifest = None,
     data: Data = None,
@@ -179,7 +183,7 @@ def up(
     """Start the system; show what its actors say and do."""
     from theater.cli import up as module
 
-    _run(lambda terminal: module.up(terminal, _place(file, data, manifest), detach))
+    _run(lambda terminal: module.up(terminal, _place(file, data, manifest), detach, fresh))
 
 
 @app.command()

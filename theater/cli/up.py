@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from theater.cli.page import Page
-from theater.cli.place import Place
+from theater.cli.place import Place, shown_path
 from theater.cli.story import DeadLetters, Mark, Story, last_dead_letter
 from theater.cli.terminal import BOLD, Terminal
 from theater.errors import NotRunning, TheaterError
@@ -28,16 +28,16 @@ LOOK_S = 2.0  # the log is looked at this often even if nobody says that it has 
 STORY_MAX = 20  # lines about a start that failed, when nothing was told before
 
 
-def up(terminal: Terminal, place: Place, detach: bool) -> int:
-    """The exit code."""
+def up(terminal: Terminal, place: Place, detach: bool, fresh: bool) -> int:
+    """The exit code. `fresh`: what is in the data directory is put away first."""
     from theater.client.launch import launch
 
     manifest = place.find_manifest()
     data = place.data_directory()
     paths = DataPaths(os.path.realpath(data))
-    session = Session(terminal, paths, detach, _end_of_log(paths.log))
+    session = Session(terminal, paths, detach, (0, 0) if fresh else _end_of_log(paths.log))
     with _signals(session):
-        session.launch = launch(manifest, data)
+        session.launch = launch(manifest, data, fresh)
         try:
             return session.run()
         finally:
@@ -136,6 +136,9 @@ class Session:
         match event["event"]:
             case "progress":
                 self._terminal.progress(event["text"])
+            case "archived":
+                where = shown_path(event["path"])
+                self._note(f"what was there is in {where}; `theater logs --data {where}` reads it")
             case "starting":
                 if not self._ready and not self._asked:
                     self._terminal.progress(f"starting {event['actor']} ...", passing=True)

@@ -38,6 +38,8 @@ def data_directory(manifest: str | os.PathLike[str], data: str | None = None) ->
 class System(Children):
     """A running system."""
 
+    archive: str | None = None  # the data directory of what was put away by `fresh`
+
     def __init__(self, data: str, started: Launch | None = None) -> None:
         """Join the system that runs on this data directory; NotRunning if there is none."""
         self.data = DataPaths(os.path.realpath(data))
@@ -53,17 +55,25 @@ class System(Children):
         manifest: str | os.PathLike[str],
         data: str | None = None,
         on_event: Callable[[dict[str, Any]], None] = lambda _event: None,
+        fresh: bool = False,
     ) -> Self:
         """Start a system and wait until all its actors are ready; it ends with this object.
 
-        `on_event` is told the story of the start. Raises what keeps it from starting.
+        `fresh`: do not go on from the log that is there, but put it away (`archive` says where)
+        and begin anew. `on_event` is told the story of the start. Raises what keeps it from
+        starting.
         """
         where = data_directory(manifest, data)
-        started = launch(os.path.abspath(manifest), where)
+        started = launch(os.path.abspath(manifest), where, fresh)
+        archive = None
         try:
             for event in started.wait_ready():
+                if event["event"] == "archived":
+                    archive = event["path"]
                 on_event(event)
-            return cls(where, started)
+            system = cls(where, started)
+            system.archive = archive
+            return system
         except BaseException:
             started.down()
             raise

@@ -112,13 +112,15 @@ class Launch:
         return last
 
 
-def launch(manifest: str, data: str) -> Launch:
+def launch(manifest: str, data: str, fresh: bool = False) -> Launch:
+    """`fresh`: what is in the data directory is put away, and the system begins anew."""
     ours, theirs = socket.socketpair()
     # Not our stderr: a system that is detached must not hold on to somebody's terminal or pipe.
     errors = tempfile.TemporaryFile()  # noqa: SIM115
+    arguments = [str(theirs.fileno()), manifest, data, *(["fresh"] if fresh else [])]
     process = subprocess.Popen(
         # -P: a directory named theater in the working directory is none of ours.
-        [sys.executable, "-P", "-m", "theater.supervisor", str(theirs.fileno()), manifest, data],
+        [sys.executable, "-P", "-m", "theater.supervisor", *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=errors,

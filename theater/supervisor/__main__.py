@@ -1,15 +1,22 @@
-"""Start of root: `python -m theater.supervisor LEASH_FD MANIFEST DATA_DIRECTORY`."""
+"""Start of root: `python -m theater.supervisor LEASH_FD MANIFEST DATA_DIRECTORY [fresh]`."""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
+import time
 import traceback
 
 from theater import linux
 from theater.errors import ManifestError, TheaterError
-from theater.supervisor.datadir import open_data, open_runtime, remove_runtime, runtime_of
+from theater.supervisor.datadir import (
+    begin_anew,
+    open_data,
+    open_runtime,
+    remove_runtime,
+    runtime_of,
+)
 from theater.supervisor.leash import Leash
 from theater.supervisor.prepare import open_artifacts, prepare_system
 from theater.supervisor.root import Root
@@ -23,6 +30,7 @@ class Interrupted(Exception):
 def main() -> int:
     leash = Leash(int(sys.argv[1]))
     manifest, data_directory = sys.argv[2], sys.argv[3]
+    fresh = sys.argv[4:] == ["fresh"]
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     def on_progress(text: str) -> None:
@@ -43,6 +51,8 @@ def main() -> int:
         stock.take_all(prepared, open_artifacts(prepared, on_progress))
         system = prepared.compiled()
         data, lock = open_data(data_directory)
+        if fresh and (archive := begin_anew(data, time.time())) is not None:
+            leash.tell("archived", {"path": archive})
         runtime = runtime_of(data.directory)
         open_runtime(runtime)
         try:

@@ -9,6 +9,7 @@ import stat
 
 from theater.errors import EnvironmentProblem, Refused
 from theater.paths import DataPaths, RuntimePaths, runtime_base, runtime_paths
+from theater.supervisor import archive
 
 
 def open_data(directory: str) -> tuple[DataPaths, int]:
@@ -20,15 +21,11 @@ def open_data(directory: str) -> tuple[DataPaths, int]:
     paths = DataPaths(os.path.realpath(directory))
     try:
         os.makedirs(paths.directory, mode=0o700, exist_ok=True)
-        os.makedirs(paths.boxes, mode=0o700, exist_ok=True)
         with contextlib.suppress(FileExistsError), open(f"{paths.directory}/.gitignore", "x") as f:
             f.write("*\n")
         lock = os.open(paths.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise EnvironmentProblem(
-            f"cannot use the data directory {paths.directory}: {error.strerror};"
-            " choose another with --data DIR"
-        ) from None
+        raise _unusable(paths, error) from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -40,7 +37,30 @@ def open_data(directory: str) -> tuple[DataPaths, int]:
     except OSError as error:
         os.close(lock)
         raise EnvironmentProblem(f"cannot lock {paths.lock}: {error.strerror}") from None
+    try:
+        archive.finish_begun(paths)
+        os.makedirs(paths.boxes, mode=0o700, exist_ok=True)
+    except OSError as error:
+        os.close(lock)
+        raise _unusable(paths, error) from None
     return paths, lock
+
+
+def _unusable(paths: DataPaths, error: OSError) -> EnvironmentProblem:
+    return EnvironmentProblem(
+        f"cannot use the data directory {paths.directory}: {error.strerror};"
+        " choose another with --data DIR"
+    )
+
+
+def begin_anew(paths: DataPaths, now: float) -> str | None:
+    """Put away what is in the data directory, which is locked: where it is now, if there was any.
+
+    `now`: Unix time.
+    """
+    put_away = archive.put_away(paths, now)
+    os.makedirs(paths.boxes, mode=0o700, exist_ok=True)
+    return put_away
 
 
 def runtime_of(data_directory: str) -> RuntimePaths:

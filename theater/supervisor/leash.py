@@ -1,6 +1,7 @@
 """The line between root and whoever started it. It tells the start's story, and its end is news.
 
-Root writes JSON lines: {"event": "progress" | "starting" | "ready" | "failed" | "ended", ...}.
+Root writes JSON lines: {"event": "progress" | "archived" | "starting" | "ready" | "failed" |
+"ended", ...}.
 The other side writes words, one a line: detach, down, kill. If its end closes without `detach`,
 nobody watches a system in the foreground any more, and root takes it down.
 """

@@ -1,0 +1,101 @@
+"""Put the log of a data directory away, with all that belongs to it, so that another can begin.
+
+It goes to `archive/<UTC time>/` in the data directory, which is a data directory itself: it can be
+read there, and `theater up` can go on from it. Whoever calls holds the lock of the data directory.
+
+A directory `<UTC time>.part` says that this has been begun. If everything dies in between, the next
+`up` ends it before it looks for a log: what belongs together is never in two places for long, and
+nothing is written over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+
+from theater.errors import EnvironmentProblem
+from theater.paths import DataPaths
+
+_PART = ".part"
+
+
+def put_away(paths: DataPaths, now: float) -> str | None:
+    """Move what is there to a new directory of the archive: its path. None: there is no log.
+
+    `now`: Unix time.
+    """
+    if not os.path.lexists(paths.log):
+        return None
+    try:
+        _make_whole(paths.log)
+        os.makedirs(paths.archive, mode=0o700, exist_ok=True)
+        part = _free_name(paths, now) + _PART
+        os.mkdir(part, 0o700)
+        _sync(paths.archive)
+        return _finish(paths, part)
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"cannot move the log of {paths.directory} to {paths.archive}: {error.strerror};"
+            " nothing is lost, and nothing was started"
+        ) from None
+
+
+def finish_begun(paths: DataPaths) -> None:
+    """End what was begun when everything died."""
+    with contextlib.suppress(FileNotFoundError):
+        for name in sorted(os.listdir(paths.archive)):
+            if name.endswith(_PART):
+                _finish(paths, f"{paths.archive}/{name}")
+
+
+def _make_whole(log: str) -> None:
+    """Bring what is in the WAL into the file itself, and onto the disk."""
+    with contextlib.suppress(sqlite3.Error):  # a log that is damaged is put away as it is
+        db = sqlite3.connect(log, isolation_level=None)
+        try:
+            db.execute("PRAGMA synchronous = FULL")
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            db.close()
+
+
+def _free_name(paths: DataPaths, now: float) -> str:
+    wanted = name = f"{paths.archive}/{time.strftime('%Y-%m-%dT%H-%M-%SZ', time.gmtime(now))}"
+    number = 1
+    while os.path.lexists(name) or os.path.lexists(name + _PART):
+        number += 1
+        name = f"{wanted}-{number}"
+    return name
+
+
+def _finish(paths: DataPaths, part: str) -> str:
+    for source in _belongings(paths):
+        target = f"{part}/{os.path.basename(source)}"
+        if not os.path.lexists(target):
+            os.rename(source, target)
+    _sync(part)
+    _sync(paths.directory)
+    final = part.removesuffix(_PART)
+    os.rename(part, final)
+    _sync(paths.archive)
+    return final
+
+
+def _belongings(paths: DataPaths) -> list[str]:
+    """What is there of it. The log first: without it, nobody takes the rest for one."""
+    name = os.path.basename(paths.log)
+    beside = sorted(os.listdir(paths.directory))  # its WAL, copies of older versions
+    wanted = [name, *(each for each in beside if each.startswith(f"{name}-"))]
+    wanted += [each for each in beside if each.startswith(f"{name}.")]
+    found = [*(f"{paths.directory}/{each}" for each in wanted), paths.boxes, paths.internal_log]
+    return [path for path in found if os.path.lexists(path)]
+
+
+def _sync(directory: str) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
