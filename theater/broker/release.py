@@ -23,6 +23,7 @@ class Frames:
         self._turns = turns
         self._now_s = now_s
         self.by_route: dict[bytes, list[Message]] = {}
+        self._welcomed: set[str] = set()  # told where it stands: once, however often it asked
 
     def add(self, item: ToWorker | Welcome | ChainPart) -> None:
         match item:
@@ -31,7 +32,9 @@ class Frames:
                     reached("broker.answered", item.actor.name)
                 self._put(item.actor, [item.message])
             case Welcome():
-                self._put(item.actor, self._standing(item.actor))
+                if item.actor.name not in self._welcomed:
+                    self._welcomed.add(item.actor.name)
+                    self._put(item.actor, self._standing(item.actor))
             case ChainPart():
                 self._put(item.actor, [self._chain_answer(item)])
 

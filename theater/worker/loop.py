@@ -46,7 +46,8 @@ CALLS = {
     "send": (CLIENT, "handle-send"),
     "request": (CLIENT, "handle-request"),
 }
-RECONNECT_S = 2.0  # a worker that waits this long for an acknowledgement says HELLO again
+RECONNECT_S = 2.0  # a worker that waits this long for an acknowledgement says HELLO again ...
+RECONNECT_MAX_S = 64.0  # ... and again after twice as long: a broker whose disk is full is silent
 UNACKED_MAX = 128  # steps on their way before the worker looks for acknowledgements
 WARM_TIMES = 8  # from then on CPython 3.11 runs a function in its quick form
 HOST_BYTES = 1024 * MIB  # address space of the process beside the guest's memory
@@ -71,6 +72,8 @@ class Worker:
         self._state_hash: bytes | None = None
         self._input_id = 0
         self._waited_since = 0.0
+        self._patience_s = RECONNECT_S
+        self._repeat = False  # when the broker answers, say again what it has not acknowledged
         self._instance: Instance | None = None
         self._context: zmq.Context[Any] | None = None
 
@@ -141,6 +144,7 @@ class Worker:
                 order.actor, order.incarnation, 0, 0, EventType.WASM_ERROR, ACTOR, "start", failure
             )
         )
+        self._box.insist(self._stopping)
         os._exit(ExitStatus.START_FAILED)
 
     def _connect(self) -> None:
@@ -198,11 +202,18 @@ class Worker:
             return
         if self._socket in ready:
             self._take()
-        elif owed and time.monotonic() - self._waited_since > RECONNECT_S:
-            self._say_again()
+        elif owed and time.monotonic() - self._waited_since > self._patience_s:
+            # Only HELLO: a broker whose disk was full for an hour must not find all steps 60 times.
+            self._patience_s = min(2 * self._patience_s, RECONNECT_MAX_S)
+            self._repeat = True
+            self._hello()
 
     def _say_again(self) -> None:
         self._hello()
+        self._send_unacked()
+
+    def _send_unacked(self) -> None:
+        self._repeat = False
         for _, _, frame in self._unacked:
             self._socket.send(frame)
 
@@ -214,6 +225,7 @@ class Worker:
             except zmq.Again:
                 return
             self._waited_since = time.monotonic()
+            self._patience_s = RECONNECT_S
             messages = wire.unpack(data)
             if not isinstance(messages, list):
                 raise ProtocolError("the broker sent no list")
@@ -244,6 +256,8 @@ class Worker:
                     self._state = message[1]["state"]
                     self._state_hash = None if self._state is None else content_hash(self._state)
                 self._senders.update(message[1]["senders"])
+                if self._repeat:
+                    self._send_unacked()
             case "who":
                 self._say_again()
             case "refused":
@@ -351,6 +365,7 @@ class Worker:
         failure = {"kind": kind, "message": message, "backtrace": backtrace, "fuel": fuel}
         self._recorder.flush()
         self._recorder.record(EventType.WASM_ERROR, ACTOR, "failed", failure)
+        self._box.insist(self._stopping)
         self._leave(ExitStatus.GUEST_FAILED)
 
 
