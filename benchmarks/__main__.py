@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import report
-from benchmarks.figures import FIGURES, FULL, QUICK, Bench, Sizes
+from benchmarks.bench import FULL, QUICK, Bench, Sizes
+from benchmarks.figures import FIGURES
 
 
 def measure(

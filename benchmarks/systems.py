@@ -14,6 +14,7 @@ from typing import Any
 from theater.client import System
 
 COMPONENTS = Path(__file__).parent.parent / "tests" / "components"
+BARE = Path(__file__).parent / "bare"
 DURABILITIES = ("process", "disk")
 WAIT_S = 120.0
 LOOK_S = 0.02  # between two looks into the log: seldom enough to leave the cores to the system
@@ -35,6 +36,7 @@ def write_manifest(directory: Path, durability: str, actors: Iterable[tuple[str,
             f'[[child]]\nname = "{name}"\ncomponent = "{COMPONENTS / component}"\n'
             'handler = [{ type = "runtime" }, { type = "message-server" }]\n'
             'mailbox = { max_messages = 1_000_000, max_bytes = "512MiB" }\n'
+            'request_timeout = "60s"\n'
         )
     directory.mkdir(parents=True, exist_ok=True)
     file = directory / "manifest.toml"
@@ -44,6 +46,20 @@ def write_manifest(directory: Path, durability: str, actors: Iterable[tuple[str,
 
 def start(directory: Path, durability: str, actors: Iterable[tuple[str, str]]) -> System:
     return System.start(write_manifest(directory, durability, actors))
+
+
+def start_bare(directory: Path, actors: Iterable[tuple[str, str]]) -> System:
+    """As `start`; but its log is in memory, and nothing of it is hashed: see `bare`."""
+    file = write_manifest(directory, "process", actors)
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(BARE), *([before] if before else [])])
+    try:
+        return System.start(file)
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
 
 
 def first_starts(directory: Path, durability: str, count: int) -> FirstStarts:

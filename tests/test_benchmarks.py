@@ -11,7 +11,8 @@ import pytest
 
 from benchmarks import report
 from benchmarks.__main__ import measure
-from benchmarks.figures import FIGURES, TINY
+from benchmarks.bench import TINY
+from benchmarks.figures import FIGURES
 from benchmarks.report import Bar, Figure, Round
 
 
