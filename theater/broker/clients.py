@@ -16,6 +16,7 @@ is recognised, and its answer is given again.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
@@ -61,23 +62,30 @@ class Clients:
         self._watchers: set[bytes] = set()
         self._told = 0
 
-    def take(self, limit: int, now_s: float) -> None:
-        for _ in range(limit):
+    def take(self, until_s: float, now_s: float) -> None:
+        """What has arrived, until it is `until_s` by the monotonic clock; one message at least.
+
+        ZeroMQ gives a message of each client in turn.
+        """
+        while True:
             try:
                 frames = self.socket.recv_multipart(zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 return
-            route = frames[0].bytes
-            if len(frames) != 2:
-                continue
-            uid, pid = parse_peer(frames[1].get("Peer-Address"))  # type: ignore[arg-type]
-            if uid != os.getuid() or pid in self._workers:
-                continue
-            try:
-                message = wire.unpack_message(frames[1].bytes, MESSAGES)
-                self._take_one(route, message, now_s)
-            except ProtocolError as error:
-                self._send(route, ("error", None, f"refused: {error}"))
+            if len(frames) == 2:
+                self._from_peer(frames[0].bytes, frames[1], now_s)
+            if time.monotonic() >= until_s:
+                return
+
+    def _from_peer(self, route: bytes, frame: Any, now_s: float) -> None:
+        uid, pid = parse_peer(frame.get("Peer-Address"))
+        if uid != os.getuid() or pid in self._workers:
+            return
+        try:
+            message = wire.unpack_message(frame.bytes, MESSAGES)
+            self._take_one(route, message, now_s)
+        except ProtocolError as error:
+            self._send(route, ("error", None, f"refused: {error}"))
 
     def _take_one(self, route: bytes, message: list[Any], now_s: float) -> None:
         kind, id = message[0], message[1]

@@ -26,7 +26,10 @@ from theater.clock import SteadyClock
 from theater.crashpoints import reached
 from theater.events import EventType
 
-FRAMES = 512  # taken from one socket before a commit
+# So long at most is taken from a socket before a commit, for whose end everybody waits. Half of it
+# for clients: workers have to do what they ask for.
+WORKERS_S = 0.02
+CLIENTS_S = 0.01
 LONGEST_WAIT_S = 3600.0  # poll takes milliseconds in 32 bits
 CLIENT_BACKLOG = 1000  # messages kept for a client that does not read; it asks again
 PATIENCE_S = 0.05  # rows that nobody waits for may wait this long for a commit
@@ -98,9 +101,9 @@ class Broker:
                     print(f"broker: stood still for {paused_s:.1f} s", file=sys.stderr)
             self._turns.at = time.time()
             if self._workers.socket in ready:
-                self._workers.take(FRAMES, self.now_s())
+                self._workers.take(time.monotonic() + WORKERS_S, self.now_s())
             if self._clients.socket in ready:
-                self._clients.take(FRAMES, self.now_s())
+                self._clients.take(time.monotonic() + CLIENTS_S, self.now_s())
             if self._root.fileno() in ready or self._workers.strangers:
                 self._hear_root()
             self._turns.time_out(self.now_s())
@@ -196,7 +199,7 @@ class Broker:
         if incarnation != actor.incarnation or not actor.live:
             return
         # What has already arrived is from a living worker; what comes later is nobody's.
-        self._workers.take(1 << 30, self.now_s())
+        self._workers.take(math.inf, self.now_s())
         self._workers.gone(actor)
         death = Death(reason, kind, wanted)
         bury(self._turns, actor, death, self._boxes.read(actor), self.now_s())

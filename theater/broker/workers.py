@@ -7,6 +7,7 @@ worker before it is born: its HELLO is put aside until then, and what it says af
 from __future__ import annotations
 
 import sys
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,11 +38,14 @@ class Workers:
         self.strangers: dict[bytes, Stranger] = {}  # not judged yet, by routing id
         self._turns = turns
 
-    def take(self, limit: int, now_s: float) -> None:
-        """Up to `limit` messages that have arrived."""
+    def take(self, until_s: float, now_s: float) -> None:
+        """What has arrived, until it is `until_s` by the monotonic clock; one message at least.
+
+        ZeroMQ gives a message of each worker in turn.
+        """
         receive = self.socket.recv
         routes = self.links.routes
-        for _ in range(limit):
+        while True:
             try:
                 route = receive(zmq.NOBLOCK)
             except zmq.Again:
@@ -55,6 +59,8 @@ class Workers:
                 self._from_worker(actor, frame, now_s)
             else:
                 self._from_stranger(route, frame)
+            if time.monotonic() >= until_s:
+                return
 
     def _from_worker(self, actor: Actor, data: bytes, now_s: float) -> None:
         try:
