@@ -14,6 +14,7 @@ Payloads, by type:
 | host-answer   | `[answer]` of the ask just before it                               |
 | log           | `[line]`: a whole line the guest wrote to stdout or stderr         |
 | wasm-result   | `[value, fuel]`: what the export returned and the fuel it burned    |
+| carried-on    | `[]`: another incarnation goes on with the turn, see `journal.py`      |
 | wasm-error    | `{kind, message, backtrace, fuel}`; only ever found as evidence     |
 | all others    | a map: what the supervisor or the broker decided about the actor   |
 
@@ -24,6 +25,7 @@ content (`ref`), which is stored once.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -46,6 +48,7 @@ class EventType(StrEnum):
     LOG = "log"
     WASM_RESULT = "wasm-result"
     WASM_ERROR = "wasm-error"
+    CARRIED_ON = "carried-on"
     # Lifecycle, written by the broker on its own account or for the supervisor.
     CREATED = "created"
     COMPONENT_CHANGED = "component-changed"
@@ -165,4 +168,16 @@ def externalise(value: Any, blobs: list[bytes]) -> Any:
         return [externalise(item, blobs) for item in value]
     if isinstance(value, dict):
         return {key: externalise(item, blobs) for key, item in value.items()}
+    return value
+
+
+def internalise(value: Any, contents: Mapping[bytes, bytes]) -> Any:
+    """The value with its references replaced by what they stand for."""
+    hash = ref_hash(value)
+    if hash is not None:
+        return contents[hash]
+    if isinstance(value, list):
+        return [internalise(item, contents) for item in value]
+    if isinstance(value, dict):
+        return {key: internalise(item, contents) for key, item in value.items()}
     return value

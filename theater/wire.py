@@ -12,9 +12,12 @@ Broker to worker:
     refused reason
     who
     ack     turn, step
-    input   turn, kind, input id, sender, request id, body, deliveries, [journal event bytes, ...]
+    input   turn, kind, input id, sender, request id, body, deliveries, journal
     answer  turn, index, value
     sender  address that may be answered from now on
+
+A journal is [] or, of a turn that is carried on, what is committed of it: [number of steps,
+[event bytes, ...], [content, ...], [[place of a part of the chain, its value], ...]].
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ class Logged:
 
     def adopt(self, *orders: dict[str, Any]) -> None:
         for each in orders:
-            self.members.adopt(each)
+            self.members.adopt(each, 0.0)
         self.step()
 
     def remove(self, name: str, reason: str = "deleted") -> None:

@@ -47,6 +47,7 @@ def make_turns(*names: str, bounds: MailboxBounds | None = None, **changes: Any)
 
 def connect(actor: Actor) -> None:
     actor.incarnation += 1
+    actor.has_ended_turns = False
     actor.live, actor.route = True, b"route-" + actor.name.encode()
 
 
@@ -59,9 +60,11 @@ class PretendedWorker:
         self.inputs: list[tuple[Any, ...]] = []
         self.state: bytes | None = None
         self.record: TurnRecord | None = None
+        self.waits = False  # for an answer to an ask of an incarnation before
 
     def take(self, now_s: float = 0.0) -> None:
-        self.inputs.extend(handing.hand_out(self.actor, now_s))
+        handed = handing.hand_out(self.actor, now_s)
+        self.inputs.extend(handing.input_message(self.actor, each, []) for each in handed)
         self.turns.deadlines.watch(self.actor)
 
     def begin(self) -> TurnRecord:
@@ -73,6 +76,13 @@ class PretendedWorker:
             before = content_hash(body)  # the initial state
         state = state_ref(before)
         record.know(before)
+        if handing.needs_journal(actor, actor.handed[0]):
+            current = actor.current
+            assert current is not None
+            self.waits = current.ask is not None
+            record.go_on(current.step, current.index + self.waits, current.size, ())
+            record.add(EventType.CARRIED_ON, *CALLED[kind], [])
+            return record
         value = body_value(body) if body is not None else None
         parameters = {
             "send": [value],
@@ -96,8 +106,11 @@ class PretendedWorker:
         self.commit(now_s)
 
     def answered(self) -> None:
+        """The answer has come. Of a turn that is carried on its place was left free."""
         assert self.record is not None
-        self.record.answered()
+        if not self.waits:
+            self.record.answered()
+        self.waits = False
 
     def end(self, state: bytes | None, reply: bytes | None = None, now_s: float = 0.0) -> None:
         assert self.record is not None

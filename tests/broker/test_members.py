@@ -336,10 +336,10 @@ def test_coming_and_going_many_times_within_one_commit(tmp_path: Path) -> None:
     send(system, "a", b"first")
     for _ in range(3):
         system.members.remove("a", "deleted", 0.0)
-        system.members.adopt(order("a"))
+        system.members.adopt(order("a"), 0.0)
         system.phase("a", "restarting")
         send(system, "a", b"again")
-    system.members.adopt(order("b"))
+    system.members.adopt(order("b"), 0.0)
     system.members.remove("b", "deleted", 0.0)
     system.step()
     types = [type for type, _ in system.told("a")]
@@ -466,7 +466,7 @@ def test_any_history_loses_no_message_and_breaks_no_chain(tmp_path: Path, seed: 
             ]
         ):
             case "come" if actor is None or not actor.live:
-                system.members.adopt(some_order(name))
+                system.members.adopt(some_order(name), 0.0)
             case "go" if actor is not None and not actor.live:
                 system.members.remove(name, "deleted", 0.0)
                 system.workers.pop(name, None)

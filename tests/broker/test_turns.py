@@ -144,7 +144,7 @@ def test_any_history_consumes_each_message_once_and_keeps_order(seed: int) -> No
             if message and message[0] == "answer":
                 worker = workers[item.actor.name]  # type: ignore[union-attr]
                 if worker.record is not None and worker.record.turn == message[1]:
-                    worker.record.answered()
+                    worker.answered()
         commit(turns)
 
     for number in range(250):

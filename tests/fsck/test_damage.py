@@ -132,30 +132,30 @@ CONTENTS = {
 
 EVIDENCE = {
     "its hash": (
-        f"UPDATE evidence SET hash = {NOTHING} WHERE id = 2",
-        f"^gate, turn 2, evidence 2: its events have hash {H}; should be 0{{16}}, as in its row$",
+        f"UPDATE evidence SET hash = {NOTHING} WHERE id = 3",
+        f"^gate, turn 2, evidence 3: its events have hash {H}; should be 0{{16}}, as in its row$",
     ),
     "not that of the chain": (
-        f"UPDATE evidence SET hash = {NOTHING} WHERE id = 2",
-        f"^gate, turn 2, position [0-9]+, seq [0-9]+: evidence 2 has hash 0{{16}};"
+        f"UPDATE evidence SET hash = {NOTHING} WHERE id = 3",
+        f"^gate, turn 2, position [0-9]+, seq [0-9]+: evidence 3 has hash 0{{16}};"
         f" should be {H}, as is chained$",
     ),
     "its events": (
-        "UPDATE evidence SET events = CAST(events || x'00' AS BLOB) WHERE id = 2",
-        f"^gate, turn 2, evidence 2: its events have hash {H}; should be {H}, as in its row$",
+        "UPDATE evidence SET events = CAST(events || x'00' AS BLOB) WHERE id = 3",
+        f"^gate, turn 2, evidence 3: its events have hash {H}; should be {H}, as in its row$",
     ),
     "its turn": (
-        "UPDATE evidence SET turn = 9 WHERE id = 2",
-        "^gate, turn 2, .*: evidence 2 is of turn 9, incarnation 1; should be of turn 2,"
+        "UPDATE evidence SET turn = 9 WHERE id = 3",
+        "^gate, turn 2, .*: evidence 3 is of turn 9, incarnation 1; should be of turn 2,"
         " incarnation 1$",
     ),
     "missing": (
-        "DELETE FROM evidence WHERE id = 2",
+        "DELETE FROM evidence WHERE id = 3",
         f"^gate, turn 2, .*: its evidence {H} is not there; should be in evidence$",
     ),
     "missing by its number": (
-        "DELETE FROM evidence WHERE id = 2",
-        "^evidence 2: it is missing; should be no gap$",
+        "DELETE FROM evidence WHERE id = 3",
+        "^evidence 3: it is missing; should be no gap$",
     ),
     "more than is chained": (
         "INSERT INTO evidence SELECT (SELECT max(id) + 1 FROM evidence), actor, incarnation, turn,"
@@ -280,7 +280,7 @@ TURNS = {
     ),
     "its deliveries": (
         f"UPDATE turns SET deliveries = 1 WHERE actor = {A} AND turn = 3",
-        "^a, turn 3: deliveries is 1 in turns; should be 0, as failures are chained$",
+        "^a, turn 3: deliveries is 1 in turns; should be 0 at most, as failures are chained$",
     ),
     "its reason": (
         "UPDATE turns SET reason = 'x' WHERE status = 'waiting'",

@@ -249,14 +249,14 @@ CASES: dict[str, tuple[str, Change, str]] = {
         "^gate, turn 7, .*: turn 7 after turn 1; should be turn 2$",
     ),
     "a failure's reason": (
-        "gate",
+        "asker",
         edit("turn-failed", payload=put(["reason"], "bad luck")),
-        '^gate, turn 2: reason is "trap: .*; should be "bad luck", as is chained$',
+        '^asker, turn 2: reason is "killed .*; should be "bad luck", as is chained$',
     ),
     "a failure's evidence": (
         "gate",
         edit("turn-failed", payload=put(["evidence"], None)),
-        "^gate, evidence 2: is chained in no turn-failed; should be in one$",
+        "^gate, evidence 3: is chained in no turn-failed; should be in one$",
     ),
     "an end's reason": (
         "gate",

@@ -44,9 +44,9 @@ def test_what_failed_is_shown_and_succeeds_when_the_actor_is_able(theater: Theat
     letter = report.letter
     assert (letter.actor, letter.kind, letter.sender, letter.size) == ("gate", "send", "probe", 4)
     assert letter.reason == "trap: wasm `unreachable` instruction executed"
-    assert (letter.turn, report.incarnation, report.steps) == (2, 1, 0)
+    assert (letter.turn, report.incarnation, report.steps) == (2, 2, 0)
     assert (report.body, report.state, report.committed) == (b"one,", None, ())
-    (attempt,) = report.attempts
+    _, attempt = report.attempts  # the first was not its instance's first turn
     assert [event.function for event in attempt.events] == ["handle-send", "failed"]
     assert attempt.failure is not None
     assert attempt.failure["backtrace"] == ["Gate!shut", "Gate!take", "Gate!handle-send"]

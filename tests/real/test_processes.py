@@ -83,17 +83,6 @@ def test_messages_sent_while_the_system_goes_down_wait_for_the_next_up(theater: 
     assert again.log.query("SELECT count(*) FROM dead_letters") == [(0,)]
 
 
-def test_an_open_turn_is_interrupted_when_the_system_dies(theater: Theater) -> None:
-    system = theater.up(actor("a", extra="request_timeout = 600\n"), actor("b"))
-    system.send("a", b"request b defer")
-    eventually(lambda: system.log.query("SELECT 1 FROM asks WHERE status = 'open'"), "the ask")
-    os.kill(system.info()["pid"], signal.SIGKILL)
-    again = theater.up()
-    assert again.request("a", b"echo on") == b"on"
-    letters = again.log.query("SELECT reason FROM dead_letters")
-    assert letters == [("interrupted: the system ended",)]
-
-
 def test_two_systems_cannot_run_on_one_data_directory(theater: Theater) -> None:
     system = theater.up(actor("a"))
     with pytest.raises(Refused, match=r"running on .* already"):

@@ -155,21 +155,6 @@ def test_a_message_that_kills_its_actor_is_set_aside_after_max_deliveries(
     theater.note(system)
 
 
-def test_a_turn_that_dies_after_its_first_step_is_set_aside_as_interrupted(
-    theater: Theater,
-) -> None:
-    system = theater.up(actor("a", extra="request_timeout = 600\n"), actor("b"))
-    system.send("a", b"set half\nrequest b defer")
-    eventually(lambda: system.log.query("SELECT 1 FROM asks WHERE status = 'open'"), "the ask")
-    os.kill(system.actor("a")["pid"], signal.SIGKILL)
-    letter = eventually(lambda: system.log.query("SELECT reason FROM dead_letters"), "the letter")
-    assert letter == [("interrupted: killed by SIGKILL",)]
-    eventually(lambda: system.actor("a")["status"] == "running", "a to run")
-    assert system.request("a", b"get") == b""
-    assert system.log.query("SELECT status FROM asks") == [("abandoned",)]
-    theater.note(system)
-
-
 def test_large_messages_and_states_are_kept_whole_and_once(theater: Theater) -> None:
     system = theater.up(actor("a"), actor("b"))
     body = bytes(range(32, 127)) * 3000

@@ -133,7 +133,6 @@ def test_half_a_line_goes_out_at_the_end_of_the_turn(world: World) -> None:
 
 def test_two_handles_of_stdout_write_the_same_line(world: World) -> None:
     first, second = world("cli/stdout#get-stdout"), world("cli/stdout#get-stdout")
-    assert first != second
     world("io/streams#[method]output-stream.write", first, b"a")
     world("io/streams#[method]output-stream.write", second, b"b\n")
     assert world.lines == [("out", "ab")]
@@ -193,12 +192,27 @@ def test_the_network_denies_everything(world: World) -> None:
     assert world(resolve, network, "example.org") == {"err": "access-denied"}
 
 
-def test_resources_are_numbered_from_one_and_never_again(world: World) -> None:
-    numbers = [world("cli/stdout#get-stdout") for _ in range(3)]
-    assert numbers == [1, 2, 3]
-    world.wasi.drop("wasi:io/streams", "output-stream", 3)
-    assert world("cli/stdin#get-stdin") == 4
-    assert len(world.wasi.resources) == 3
+def test_what_is_always_there_has_always_the_same_number(world: World) -> None:
+    stdout = world("cli/stdout#get-stdout")
+    assert [world("cli/stdout#get-stdout") for _ in range(3)] == [stdout] * 3
+    world.wasi.drop("wasi:io/streams", "output-stream", stdout)
+    assert world("io/streams#[method]output-stream.write", stdout, b"there\n") == {"ok": None}
+
+
+def test_other_resources_are_numbered_in_order_and_never_again(world: World) -> None:
+    first, second = (world("clocks/monotonic-clock#subscribe-duration", 1) for _ in range(2))
+    assert second == first + 1
+    world.wasi.drop("wasi:io/poll", "pollable", second)
+    assert world("clocks/monotonic-clock#subscribe-duration", 1) == second + 1
+    assert len(world.wasi.resources) == 2
+
+
+def test_a_number_that_a_recorded_answer_has_handed_out_is_not_given_again(world: World) -> None:
+    world.wasi.reserve("subscribe-instant", 9)
+    assert world("clocks/monotonic-clock#subscribe-duration", 1) == 10
+    world.wasi.reserve("[method]output-stream.write", {"err": {"last-operation-failed": 20}})
+    world.wasi.reserve("[method]output-stream.write", {"err": "closed"})
+    assert world("clocks/monotonic-clock#subscribe-duration", 1) == 21
 
 
 def test_a_stream_from_before_a_crash_fails_and_its_pollable_is_ready(world: World) -> None:

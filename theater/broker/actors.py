@@ -53,9 +53,12 @@ class Ask:
 
 @dataclass(slots=True)
 class OpenTurn:
-    """The turn that has committed a step and not ended."""
+    """The turn that has committed a step and not ended. It outlives the worker: the next
+    incarnation carries it on."""
 
     turn: int
+    kind: str
+    incarnation: int  # the last that committed a step of it
     step: int  # the next one
     index: int  # of the next event
     size: int  # bytes of its events so far
@@ -103,6 +106,7 @@ class Actor(Chain):
     handed: deque[Handed] = field(default_factory=deque)
     current: OpenTurn | None = None
     init_deliveries: int = 0
+    has_ended_turns: bool = False  # this incarnation: its instance is not as it was at the start
     shut_down: bool = False  # it has committed a `shutdown`
     ignored: bool = False  # ... in its init, which is OTP's `ignore`
     due_s: float | None = None  # when the worker is late with what it owes

@@ -1,14 +1,19 @@
 """Decide what becomes of a dead incarnation's turn. Pure: the black box comes in as bytes.
 
-| the turn had            | and the worker      | then                                         |
-|-------------------------|---------------------|----------------------------------------------|
-| not begun               | died of anything    | its input is delivered again, not counted     |
-| begun, no step          | failed in the guest | set aside                                     |
-| begun, no step          | was lost            | delivered again, counted; at the limit set aside |
-| begun, no step          | was stopped         | delivered again, not counted                  |
-| committed a step        | died of anything    | set aside as interrupted                      |
+| the turn, in this incarnation | and the worker             | then                              |
+|-------------------------------|----------------------------|-----------------------------------|
+| had not begun                 | died of anything           | again, not counted                |
+| had begun                     | was stopped, or killed     | again, not counted                |
+|                               | for another reason         |                                   |
+| had begun                     | was lost                   | again, counted; at the limit set  |
+|                               |                            | aside                             |
+| was the instance's first      | failed in the guest        | set aside                         |
+| was a later one               | failed in the guest        | again, not counted: a fresh       |
+|                               |                            | instance may do better            |
+| was carried on                | left what its record says  | set aside                         |
 
-An `init` is never set aside: its failure is counted by the supervisor.
+Again: if the turn has committed a step it is carried on from there, else it runs from its start.
+An `init` without a committed step is never set aside: its failures are counted by the supervisor.
 """
 
 from __future__ import annotations
@@ -19,12 +24,14 @@ from typing import Any
 
 from theater.broker.actors import INIT, REQUEST, Actor, Handed
 from theater.broker.handing import take_back
+from theater.broker.mailbox import Message
 from theater.broker.turns import Turns
 from theater.errors import ProtocolError
 from theater.events import EventType, content_hash, decode
 from theater.wire import pack
 
 _LENGTH = struct.Struct("<I")
+DIVERGED = "diverged"  # the kind of a failure
 BOX_MAX = 64 * 1024 * 1024  # bytes of a black box that are looked at
 
 
@@ -83,14 +90,13 @@ def bury(turns: Turns, actor: Actor, death: Death, box: bytes, now_s: float) -> 
     found = read_box(box)
     if 0 in found.failures and not actor.shut_down:
         reason, kind = failure_text(found.failures[0]), "crash"
-    if actor.handed:
-        handed = actor.handed[0]
+    take_back(actor)
+    handed = _next_input(actor)
+    if handed is not None:
         failure = found.failures.get(handed.turn)
         if failure is not None:
             reason, kind = failure_text(failure), "crash"
-        events = found.events(handed.turn, actor.current.index if actor.current else 0)
-        take_back(actor)
-        _judge(turns, actor, handed, death, events, failure is not None, reason, now_s)
+        _judge(turns, actor, handed, death, found, reason, now_s)
     facts: dict[str, Any] = {"reason": reason, "kind": kind}
     if ignored:
         facts["ignored"] = True
@@ -98,22 +104,35 @@ def bury(turns: Turns, actor: Actor, death: Death, box: bytes, now_s: float) -> 
     turns.batch.incarnation_ended.append((turns.at, reason, actor.id, actor.incarnation))
     turns.tell_root("buried", actor.name, actor.incarnation, kind, reason, ignored)
     actor.shut_down = actor.ignored = False
+    actor.budget_s = actor.settings.turn_timeout_s
     turns.stop_waiting(actor)
 
 
 def bury_unseen(turns: Turns, actor: Actor, box: bytes, now_s: float) -> None:
     """An incarnation that died with the whole system: judge its turn by its box, as a lost one."""
-    window = actor.mailbox.window
-    message = window[0] if window and actor.initialised else None
-    if message is None and actor.initialised:
+    handed = _next_input(actor)
+    if handed is None:
         return
-    handed = Handed(actor.next_turn, message.kind if message else INIT, message)
     found = read_box(box)
     failure = found.failures.get(handed.turn)
     reason = failure_text(failure) if failure is not None else "the system ended"
-    death = Death(reason, "crash", wanted=False)
-    events = found.events(handed.turn, 0)
-    _judge(turns, actor, handed, death, events, failure is not None, reason, now_s)
+    _judge(turns, actor, handed, Death(reason, "crash", wanted=False), found, reason, now_s)
+
+
+def _next_input(actor: Actor) -> Handed | None:
+    """What its worker was at, if it was at something."""
+    if not actor.initialised:
+        return Handed(actor.next_turn, INIT, None)
+    window = actor.mailbox.window
+    return Handed(actor.next_turn, window[0].kind, window[0]) if window else None
+
+
+def abandon(turns: Turns, actor: Actor, reason: str, now_s: float) -> None:
+    """Set the open turn of an actor without a worker aside, if there is one."""
+    if actor.current is not None:
+        handed = _next_input(actor)
+        assert handed is not None and not actor.handed and handed.turn == actor.current.turn
+        set_aside(turns, actor, handed, reason, [], now_s)
 
 
 def failure_text(failure: dict[str, Any]) -> str:
@@ -127,32 +146,46 @@ def _judge(
     actor: Actor,
     handed: Handed,
     death: Death,
-    events: list[bytes],
-    failed: bool,
+    found: Found,
     reason: str,
     now_s: float,
 ) -> None:
-    message = handed.message
-    if actor.current is not None:
-        if not failed:
-            reason = f"interrupted: {reason}"
-        set_aside(turns, actor, handed, reason, events, now_s)
-    elif not events:
+    current, message = actor.current, handed.message
+    events = found.events(handed.turn, current.index if current else 0)
+    failure = found.failures.get(handed.turn)
+    if not events and (current is None or current.incarnation != actor.incarnation):
+        return  # it had not begun
+    if failure is not None:
+        diverged = failure.get("kind") == DIVERGED
+        for_good = diverged or not actor.has_ended_turns
+    elif death.wanted:
         return
-    elif message is None:
-        actor.init_deliveries += 1
-        _turn_failed(turns, actor, handed, reason, events)
-        turns.turn_row(actor, handed, "waiting", 0, reason=reason)
-    elif failed:
+    else:
+        deliveries = _count(actor, message)
+        for_good = deliveries >= actor.settings.max_deliveries
+        if for_good:
+            reason = f"{reason}, delivered {deliveries} times"
+    if message is None and current is None:
+        if failure is not None:
+            _count(actor, message)
+        for_good = False
+    if for_good:
         set_aside(turns, actor, handed, reason, events, now_s)
-    elif not death.wanted:
-        message.deliveries += 1
-        if message.deliveries >= actor.settings.max_deliveries:
-            reason = f"{reason}, delivered {message.deliveries} times"
-            set_aside(turns, actor, handed, reason, events, now_s)
-        else:
-            _turn_failed(turns, actor, handed, reason, events)
-            turns.turn_row(actor, handed, "waiting", 0, reason=reason)
+        return
+    _turn_failed(turns, actor, handed, reason, events, again=True)
+    if current is None:
+        turns.turn_row(actor, handed, "waiting", 0, reason=reason)
+    else:
+        turns.turn_row(actor, handed, "open", current.step)
+
+
+def _count(actor: Actor, message: Message | None) -> int:
+    """One more failed delivery of the input."""
+    if message is None:
+        actor.init_deliveries += 1
+        return actor.init_deliveries
+    message.deliveries += 1
+    return message.deliveries
 
 
 def set_aside(
@@ -169,7 +202,7 @@ def set_aside(
         if current.ask is not None:
             turns.batch.ask_status.append(("abandoned", actor.id, current.turn, current.ask.index))
         actor.current = None
-    evidence_id = _turn_failed(turns, actor, handed, reason, evidence)
+    evidence_id = _turn_failed(turns, actor, handed, reason, evidence, again=False)
     turns.turn_row(actor, handed, "failed", current.step if current else 0, reason=reason)
     message = handed.message
     if message is None:
@@ -187,10 +220,15 @@ def set_aside(
 
 
 def _turn_failed(
-    turns: Turns, actor: Actor, handed: Handed, reason: str, events: list[bytes]
+    turns: Turns, actor: Actor, handed: Handed, reason: str, events: list[bytes], again: bool
 ) -> int | None:
-    """Store the evidence and chain its hash. Returns the evidence's id, if there is any."""
+    """Store the evidence and chain its hash. Returns the evidence's id, if there is any.
+
+    `again`: its input is delivered once more; else the turn is set aside.
+    """
     payload: dict[str, Any] = {"turn": handed.turn, "reason": reason, "evidence": None}
+    if again:
+        payload["again"] = True
     evidence_id = None
     if events:
         packed = pack(events)

@@ -6,13 +6,16 @@ from collections import deque
 from typing import Any
 
 from theater.broker.actors import INIT, REQUEST, Actor, Handed
+from theater.broker.mailbox import Message
 
 CREDIT = 64  # inputs in a worker's hands
 CREDIT_BYTES = 4 * 1024 * 1024
 
 
-def hand_out(actor: Actor, now_s: float) -> list[tuple[Any, ...]]:
+def hand_out(actor: Actor, now_s: float) -> list[Handed]:
     """The inputs that go to the worker now. Not durable: a number counts once it is used.
+
+    A turn that another incarnation has left open is carried on before anything else.
 
     A worker that lived on while the broker was replaced may hold inputs that this broker knows
     nothing of. They are the next ones, as ever, and at most as many as it would be given now: so
@@ -22,21 +25,17 @@ def hand_out(actor: Actor, now_s: float) -> list[tuple[Any, ...]]:
         actor.revived = False
     elif not _may_hand(actor):
         return []
-    inputs: list[tuple[Any, ...]] = []
+    inputs: list[Handed] = []
     if not actor.initialised:
         if not actor.handed:
-            handed = Handed(actor.next_turn, INIT, None)
-            _hand(actor, handed, now_s)
-            inputs.append(input_message(actor, handed))
+            inputs.append(_hand(actor, INIT, None, now_s))
         return inputs
     size = sum(len(h.message.body) for h in actor.handed if h.message)
     while len(actor.handed) < CREDIT and (size < CREDIT_BYTES or not actor.handed):
         message = actor.mailbox.hand()
         if message is None:
             break
-        handed = Handed(actor.next_turn, message.kind, message)
-        _hand(actor, handed, now_s)
-        inputs.append(input_message(actor, handed))
+        inputs.append(_hand(actor, message.kind, message, now_s))
         size += len(message.body)
     return inputs
 
@@ -49,11 +48,29 @@ def _may_hand(actor: Actor) -> bool:
     return not actor.blocked_on or actor.mailbox.is_full()
 
 
-def _hand(actor: Actor, handed: Handed, now_s: float) -> None:
+def _hand(actor: Actor, kind: str, message: Message | None, now_s: float) -> Handed:
+    handed = Handed(actor.next_turn, kind, message)
     if not actor.handed:
-        actor.due_s = now_s + actor.settings.turn_timeout_s
+        current = actor.current
+        assert current is None or (current.turn, current.kind) == (handed.turn, kind), (
+            f"{actor.name} is handed turn {handed.turn}, and another one is open"
+        )
+        # One that waits for an answer owes nothing before it has it.
+        waits = current is not None and current.ask is not None
+        actor.due_s = None if waits else now_s + actor.settings.turn_timeout_s
     actor.handed.append(handed)
     actor.next_turn += 1
+    return handed
+
+
+def needs_journal(actor: Actor, handed: Handed) -> bool:
+    """Whether the worker has to be told what others have done of this turn."""
+    current = actor.current
+    return (
+        current is not None
+        and current.turn == handed.turn
+        and current.incarnation != actor.incarnation
+    )
 
 
 def take_back(actor: Actor) -> None:
@@ -64,10 +81,11 @@ def take_back(actor: Actor) -> None:
     actor.handed = deque()
 
 
-def input_message(actor: Actor, handed: Handed) -> tuple[Any, ...]:
+def input_message(actor: Actor, handed: Handed, journal: list[Any]) -> tuple[Any, ...]:
+    """`journal`: of a turn that is carried on, as in `wire.py`."""
     message = handed.message
     if message is None:
-        return ("input", handed.turn, INIT, 0, None, "", actor.initial_state, 0, [])
+        return ("input", handed.turn, INIT, 0, None, "", actor.initial_state, 0, journal)
     return (
         "input",
         handed.turn,
@@ -77,5 +95,5 @@ def input_message(actor: Actor, handed: Handed) -> tuple[Any, ...]:
         message.request_id() if message.kind == REQUEST else "",
         message.body,
         message.deliveries,
-        [],
+        journal,
     )

@@ -113,6 +113,18 @@ class StoredActor:
     facts: dict[str, Any]  # what its chain last said of it; see `register.py`
 
 
+@dataclass(frozen=True, slots=True)
+class OpenRow:
+    """A turn that has committed a step and not ended."""
+
+    actor: int
+    turn: int
+    kind: str
+    message: int | None
+    steps: int
+    deliveries: int
+
+
 class Log:
     def __init__(self, connection: Connection, durability: Durability) -> None:
         self._db = connection
@@ -222,14 +234,20 @@ class Log:
         payload = decode(row[0]).payload if row is not None else {}
         return payload if isinstance(payload, dict) else {}
 
-    def open_turns(self) -> list[tuple[int, int, str, int | None, int, int, int]]:
-        """(actor, turn, kind, message, steps, deliveries, events) of turns begun and not ended."""
-        rows: list[tuple[int, int, str, int | None, int, int, int]] = self._db.execute(
-            "SELECT t.actor, t.turn, t.kind, t.message, t.steps, t.deliveries,"
-            " (SELECT count(*) FROM events e WHERE e.actor = t.actor AND e.turn = t.turn)"
-            " FROM turns t WHERE t.status = 'open'"
+    def open_turns(self) -> list[OpenRow]:
+        rows = self._db.execute(
+            "SELECT actor, turn, kind, message, steps, deliveries FROM turns WHERE status = 'open'"
         ).fetchall()
-        return rows
+        return [OpenRow(*row) for row in rows]
+
+    def ran_before(self, actor: int, turn: int, incarnation: int) -> bool:
+        """Whether an incarnation has committed a step of a turn before this one."""
+        row = self._db.execute(
+            "SELECT incarnation FROM steps WHERE actor = ? AND turn < ?"
+            " ORDER BY turn DESC, step DESC LIMIT 1",
+            (actor, turn),
+        ).fetchone()
+        return row is not None and row[0] == incarnation
 
     def waiting_turns(self, actor: int | None = None) -> list[tuple[int, int, int | None, int]]:
         """(actor, turn, message, failed deliveries) of turns that never committed a step."""

@@ -171,7 +171,7 @@ class Broker:
 
     def _root_adopt(self, orders: list[dict[str, Any]]) -> None:
         for order in orders:
-            self._members.adopt(order)
+            self._members.adopt(order, self.now_s())
 
     def _root_remove(self, name: str, reason: str = "") -> None:
         self._members.remove(name, reason, self.now_s())
@@ -181,7 +181,7 @@ class Broker:
         actor = self._turns.actors[name]
         actor.incarnation, actor.secret = incarnation, secret
         actor.pid, actor.live, actor.fenced = None, True, False
-        actor.was_ready = actor.revived = False
+        actor.was_ready = actor.revived = actor.has_ended_turns = False
         self._turns.batch.incarnations.append((actor.id, incarnation, None, time.time()))
         self._turns.lifecycle(actor, EventType.STARTED, {"component": actor.component})
 

@@ -6,18 +6,15 @@ import itertools
 from collections.abc import Callable
 from dataclasses import replace
 
-from theater.broker import recovery, register, revival
+from theater.broker import burial, recovery, register, revival
 from theater.broker.actors import ROOT, Actor, Chain
 from theater.broker.boxes import Boxes
-from theater.broker.burial import bury_unseen
-from theater.broker.log import Log, StoredActor
+from theater.broker.log import Log, OpenRow, StoredActor
 from theater.broker.mailbox import WINDOW
 from theater.broker.register import SUPERVISOR, Order, name_of, role_of
 from theater.broker.revival import Living
 from theater.broker.turns import Turns
-from theater.events import decode, refs_in
-
-OpenRow = tuple[int, int, str, int | None, int, int, int]
+from theater.events import refs_in
 
 
 class Members:
@@ -61,14 +58,15 @@ class Members:
         going_on = {one.name for one in living}
         asks = {(row[0], row[1]): row[2] for row in log.open_asks()}
         states = {each.id: each.state for each in stored.values()}
-        ended = []
         for row in log.open_turns():
-            opener = turns.by_id.get(row[0])
-            if opener is not None and opener.name in going_on:
-                self._reopen(opener, row, asks.get((row[0], row[1])), now_s)
-            else:
-                ended.append(row)
-        recovery.interrupt_open_turns(turns, ended, asks, states, now_s)
+            opener, ask = turns.by_id.get(row.actor), asks.get((row.actor, row.turn))
+            if opener is None:
+                recovery.close_books(turns, row, ask, states[row.actor])
+                continue
+            self._reopen(opener, row, ask, opener.name in going_on, now_s)
+            outdated = register.outdated(stored[opener.name], wanted[opener.name])
+            if outdated is not None:
+                burial.abandon(turns, opener, outdated, now_s)
         for one in living:
             self._revive(turns.actors[one.name], one, now_s)
         self._bury_unseen(going_on, now_s)
@@ -91,15 +89,18 @@ class Members:
         register.remove(self._turns, chain, reason, waiting, gone.state, begun, now_s)
         return replace(gone, removed=True, head=chain.head, length=chain.length)
 
-    def _reopen(self, actor: Actor, row: OpenRow, open_ask: int | None, now_s: float) -> None:
-        _, turn, kind, _, steps, _, _ = row
-        events = self._log.turn_events(actor.id, turn)
-        contents = {}
-        for hash in refs_in(decode(events[-1]).payload):
-            content = self._log.blob(hash)
-            assert content is not None, "a committed answer refers to nothing"
-            contents[hash] = content
-        revival.reopen(self._turns, actor, turn, kind, steps, events, open_ask, contents, now_s)
+    def _reopen(
+        self, actor: Actor, row: OpenRow, open_ask: int | None, goes_on: bool, now_s: float
+    ) -> None:
+        recorded = self._log.turn_events(actor.id, row.turn)
+        last = recovery.reopen(self._turns, actor, row, recorded, open_ask, now_s)
+        if goes_on and open_ask is None:
+            contents = {}
+            for hash in refs_in(last.payload):
+                content = self._log.blob(hash)
+                assert content is not None, "a committed answer refers to nothing"
+                contents[hash] = content
+            revival.answer_again(self._turns, actor, last, contents)
 
     def _revive(self, actor: Actor, living: Living, now_s: float) -> None:
         log = self._log
@@ -110,7 +111,8 @@ class Members:
             revival.buried_already(self._turns, actor, last_exit)
             return
         is_ready = known is not None and known[0] is not None
-        revival.revive(self._turns, actor, living, known is not None, is_ready)
+        has_ended = log.ran_before(actor.id, actor.next_turn, living.incarnation)
+        revival.revive(self._turns, actor, living, known is not None, is_ready, has_ended)
         turn = actor.next_turn - 1
         if actor.current is None and turn > 0:
             last = log.turn_events(actor.id, turn)
@@ -130,17 +132,20 @@ class Members:
             data = self._boxes.read(actor)
             known = self._log.incarnation(actor.id, actor.incarnation)
             if data and not (known and known[1] is not None):  # else it has been judged
-                bury_unseen(self._turns, actor, data, now_s)
+                actor.has_ended_turns = self._log.ran_before(
+                    actor.id, actor.next_turn, actor.incarnation
+                )
+                burial.bury_unseen(self._turns, actor, data, now_s)
         self._boxes.all_done(kept)
 
     # While the system runs
 
-    def adopt(self, order: Order) -> None:
+    def adopt(self, order: Order, now_s: float) -> None:
         """Let one in, or give one that is there other settings."""
         name = name_of(order)
         chain = self._turns.chain(name)
         if chain is not None:
-            register.change(self._turns, chain, order)
+            register.change(self._turns, chain, order, now_s)
             return
         if name in self._turns.batch.moved:
             self._commit()
@@ -167,6 +172,7 @@ class Members:
         if not isinstance(chain, Actor):
             register.remove(turns, chain, reason)
             return
+        burial.abandon(turns, chain, f"its actor has been removed: {reason}", now_s)
         mailbox = chain.mailbox
         if mailbox.messages > len(mailbox.window):
             self._commit()  # before the decision: it is one, and commits as one

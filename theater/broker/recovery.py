@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
-from theater.broker.actors import Actor, Handed, OpenTurn
-from theater.broker.burial import set_aside
+from theater.broker.actors import INIT, Actor, Ask, OpenTurn
+from theater.broker.log import OpenRow
 from theater.broker.mailbox import Message
+from theater.broker.revival import is_shutdown
 from theater.broker.turns import Turns
+from theater.events import Event, EventType, decode, ref_hash, refs_in
 
 
 def load_window(actor: Actor, rows: list[tuple[Any, ...]]) -> None:
@@ -34,36 +36,52 @@ def count_deliveries(turns: Turns, waiting: Iterable[tuple[int, int, int | None,
                 message.deliveries = deliveries
 
 
-def interrupt_open_turns(
+def reopen(
     turns: Turns,
-    open_turns: Iterable[tuple[int, int, str, int | None, int, int, int]],
-    open_asks: Mapping[tuple[int, int], int],
-    states: Mapping[int, bytes | None],
+    actor: Actor,
+    row: OpenRow,
+    recorded: list[bytes],
+    open_ask: int | None,
     now_s: float,
-) -> None:
-    """Turns that had committed a step when the system ended are set aside.
+) -> Event:
+    """Set a turn up again that has committed steps: whoever runs the actor next goes on with it.
 
-    `open_asks` gives the event index of the open ask of a turn (actor, turn); `states` the last
-    state's hash by actor, also of those that the manifest no longer has.
+    `recorded`: its committed events, the last of which is returned; `open_ask`: the index of the
+    one whose answer is still to come.
     """
-    reason = "interrupted: the system ended"
-    for actor_id, turn, kind, message_id, steps, deliveries, events in open_turns:
-        actor = turns.by_id.get(actor_id)
-        window = actor.mailbox.window if actor is not None else None
-        message = window[0] if window and kind != "init" else None
-        if actor is None or (kind != "init" and (message is None or message.id != message_id)):
-            # Its input is gone already, with its actor: only the books are to be closed.
-            state = states.get(actor_id)
-            row = (actor_id, turn, kind, message_id, "failed", 0, steps, deliveries, state)
-            turns.batch.turns.append((*row, None, reason, turns.at))
-            if (actor_id, turn) in open_asks:
-                index = open_asks[actor_id, turn]
-                turns.batch.ask_status.append(("abandoned", actor_id, turn, index))
-            continue
-        actor.current = OpenTurn(turn, steps, events, 0)
-        actor.next_turn = turn
-        at = open_asks.get((actor_id, turn))
-        handed = Handed(turn, kind, message)
-        if at is not None:
-            turns.batch.ask_status.append(("abandoned", actor_id, turn, at))
-        set_aside(turns, actor, handed, reason, [], now_s)
+    turn, steps = row.turn, row.steps
+    events = [decode(data) for data in recorded]
+    own = [event for event in events if event.type != EventType.HOST_ANSWER]
+    size = sum(map(len, recorded))
+    current = OpenTurn(turn, row.kind, own[-1].incarnation, steps, len(events), size)
+    current.shutdown = any(map(is_shutdown, events))
+    for event in events:
+        current.known.update(refs_in(event.payload))
+    if row.kind == INIT:
+        actor.init_deliveries = row.deliveries
+    else:
+        message = actor.mailbox.window[0]
+        assert message.id == row.message, f"the input of {actor.name}'s open turn is not the next"
+        message.deliveries = row.deliveries
+        if (body := ref_hash(message.body_value())) is not None:
+            current.known.add(body)
+    actor.current = current
+    actor.next_turn = turn
+    actor.committed = (turn, steps - 1)
+    actor.budget_s = actor.settings.turn_timeout_s
+    if open_ask is not None:
+        event = events[open_ask]
+        deadline_s = now_s + actor.settings.request_timeout_s
+        callee = event.payload[0][0]
+        current.ask = Ask(open_ask, event.interface, event.function, callee, deadline_s)
+        turns.deadlines.watch(actor)
+    return events[-1]
+
+
+def close_books(turns: Turns, row: OpenRow, open_ask: int | None, state: bytes | None) -> None:
+    """The actor of an open turn is gone, and its input with it."""
+    reason = "interrupted: its actor has been removed"
+    begun = (row.actor, row.turn, row.kind, row.message, "failed", 0, row.steps, row.deliveries)
+    turns.batch.turns.append((*begun, state, None, reason, turns.at))
+    if open_ask is not None:
+        turns.batch.ask_status.append(("abandoned", row.actor, row.turn, open_ask))

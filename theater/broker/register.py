@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from theater.broker.actors import REQUEST, ROOT, Actor, Chain, Settings, Supervisor
+from theater.broker.burial import abandon
 from theater.broker.log import StoredActor
 from theater.broker.mailbox import Mailbox, Message
 from theater.broker.turns import Turns
@@ -57,7 +58,22 @@ def enter(turns: Turns, order: Order, before: StoredActor | None) -> Chain:
     return chain
 
 
-def change(turns: Turns, chain: Chain, order: Order) -> None:
+def outdated(before: StoredActor, order: Order) -> str | None:
+    """Why a turn that was open before does not go on under this order; None: it does."""
+    return _outdated(before.component, before.initialised, before.facts, order)
+
+
+def _outdated(component: str, initialised: bool, facts: dict[str, Any], order: Order) -> str | None:
+    if component != order["component"]:
+        return "its component has been changed"
+    state = order["initial_state"]
+    hash = None if state is None else content_hash(state)
+    if not initialised and facts.get("initial_state") != hash:
+        return "its initial state has been changed"
+    return None
+
+
+def change(turns: Turns, chain: Chain, order: Order, now_s: float) -> None:
     """New settings for one that is there. An actor must not have a live incarnation."""
     assert isinstance(chain, Actor) == (role_of(order) == ACTOR), f"{chain.name} changed its kind"
     if not isinstance(chain, Actor):
@@ -65,6 +81,9 @@ def change(turns: Turns, chain: Chain, order: Order) -> None:
         return
     assert not chain.live, f"{chain.name} is changed while incarnation {chain.incarnation} lives"
     component = chain.component
+    reason = _outdated(component, chain.initialised, chain.facts, order)
+    if reason is not None:
+        abandon(turns, chain, reason, now_s)
     chain.component = order["component"]
     chain.settings = _settings(order)
     chain.mailbox.bounds = _bounds(order)

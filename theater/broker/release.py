@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from theater import wire
 from theater.broker import handing, recovery
-from theater.broker.actors import Actor
+from theater.broker.actors import Actor, Handed
 from theater.broker.book import ChainPart, ToWorker, Welcome
 from theater.broker.log import Log
 from theater.broker.mailbox import WINDOW
 from theater.broker.turns import Turns
 from theater.crashpoints import reached
+from theater.events import decode
+from theater.journal import contents_of
 
 Message = tuple[Any, ...]
 
@@ -45,7 +48,8 @@ class Frames:
             if actor.mailbox.wants_refill():
                 rows = self._log.mailbox_after(actor.id, actor.mailbox.last_loaded, WINDOW)
                 recovery.load_window(actor, rows)
-            self._put(actor, handing.hand_out(actor, self._now_s))
+            handed = handing.hand_out(actor, self._now_s)
+            self._put(actor, [self._input(actor, each) for each in handed])
             self._turns.deadlines.watch(actor)
 
     def _put(self, actor: Actor, messages: list[Message]) -> None:
@@ -63,23 +67,42 @@ class Frames:
             "committed": list(actor.committed),
         }
         messages: list[Message] = [("welcome", facts)]
-        messages.extend(handing.input_message(actor, handed) for handed in actor.handed)
+        messages.extend(self._input(actor, handed) for handed in actor.handed)
         if actor.current is not None and actor.current.answered is not None:
             index, value = actor.current.answered
             messages.append(("answer", actor.current.turn, index, value))
         return messages
 
+    def _input(self, actor: Actor, handed: Handed) -> Message:
+        if not handing.needs_journal(actor, handed):
+            return handing.input_message(actor, handed, [])
+        assert actor.current is not None
+        recorded = self._log.turn_events(actor.id, handed.turn)
+        hashes, places = contents_of(map(decode, recorded))
+        contents = [self._log.blob(hash) for hash in dict.fromkeys(hashes)]
+        assert None not in contents, "a committed answer refers to nothing"
+        chains = []
+        for place in dict.fromkeys(places):
+            _, first, last, _ = wire.unpack(place)
+            chains.append([place, self._chain(actor, first, last)])
+        journal = [actor.current.step, recorded, contents, chains]
+        return handing.input_message(actor, handed, journal)
+
     def _chain_answer(self, part: ChainPart) -> Message:
-        """Rebuild a `chain` value from the log."""
         actor = part.actor
-        actor.due_s = self._now_s + actor.budget_s
-        self._turns.deadlines.watch(actor)
-        parent = self._log.parent_hash(actor.id, part.first) if part.first else None
-        chain = []
-        for data, hash, type in self._log.chain_part(actor.id, part.first, part.last):
-            chain.append({"hash": hash, "parent-hash": parent, "event-type": type, "data": data})
-            parent = hash
-        value = {"events": chain}
+        if actor.handed:
+            actor.due_s = self._now_s + actor.budget_s
+            self._turns.deadlines.watch(actor)
+        value = self._chain(actor, part.first, part.last)
         if actor.current is not None and actor.current.turn == part.turn:
             actor.current.answered = (part.index, value)
         return ("answer", part.turn, part.index, value)
+
+    def _chain(self, actor: Actor, first: int, last: int) -> dict[str, Any]:
+        """Rebuild a `chain` value from the log."""
+        parent = self._log.parent_hash(actor.id, first) if first else None
+        chain = []
+        for data, hash, type in self._log.chain_part(actor.id, first, last):
+            chain.append({"hash": hash, "parent-hash": parent, "event-type": type, "data": data})
+            parent = hash
+        return {"events": chain}

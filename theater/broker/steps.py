@@ -111,7 +111,8 @@ def check(
         result.contents[content_hash(blob)] = blob
     index = current.index if current else 0
     last = len(events) - 1
-    begun = step > 0
+    carried_on = current is not None and current.incarnation != actor.incarnation
+    begun = current is not None and not carried_on
     for number, data in enumerate(events):
         if not isinstance(data, bytes):
             raise BadStep("an event is not bytes")
@@ -131,7 +132,12 @@ def check(
         result.events.append((data, event))
         if has_refs(data):
             _check_refs(actor, handed, result, event)
-        if event.type == EventType.WASM_CALL and not begun:
+        if carried_on:
+            name = (event.type, event.interface, event.function)
+            if name != (EventType.CARRIED_ON, *CALLED[handed.kind]) or event.payload != []:
+                raise BadStep(f"turn {turn} is carried on, and does not say so")
+            carried_on, begun = False, True
+        elif event.type == EventType.WASM_CALL and not begun:
             if (event.interface, event.function, event.payload) != expected_call(actor, handed):
                 raise BadStep(f"turn {turn} does not begin with the input that was handed out")
             begun = True

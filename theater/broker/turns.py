@@ -107,7 +107,8 @@ class Turns(Post):
         assert event is not None
         current = actor.current
         if current is None:
-            current = actor.current = OpenTurn(step.turn, 0, 0, 0)
+            current = actor.current = OpenTurn(step.turn, handed.kind, 0, 0, 0, 0)
+        current.incarnation = actor.incarnation
         current.step = step.step + 1
         current.index = event.index + 1
         current.size += step.size
@@ -163,6 +164,7 @@ class Turns(Post):
             shut_down = True
         actor.state = step.state
         actor.current = None
+        actor.has_ended_turns = True
         actor.handed.popleft()
         self.turn_row(actor, handed, "done", step.step + 1, fuel=step.fuel)
         if handed.message is None:
@@ -216,8 +218,9 @@ class Turns(Post):
         current.ask = None
         current.answered = (index, value)
         self.out.append(ToWorker(actor, ("answer", current.turn, index, value)))
-        actor.due_s = now_s + actor.budget_s
-        self.deadlines.watch(actor)
+        if actor.handed:  # else nobody waits for it now; it is in the journal
+            actor.due_s = now_s + actor.budget_s
+            self.deadlines.watch(actor)
 
     def _answer_event(self, actor: Actor, payload: Any) -> None:
         current = actor.current

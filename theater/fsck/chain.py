@@ -35,6 +35,7 @@ IN_TURNS = frozenset(
         EventType.HOST_ANSWER,
         EventType.LOG,
         EventType.WASM_RESULT,
+        EventType.CARRIED_ON,
     }
 )
 NEVER = frozenset({EventType.WASM_ERROR})  # only ever evidence

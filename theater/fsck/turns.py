@@ -81,13 +81,17 @@ class Turns:
             turn.incarnation = at.incarnation
         if not at.sound:
             turn.sure = False
-        elif self.life.sure and not (
-            self.life.alive and at.incarnation == self.life.incarnation == turn.incarnation
-        ):
-            found = f"of incarnation {at.incarnation}, which does not live or did not begin it"
-            self.wrong(at, found, "of the one that lives")
+        elif self.life.sure and at.type != EventType.HOST_ANSWER:  # which comes when it comes
+            self._whose(turn, at)
         if turn.sure:
             self._crossing(turn, at)
+
+    def _whose(self, turn: Turn, at: Crossing) -> None:
+        if at.type == EventType.CARRIED_ON and turn.sure:
+            turn.incarnation = at.incarnation
+        if not (self.life.alive and at.incarnation == self.life.incarnation == turn.incarnation):
+            found = f"of incarnation {at.incarnation}, which does not live or does not run it"
+            self.wrong(at, found, "of the one that lives and has begun it or carried it on")
 
     def failed(self, at: Crossing) -> None:
         """A `turn-failed` event."""
@@ -106,7 +110,7 @@ class Turns:
         turn.failures += 1
         turn.failed_by = at.incarnation
         turn.failed_reason = payload.get("reason")
-        turn.set_aside = turn.index > 0
+        turn.set_aside = turn.index > 0 and payload.get("again") is not True
         self._evidence(at, number, payload.get("evidence"))
 
     def removed(self, at: Crossing) -> None:
@@ -158,6 +162,9 @@ class Turns:
             return
         if turn.call is None:
             self._before_call(turn, at)
+        elif at.type == EventType.CARRIED_ON:
+            if CALLS.get(at.name) != turn.kind or at.payload != []:
+                self.wrong(at, f"it is carried on as {shown('.'.join(at.name))}", "as its call")
         elif at.type == EventType.WASM_CALL:
             self.wrong(at, "a second call in one turn", "one")
             turn.sure = False

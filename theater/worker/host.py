@@ -6,34 +6,97 @@ from collections.abc import Callable
 from typing import Any
 
 from theater.events import EventType
+from theater.journal import Diverged, Journal, Resolve
 from theater.worker.blackbox import BlackBox
 from theater.worker.failure import Abort
 from theater.worker.handlers import ASK, Handler
 from theater.worker.turn import TurnRecord, TurnTooLong
 from theater.worker.wasi import Wasi
 
-Asker = Callable[[], Any]  # sends the step that ends with the ask, waits, gives the answer
-
 
 class Leave(Abort):
     """The worker has been asked to stop while it waits in an ask; the turn stays open."""
 
 
+class TooLong(Abort):
+    """The turn recorded more than it may."""
+
+
+class Differs(Abort):
+    """A turn that is carried on does something else than its record says."""
+
+
 class Recorder:
-    """Answers the guest through the handlers, and writes each call down before it returns."""
+    """Answers the guest through the handlers, and writes each call down before it returns.
+
+    `ask` sends the step that ends with an ask; `wait` waits for the answer of the ask at an index.
+    """
 
     def __init__(self, handlers: list[Handler], wasi: Wasi, box: BlackBox) -> None:
         self._handlers = {handler.interface: handler for handler in handlers}
         self._wasi = wasi
         self._box = box
         self.turn: TurnRecord | None = None
-        self.ask: Asker | None = None
+        self.ask: Callable[[], None] | None = None
+        self.wait: Callable[[int], Any] | None = None
+        self.is_instantiating = True  # until the first turn calls its export
+        self._journal: Journal | None = None  # of a turn that is carried on, while it lasts
+        self._resolve: Resolve | None = None
+        self._is_quiet = False
         # What the guest did while it was instantiated; it opens the record of the first turn.
         self._prelude: list[tuple[EventType, str, str, Any]] = []
 
-    def begin(self, turn: TurnRecord) -> None:
-        """From now on the guest's calls belong to `turn`."""
+    # Turns
+
+    def begin(self, turn: TurnRecord, interface: str, function: str, arguments: list[Any]) -> None:
+        """From now on the guest's calls belong to `turn`, which calls this export."""
         self.turn = turn
+        self.is_instantiating = False
+        self._record_prelude()
+        self.record(EventType.WASM_CALL, interface, function, arguments)
+
+    def carry_on(
+        self,
+        turn: TurnRecord,
+        interface: str,
+        function: str,
+        arguments: list[Any],
+        journal: Journal,
+        resolve: Resolve,
+        instantiate_again: Callable[[], None],
+    ) -> None:
+        """As `begin`, of a turn that has a record already: its calls are answered from there."""
+        self.turn = turn
+        self._journal, self._resolve = journal, resolve
+        self.record(EventType.CARRIED_ON, interface, function, [])
+        for event, answer in journal.calls():
+            if event.interface not in self._handlers and answer is not None:
+                self._wasi.reserve(event.function, answer)
+        if self._prelude and journal.has_prelude():
+            # The instance has been told other things at its start than the record says.
+            self._prelude.clear()
+            self._wasi.forget()
+            instantiate_again()
+        self.is_instantiating = False
+        self._record_prelude()
+        try:
+            journal.begin(interface, function, arguments)
+        except Diverged as error:
+            raise Differs(str(error)) from None
+
+    def end(self, how: str) -> None:
+        """The export is over: `how` it ended. Half a line counts as one."""
+        if self._journal is not None:
+            try:
+                self._journal.end(how)
+            except Diverged as error:
+                raise Differs(str(error)) from None
+        self.flush()
+
+    def flush(self) -> None:
+        self._wasi.flush()
+
+    def _record_prelude(self) -> None:
         prelude, self._prelude = self._prelude, []
         for event in prelude:
             self.record(*event)
@@ -47,14 +110,27 @@ class Recorder:
         except TurnTooLong as error:
             raise TooLong(str(error)) from None
 
+    # What the guest does
+
     def call(self, interface: str, function: str, args: list[Any]) -> Any:
         """Answer one call of the guest. What is raised here ends the instance."""
         handler = self._handlers.get(interface)
+        if handler is not None and self.is_instantiating:
+            raise Abort(f"{interface}.{function} was called while the component started")
+        if self._journal is not None:
+            try:
+                recorded = self._journal.answer(interface, function, args)
+            except Diverged as error:
+                raise Differs(str(error)) from None
+            if recorded is not None:
+                answer = recorded.answer
+                if not recorded.is_answered:
+                    assert self.wait is not None
+                    answer = self.wait(recorded.index)
+                return self._replayed(handler, interface, function, args, answer)
         if handler is None:
             answer = self._wasi.call(interface, function, args)
         else:
-            if self.turn is None:
-                raise Abort(f"{interface}.{function} was called while the component started")
             answer = handler.call(function, args)
             if answer is ASK:
                 return self._ask(interface, function, args)
@@ -62,10 +138,30 @@ class Recorder:
         return answer
 
     def _ask(self, interface: str, function: str, args: list[Any]) -> Any:
-        assert self.turn is not None and self.ask is not None
+        assert self.turn is not None and self.ask is not None and self.wait is not None
+        index = self.turn.index
         self.record(EventType.HOST_CALL, interface, function, [args])
-        answer = self.ask()
+        self.ask()
+        answer = self.wait(index)
         self.turn.answered()
+        return answer
+
+    def _replayed(
+        self, handler: Handler | None, interface: str, function: str, args: list[Any], answer: Any
+    ) -> Any:
+        """The call has this answer; what it did is done, but what is held here must know."""
+        assert self._journal is not None and self._resolve is not None
+        if self._journal.is_finished():
+            self._journal = None
+        answer = self._resolve(answer)
+        if handler is not None:
+            handler.replayed(function, args, answer)
+            return answer
+        self._is_quiet = True
+        try:
+            self._wasi.replayed(interface, function, args, answer)
+        finally:
+            self._is_quiet = False
         return answer
 
     def drop(self, interface: str, resource: str, rep: int) -> None:
@@ -73,12 +169,5 @@ class Recorder:
 
     def line(self, stream: str, line: str) -> None:
         """The guest has written a whole line to stdout or stderr."""
-        self.record(EventType.LOG, f"wasi:cli/{stream}", "line", [line])
-
-    def flush(self) -> None:
-        """The turn ends: half a line counts as one."""
-        self._wasi.flush()
-
-
-class TooLong(Abort):
-    """The turn recorded more than it may."""
+        if not self._is_quiet:
+            self.record(EventType.LOG, f"wasi:cli/{stream}", "line", [line])

@@ -18,13 +18,14 @@ from theater import linux, wire
 from theater.crashpoints import reached
 from theater.engine import MIB, make_engine
 from theater.errors import ComponentError, ProtocolError
-from theater.events import EventType, content_hash, encode, state_ref
+from theater.events import EventType, content_hash, decode, encode, state_ref
+from theater.journal import Journal, resolver
 from theater.worker.blackbox import FULL_BYTES, BlackBox
 from theater.worker.failure import Abort, GuestFailure
 from theater.worker.handlers import Handler
 from theater.worker.handlers.message_server import MessageServer
 from theater.worker.handlers.runtime import Runtime
-from theater.worker.host import Leave, Recorder, TooLong
+from theater.worker.host import Differs, Leave, Recorder, TooLong
 from theater.worker.instance import Instance
 from theater.worker.order import ExitStatus, Order
 from theater.worker.turn import TurnRecord, body_value
@@ -61,6 +62,7 @@ class Worker:
         self._runtime = Runtime(order.actor)
         self._recorder = Recorder(self._handlers(), self._wasi(), self._box)
         self._recorder.ask = self._ask
+        self._recorder.wait = self._answer
         self._acked: tuple[int, int] | None = None  # the last step acknowledged
         self._unacked: deque[tuple[int, int, bytes]] = deque()
         self._inputs: deque[list[Any]] = deque()
@@ -104,6 +106,8 @@ class Worker:
 
     def run(self) -> None:
         self._connect()  # first: ZeroMQ shakes hands in its own thread while we load
+        artifact_bytes = os.fstat(self._order.component_fd).st_size
+        _limit_address_space(self._order.memory_bytes, artifact_bytes)
         self._load()
         reached("worker.loaded", self._order.actor)
         self._hello()
@@ -118,9 +122,10 @@ class Worker:
                 self._wait()
 
     def _load(self) -> None:
+        if self._instance is not None:  # a turn that is carried on wants another one
+            self._instance.close()
         order = self._order
         artifact = f"/proc/self/fd/{order.component_fd}"
-        _limit_address_space(order.memory_bytes, os.fstat(order.component_fd).st_size)
         try:
             self._instance = Instance(
                 artifact,
@@ -266,9 +271,8 @@ class Worker:
     # Turns
 
     def _turn(self, message: list[Any]) -> None:
-        _, turn, kind, input_id, sender, request_id, body, _deliveries, _journal = message
+        _, turn, kind, input_id, sender, request_id, body, _deliveries, journal = message
         order = self._order
-        assert self._instance is not None
         reached("worker.input-taken", order.actor)
         interface, function = CALLS[kind]
         record = TurnRecord(
@@ -290,16 +294,18 @@ class Worker:
             parameters = [body] if kind == "send" else [request_id, body]
             recorded = [*parameters[:-1], value]
         record.know(state_hash)
+        called = [state_ref(state_hash), recorded]
         try:
-            recorder.begin(record)
-            recorder.record(
-                EventType.WASM_CALL, interface, function, [state_ref(state_hash), recorded]
-            )
+            if journal:
+                self._carry_on(record, interface, function, called, journal)
+            else:
+                recorder.begin(record, interface, function, called)
             reached("worker.turn-begun", order.actor)
             result, fuel = self._call(interface, function, state, parameters)
-            recorder.flush()
             if "err" in result:
+                recorder.end("it failed")
                 raise GuestFailure("err", result["err"] or "", [], fuel)  # type: ignore[arg-type]
+            recorder.end("the turn has ended")
             new_state = result["ok"][0]
             if new_state is not None and len(new_state) > order.state_max:
                 raise GuestFailure(
@@ -316,11 +322,37 @@ class Worker:
             self._failed("exit", f"the guest called exit with status {error.status}", [], 0)
         except TooLong as error:
             self._failed("too-large", str(error), [], 0)
+        except Differs as error:
+            self._failed("diverged", str(error), [], 0)
         except Leave:
             os._exit(ExitStatus.STOPPED)
         self._send_step(record)
         recorder.turn = None
+        self._answers.clear()
         self._state, self._state_hash = new_state, new_hash
+
+    def _carry_on(
+        self,
+        record: TurnRecord,
+        interface: str,
+        function: str,
+        called: list[Any],
+        recorded: list[Any],
+    ) -> None:
+        """Go on with a turn that another incarnation has begun."""
+        steps, events, contents, chains = recorded
+        journal = Journal(map(decode, events))
+        known = {content_hash(content): content for content in contents}
+        record.go_on(steps, journal.next_index, sum(map(len, events)), known)
+        self._recorder.carry_on(
+            record,
+            interface,
+            function,
+            called,
+            journal,
+            resolver(known, {place: value for place, value in chains}),
+            self._load,
+        )
 
     def _call(
         self, interface: str, function: str, state: bytes | None, parameters: list[Any]
@@ -344,18 +376,21 @@ class Worker:
         self._socket.send(frame)
         reached("worker.step-sent", self._order.actor)
 
-    def _ask(self) -> Any:
-        """Commit the step that asks, then wait for its answer. The instance stands still."""
-        record = self._recorder.turn
-        assert record is not None
-        index = record.index - 1
-        self._send_step(record)
+    def _ask(self) -> None:
+        """Send the step that asks; it is committed before there is an answer."""
+        assert self._recorder.turn is not None
+        self._send_step(self._recorder.turn)
         reached("worker.asked", self._order.actor)
+
+    def _answer(self, index: int) -> Any:
+        """Wait for the answer of the ask that is event `index`. The instance stands still."""
+        assert self._recorder.turn is not None
+        turn = self._recorder.turn.turn
         while True:
             self._take()
-            if (record.turn, index) in self._answers:
+            if (turn, index) in self._answers:
                 reached("worker.answered", self._order.actor)
-                return self._answers.pop((record.turn, index))
+                return self._answers.pop((turn, index))
             if self._stopping() and not self._unacked:
                 raise Leave("stopped while waiting for an answer")
             self._wait()

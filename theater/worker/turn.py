@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgpack
@@ -46,6 +47,11 @@ class TurnRecord:
     def know(self, hash: bytes | None) -> None:
         """The broker has this content: the state before, or the input."""
         self._known.add(hash)
+
+    def go_on(self, step: int, index: int, size: int, known: Iterable[bytes]) -> None:
+        """The turn has a record already: `step` steps, with what comes before event `index`."""
+        self.step, self.index, self.size = step, index, size
+        self._known.update(known)
 
     def know_body(self, value: bytes | msgpack.ExtType) -> None:
         """The broker has the input's body, which stands in the event as `value`."""

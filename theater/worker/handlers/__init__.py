@@ -19,3 +19,6 @@ class Handler(Protocol):
 
     def call(self, function: str, arguments: list[Any]) -> Any:
         """A plain value, or ASK. Raises LookupError for a function it does not have."""
+
+    def replayed(self, function: str, arguments: list[Any], answer: Any) -> None:
+        """A call was answered from the record of its turn: what it did is done already."""

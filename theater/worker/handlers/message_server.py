@@ -41,6 +41,9 @@ class MessageServer:
             return {"err": f"refused: {function} is not available in this version of theater"}
         raise LookupError(function)
 
+    def replayed(self, function: str, arguments: list[Any], answer: Any) -> None:
+        """Nothing of it is kept here."""
+
     def _why_not(self, to: str, body: bytes) -> dict[str, str] | None:
         """The error a send gets at once: only what can be known here."""
         if len(body) > self._message_max:

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from theater.worker.failure import Abort
-from theater.worker.wasi.io import EmptyInput, LineWriter
-from theater.worker.wasi.resources import Interfaces, ResourceTable
+from theater.worker.wasi.resources import STDERR, STDIN, STDOUT, Interfaces
 
 
 class WasiExit(Abort):
@@ -19,19 +18,9 @@ class WasiExit(Abort):
 
 
 class Cli:
-    def __init__(
-        self,
-        resources: ResourceTable,
-        env: Mapping[str, str],
-        args: Sequence[str],
-        stdout: LineWriter,
-        stderr: LineWriter,
-    ) -> None:
-        self._resources = resources
+    def __init__(self, env: Mapping[str, str], args: Sequence[str]) -> None:
         self._env = [[name, value] for name, value in env.items()]
         self._args = list(args)
-        self._stdout = stdout
-        self._stderr = stderr
 
     def interfaces(self) -> Interfaces:
         return {
@@ -44,9 +33,9 @@ class Cli:
                 "exit": self._exit,
                 "exit-with-code": self._exit_with_code,
             },
-            "wasi:cli/stdin": {"get-stdin": lambda: self._resources.add(EmptyInput())},
-            "wasi:cli/stdout": {"get-stdout": lambda: self._resources.add(self._stdout)},
-            "wasi:cli/stderr": {"get-stderr": lambda: self._resources.add(self._stderr)},
+            "wasi:cli/stdin": {"get-stdin": lambda: STDIN},
+            "wasi:cli/stdout": {"get-stdout": lambda: STDOUT},
+            "wasi:cli/stderr": {"get-stderr": lambda: STDERR},
             "wasi:cli/terminal-stdin": {"get-terminal-stdin": lambda: None},
             "wasi:cli/terminal-stdout": {"get-terminal-stdout": lambda: None},
             "wasi:cli/terminal-stderr": {"get-terminal-stderr": lambda: None},

@@ -40,6 +40,9 @@ class LineWriter:
             rest, self._rest = self._rest, bytearray()
             self._emit(rest)
 
+    def forget(self) -> None:
+        self._rest.clear()
+
     def _emit(self, line: bytes | bytearray) -> None:
         for start in range(0, len(line) or 1, LINE_MAX):
             self._on_line(line[start : start + LINE_MAX].decode(errors="replace"))

@@ -11,9 +11,26 @@ from theater.errors import TheaterError
 from theater.worker.wasi import filesystem, sockets
 from theater.worker.wasi.cli import Cli
 from theater.worker.wasi.clocks import Clocks
-from theater.worker.wasi.io import Io, LineWriter
+from theater.worker.wasi.io import EmptyInput, Io, LineWriter
 from theater.worker.wasi.random import Random
-from theater.worker.wasi.resources import Interfaces, ResourceTable
+from theater.worker.wasi.resources import (
+    NETWORK,
+    STDERR,
+    STDIN,
+    STDOUT,
+    Interfaces,
+    ResourceTable,
+)
+
+WRITES = frozenset(
+    f"[method]output-stream.{name}"
+    for name in (
+        "write",
+        "blocking-write-and-flush",
+        "write-zeroes",
+        "blocking-write-zeroes-and-flush",
+    )
+)
 
 
 class NotProvided(TheaterError):
@@ -35,18 +52,20 @@ class Wasi:
         random_bytes: Callable[[int], bytes] = os.urandom,
         sleep_s: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.resources = ResourceTable()
         self._stdout = LineWriter(stdout)
         self._stderr = LineWriter(stderr)
+        self.resources = ResourceTable(
+            {STDIN: EmptyInput(), STDOUT: self._stdout, STDERR: self._stderr, NETWORK: "network"}
+        )
         io = Io(self.resources, monotonic_ns, sleep_s)
-        cli = Cli(self.resources, env, args, self._stdout, self._stderr)
+        cli = Cli(env, args)
         self._interfaces: Interfaces = {
             **io.interfaces(),
             **Clocks(io, wall_ns, monotonic_ns).interfaces(),
             **Random(random_bytes).interfaces(),
             **cli.interfaces(),
             **filesystem.interfaces(),
-            **sockets.interfaces(self.resources, io),
+            **sockets.interfaces(io),
         }
 
     def handles(self, interface: str) -> bool:
@@ -60,9 +79,26 @@ class Wasi:
             raise NotProvided("this WASI function is not provided by Theater")
         return answer(*args)
 
+    def reserve(self, function: str, answer: Any) -> None:
+        """This is a recorded answer: what it hands out is nobody else's."""
+        if "subscribe" in function:
+            self.resources.reserve(answer)
+        elif isinstance(answer, dict) and isinstance(answer.get("err"), dict):
+            self.resources.reserve(answer["err"].get("last-operation-failed", 0))
+
+    def replayed(self, interface: str, function: str, args: list[Any], answer: Any) -> None:
+        """A call was answered from the record. Half a line that it wrote is still to be ended."""
+        if function in WRITES and "ok" in answer:
+            self.call(interface, function, args)
+
     def drop(self, interface: str, resource: str, rep: int) -> None:
         """The guest has dropped a handle."""
         self.resources.drop(rep)
+
+    def forget(self) -> None:
+        """The guest is thrown away: nobody ends the lines that it has begun."""
+        self._stdout.forget()
+        self._stderr.forget()
 
     def flush(self) -> None:
         """The turn ends: hand over what stdout and stderr hold of an unfinished line."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from theater.worker.wasi.io import Io
-from theater.worker.wasi.resources import Interfaces, ResourceTable
+from theater.worker.wasi.resources import NETWORK, Interfaces
 
 _SOCKET_METHODS = {
     "tcp": (
@@ -51,12 +51,12 @@ _SOCKET_METHODS = {
 }
 
 
-def interfaces(resources: ResourceTable, io: Io) -> Interfaces:
+def interfaces(io: Io) -> Interfaces:
     tcp = {f"[method]tcp-socket.{method}": _deny for method in _SOCKET_METHODS["tcp"]}
     udp = {f"[method]udp-socket.{method}": _deny for method in _SOCKET_METHODS["udp"]}
     return {
         "wasi:sockets/network": {"network-error-code": lambda _error: None},
-        "wasi:sockets/instance-network": {"instance-network": lambda: resources.add("network")},
+        "wasi:sockets/instance-network": {"instance-network": lambda: NETWORK},
         "wasi:sockets/ip-name-lookup": {
             "resolve-addresses": _deny,
             "[method]resolve-address-stream.resolve-next-address": _deny,

@@ -1,0 +1,196 @@
+"""Run a turn again from its record: answer each call as it was, and name the first that differs.
+
+The record is the turn's committed events, in order. A guest that is called again with the same
+arguments must make the same calls; each gets the answer that is recorded, and nothing is done.
+After the last recorded call it goes on by itself. Pure: it neither knows who calls nor who waits.
+
+A turn may have been run by several incarnations, one after the other. What each of them recorded
+is a part of its own, which begins with `carried-on`. A fresh instance may have to do for itself
+what an older one had done in an earlier turn: read its environment, ask for random numbers to
+hash with. So a call of WASI that is not the next of the record is no difference: it is answered
+anew and recorded in the part of the incarnation that makes it. The same rule, applied to the
+parts in their order, finds those answers again in the next run: whatever came after the first
+part was recorded by a fresh instance, like the one that is running now.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import msgpack
+
+from theater import values
+from theater.events import CHAIN_CODE, Event, EventType, externalise, internalise, refs_in
+
+_SHOWN = 120  # characters of a call's arguments in a message
+
+Resolve = Callable[[Any], Any]  # a recorded answer -> the value itself
+
+
+class Diverged(Exception):
+    """The guest did something else than the record says. The message names both."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The answer of a call that the record has."""
+
+    index: int  # of the call's event
+    answer: Any  # as recorded: see `internalise`
+    is_answered: bool  # else it is an ask whose answer is still to come
+
+
+@dataclass(slots=True)
+class _Call:
+    event: Event
+    arguments: bytes
+    answer: Any = None
+    is_answered: bool = False
+
+
+class Journal:
+    """What is left of a turn's record. `export` is the call that the turn is."""
+
+    def __init__(self, events: Iterable[Event]) -> None:
+        self._parts: list[deque[_Call]] = [deque()]
+        self._length = 0
+        last: _Call | None = None
+        for event in events:
+            self._length += 1
+            match event.type:
+                case EventType.WASM_CALL:
+                    self._parts[-1].append(_Call(event, _packed(event.payload)))
+                case EventType.HOST_CALL:
+                    last = _Call(event, _packed(event.payload[0]))
+                    if len(event.payload) == 2:
+                        last.answer, last.is_answered = event.payload[1], True
+                    self._parts[-1].append(last)
+                case EventType.HOST_ANSWER:
+                    assert last is not None and not last.is_answered, "an answer without an ask"
+                    last.answer, last.is_answered = event.payload[0], True
+                case EventType.CARRIED_ON:
+                    self._parts.append(deque())
+                case _:
+                    pass  # a line that was written follows from the calls that wrote it
+        self._waits = last is not None and not last.is_answered
+
+    @property
+    def next_index(self) -> int:
+        """The index of the first event that is not in the record: an answer that is still to
+        come has its place already."""
+        return self._length + self._waits
+
+    def has_prelude(self) -> bool:
+        """Whether calls are recorded that the component may have made while it was instantiated."""
+        first = self._parts[0]
+        return len(self._parts) > 1 or (bool(first) and first[0].event.type != EventType.WASM_CALL)
+
+    def calls(self) -> list[tuple[Event, Any]]:
+        """(call, recorded answer) of all host calls that are left."""
+        return [
+            (call.event, call.answer)
+            for part in self._parts
+            for call in part
+            if call.event.type == EventType.HOST_CALL
+        ]
+
+    def is_finished(self) -> bool:
+        return not any(self._parts)
+
+    def begin(self, interface: str, function: str, arguments: list[Any]) -> None:
+        """The export is called. Raises Diverged."""
+        self._take(EventType.WASM_CALL, interface, function, arguments)
+
+    def answer(self, interface: str, function: str, arguments: list[Any]) -> Recorded | None:
+        """The recorded answer of the guest's next call; None: it is to be answered anew.
+
+        Raises Diverged.
+        """
+        if self.is_finished():
+            return None
+        call = self._take(EventType.HOST_CALL, interface, function, arguments)
+        if call is None:
+            return None
+        return Recorded(call.event.index, call.answer, call.is_answered)
+
+    def end(self, how: str) -> None:
+        """The export is over. Raises Diverged if the record goes on."""
+        for part in self._parts:
+            if part:
+                expected = part[0].event
+                raise Diverged(f"{_place(expected)} was {_called(expected)}, and now {how}")
+
+    def _take(
+        self, type: EventType, interface: str, function: str, arguments: list[Any]
+    ) -> _Call | None:
+        packed = _packed(externalise(arguments, []))
+        is_local = type == EventType.HOST_CALL and interface.startswith("wasi:")
+        first: Event | None = None
+        for part in self._parts:
+            if not part:
+                continue
+            event = part[0].event
+            if (event.type, event.interface, event.function) == (type, interface, function) and (
+                part[0].arguments == packed
+            ):
+                return part.popleft()
+            if first is None:
+                first = event
+            if not is_local:
+                break
+        if is_local:
+            return None
+        found = f"{interface}.{function}{_shown(arguments)}"
+        if first is None:
+            raise Diverged(f"the record has no call of {found}")
+        raise Diverged(f"{_place(first)} was {_called(first)}, and now it is {found}")
+
+
+def contents_of(events: Iterable[Event]) -> tuple[list[bytes], list[bytes]]:
+    """What the answers in a record refer to: (hashes of contents, places of parts of chains)."""
+    hashes: list[bytes] = []
+    chains: list[bytes] = []
+    for event in events:
+        if event.type == EventType.HOST_ANSWER:
+            (answer,) = event.payload
+        elif event.type == EventType.HOST_CALL and len(event.payload) == 2:
+            answer = event.payload[1]
+        else:
+            continue
+        if isinstance(answer, msgpack.ExtType) and answer.code == CHAIN_CODE:
+            chains.append(answer.data)
+        hashes += refs_in(answer)
+    return hashes, chains
+
+
+def resolver(contents: dict[bytes, bytes], chains: dict[bytes, Any]) -> Resolve:
+    """Give recorded answers back whole, from what `contents_of` has named."""
+
+    def resolve(value: Any) -> Any:
+        if isinstance(value, msgpack.ExtType) and value.code == CHAIN_CODE:
+            return chains[value.data]
+        return internalise(value, contents)
+
+    return resolve
+
+
+def _packed(value: Any) -> bytes:
+    """Bytes to compare by: a NaN equals itself, a tuple equals a list."""
+    data: bytes = msgpack.packb(value, use_bin_type=True)
+    return data
+
+
+def _place(event: Event) -> str:
+    return f"event {event.index} of turn {event.turn}"
+
+
+def _called(event: Event) -> str:
+    arguments = event.payload if event.type == EventType.WASM_CALL else event.payload[0]
+    return f"{event.interface}.{event.function}{_shown(arguments)}"
+
+
+def _shown(arguments: Any) -> str:
+    return "(" + ", ".join(values.text(each, limit=_SHOWN) for each in arguments)[:_SHOWN] + ")"
