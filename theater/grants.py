@@ -48,6 +48,10 @@ class HandlerType:
     imports: Mapping[str, Signatures]  # interface -> what the host provides
     exports: Mapping[str, Signatures]  # interface -> what the host may call, all optional
     settings: Mapping[str, Callable[[object], Wrong]] = field(default_factory=dict)
+    # World calls: what changes something outside. interface -> function -> what becomes of one
+    # that was interrupted: "error" (its outcome is unknown) or "again" (it is done once more,
+    # with the same key).
+    world: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 ACTOR = "theater:simple/actor"
@@ -126,6 +130,16 @@ LATER: dict[str, tuple[str, ...]] = {
     "wasi:http": (),
     "wasi:sockets": (),
 }
+
+
+def world_calls(types: Iterable[str]) -> dict[str, dict[str, str]]:
+    """The world calls of these handlers: interface -> function -> `error` or `again`."""
+    return {
+        interface: dict(functions)
+        for type in types
+        for interface, functions in HANDLERS[type].world.items()
+    }
+
 
 _PROVIDED: dict[str, tuple[str, Signatures]] = {
     interface: (name, functions)

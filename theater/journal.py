@@ -16,7 +16,7 @@ part was recorded by a fresh instance, like the one that is running now.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,7 +54,10 @@ class _Call:
 class Journal:
     """What is left of a turn's record. `export` is the call that the turn is."""
 
-    def __init__(self, events: Iterable[Event]) -> None:
+    def __init__(
+        self, events: Iterable[Event], world: Mapping[str, Container[str]] | None = None
+    ) -> None:
+        """`world`: the functions, by interface, whose answer the worker itself records."""
         self._parts: list[deque[_Call]] = [deque()]
         self._length = 0
         last: _Call | None = None
@@ -75,7 +78,9 @@ class Journal:
                     self._parts.append(deque())
                 case _:
                     pass  # a line that was written follows from the calls that wrote it
-        self._waits = last is not None and not last.is_answered
+        self._waits = False
+        if last is not None and not last.is_answered:
+            self._waits = last.event.function not in (world or {}).get(last.event.interface, ())
 
     @property
     def next_index(self) -> int:

@@ -34,6 +34,7 @@ def order(name: str, **changes: Any) -> dict[str, Any]:
         "initial_state": None,
         "send_to": ["**"],
         "may_send": True,
+        "world": [],
         "takes": ["send", "request"],
         "max_events": 100,
         "request_timeout_s": 5.0,

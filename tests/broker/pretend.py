@@ -16,12 +16,14 @@ from theater.spec import MailboxBounds
 from theater.worker.turn import TurnRecord, body_value
 
 LIMIT = 1 << 20
+OUTSIDE = "test:outside/post"  # an interface of world calls
 
 
 def settings(**changes: Any) -> Settings:
     facts: dict[str, Any] = {
         "send_to": ("**",),
         "may_send": True,
+        "world": frozenset({(OUTSIDE, "post")}),
         "takes": frozenset({"send", "request"}),
         "max_events": 100,
         "request_timeout_s": 5.0,
@@ -79,7 +81,7 @@ class PretendedWorker:
         if handing.needs_journal(actor, actor.handed[0]):
             current = actor.current
             assert current is not None
-            self.waits = current.ask is not None
+            self.waits = current.ask is not None and not current.ask.is_world
             record.go_on(current.step, current.index + self.waits, current.size, ())
             record.add(EventType.CARRIED_ON, *CALLED[kind], [])
             return record

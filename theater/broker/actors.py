@@ -25,6 +25,7 @@ class Settings:
 
     send_to: tuple[str, ...] | None  # None: the default neighbours
     may_send: bool  # has the message-server handler
+    world: frozenset[tuple[str, str]]  # (interface, function) of the world calls that are granted
     takes: frozenset[str]  # kinds of message that the component has an export for
     max_events: int  # a chain shown to the actor holds at most so many events
     request_timeout_s: float
@@ -49,6 +50,7 @@ class Ask:
     function: str
     callee: str | None  # of a request
     deadline_s: float | None
+    is_world: bool = False  # the worker does it itself, and has the answer in its next step
 
 
 @dataclass(slots=True)

@@ -56,7 +56,8 @@ def _hand(actor: Actor, kind: str, message: Message | None, now_s: float) -> Han
             f"{actor.name} is handed turn {handed.turn}, and another one is open"
         )
         # One that waits for an answer owes nothing before it has it.
-        waits = current is not None and current.ask is not None
+        ask = current.ask if current is not None else None
+        waits = ask is not None and not ask.is_world
         actor.due_s = None if waits else now_s + actor.settings.turn_timeout_s
     actor.handed.append(handed)
     actor.next_turn += 1

@@ -9,6 +9,7 @@ from theater.broker.actors import INIT, Actor, Ask, OpenTurn
 from theater.broker.log import OpenRow
 from theater.broker.mailbox import Message
 from theater.broker.revival import is_shutdown
+from theater.broker.steps import ASKS
 from theater.broker.turns import Turns
 from theater.events import Event, EventType, decode, ref_hash, refs_in
 
@@ -71,10 +72,13 @@ def reopen(
     actor.budget_s = actor.settings.turn_timeout_s
     if open_ask is not None:
         event = events[open_ask]
-        deadline_s = now_s + actor.settings.request_timeout_s
-        callee = event.payload[0][0]
-        current.ask = Ask(open_ask, event.interface, event.function, callee, deadline_s)
-        turns.deadlines.watch(actor)
+        ask = current.ask = Ask(open_ask, event.interface, event.function, None, None)
+        if (event.interface, event.function) in ASKS:
+            ask.callee = event.payload[0][0]
+            ask.deadline_s = now_s + actor.settings.request_timeout_s
+            turns.deadlines.watch(actor)
+        else:
+            ask.is_world = True
     return events[-1]
 
 

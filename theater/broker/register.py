@@ -109,6 +109,7 @@ def _settings(order: Order) -> Settings:
     return Settings(
         send_to=None if send_to is None else tuple(send_to),
         may_send=order["may_send"],
+        world=frozenset((interface, function) for interface, function in order["world"]),
         takes=frozenset(order["takes"]),
         max_events=order["max_events"],
         request_timeout_s=order["request_timeout_s"],

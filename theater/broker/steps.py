@@ -62,6 +62,7 @@ class Step:
     ask: Event | None = None
     callee: str = ""  # of a request
     question: bytes = b""
+    tells: bool = False  # the answer of the world call before it
     ends: bool = False
     state: bytes | None = None  # hash after the turn
     reply: bytes | None = None
@@ -99,7 +100,8 @@ def check(
         raise BadStep(f"step ({turn}, {step}) where ({handed.turn}, {next_step}) comes next")
     if input_id != (handed.message.id if handed.message else 0):
         raise BadStep(f"turn {turn} is not about input {input_id}")
-    if current is not None and current.ask is not None:
+    asked = current.ask if current else None
+    if asked is not None and not asked.is_world:
         raise BadStep(f"turn {turn} went on without its answer")
     if not events:
         raise BadStep(f"step ({turn}, {step}) has no event")
@@ -137,6 +139,13 @@ def check(
             if name != (EventType.CARRIED_ON, *CALLED[handed.kind]) or event.payload != []:
                 raise BadStep(f"turn {turn} is carried on, and does not say so")
             carried_on, begun = False, True
+        elif asked is not None and not result.tells:
+            name = (event.type, event.interface, event.function)
+            if name != (EventType.HOST_ANSWER, asked.interface, asked.function) or not (
+                isinstance(event.payload, list) and len(event.payload) == 1
+            ):
+                raise BadStep(f"turn {turn} went on without the answer of its world call")
+            result.tells = True
         elif event.type == EventType.WASM_CALL and not begun:
             if (event.interface, event.function, event.payload) != expected_call(actor, handed):
                 raise BadStep(f"turn {turn} does not begin with the input that was handed out")
@@ -144,7 +153,7 @@ def check(
         elif not begun:
             _prelude(event)
         elif event.type == EventType.HOST_CALL:
-            _host_call(result, event, number == last, message_max)
+            _host_call(actor, result, event, number == last, message_max)
         elif event.type == EventType.WASM_RESULT and number == last:
             _result(result, handed, event, message_max, state_max)
             # However its reference is spelt: the next start needs the state.
@@ -152,6 +161,8 @@ def check(
                 raise BadStep("the content of the new state was not sent")
         elif event.type != EventType.LOG:
             raise BadStep(f"event of type {event.type} inside a turn")
+    if asked is not None and not result.tells:
+        raise BadStep(f"turn {turn} went on without the answer of its world call")
     if not result.ends and result.ask is None:
         raise BadStep(f"step ({turn}, {step}) neither asks nor ends its turn")
     total = result.size + (current.size if current else 0)
@@ -185,7 +196,7 @@ def _prelude(event: Event) -> None:
         raise BadStep(f"{event.type} {event.function} before the turn's call")
 
 
-def _host_call(step: Step, event: Event, is_last: bool, message_max: int) -> None:
+def _host_call(actor: Actor, step: Step, event: Event, is_last: bool, message_max: int) -> None:
     payload = event.payload
     if not isinstance(payload, list) or len(payload) not in (1, 2):
         raise BadStep("a host-call is not [arguments, answer]")
@@ -193,10 +204,10 @@ def _host_call(step: Step, event: Event, is_last: bool, message_max: int) -> Non
     if len(payload) == 1:
         if not is_last:
             raise BadStep(f"{event.function} has no answer, and the step goes on")
-        if name not in ASKS:
+        if name not in ASKS and name not in actor.settings.world:
             raise BadStep(f"{event.interface}.{event.function} is not an ask")
         step.ask = event
-        if event.function == "request":
+        if name == (MESSAGES, "request"):
             step.callee, step.question = _addressed(payload[0], step, message_max)
         return
     arguments, answer = payload

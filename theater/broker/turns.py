@@ -73,6 +73,11 @@ class Turns(Post):
             self.append(
                 actor, event.incarnation, turn, event.index, event.type, event.function, line, data
             )
+        if checked.tells:
+            assert actor.current is not None and actor.current.ask is not None
+            told = actor.current.ask.index
+            self.batch.ask_status.append(("answered", actor.id, turn, told))
+            actor.current.ask = None
         actor.committed = (turn, number)
         self.batch.steps.append((actor.id, turn, number, actor.incarnation, self.next_seq - 1))
         self.out.append(ToWorker(actor, ("ack", turn, number)))
@@ -123,6 +128,12 @@ class Turns(Post):
         ask = Ask(event.index, event.interface, event.function, None, None)
         current.ask = ask
         self.turn_row(actor, handed, "open", current.step)
+        if (event.interface, event.function) in actor.settings.world:
+            # The worker does it when it knows that this is committed, in the turn's own time.
+            ask.is_world = True
+            actor.due_s = now_s + actor.budget_s
+            self._ask_row(actor, step.turn, ask, None, None)
+            return
         if event.function == "get-chain":
             self._ask_row(actor, step.turn, ask, None, None)
             self._answer_chain(actor, current)

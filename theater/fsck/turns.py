@@ -23,7 +23,7 @@ from theater.fsck.chain import ASKS, CALLS, HELD, IN_TURNS, Crossing
 from theater.fsck.findings import Reports, shown
 from theater.fsck.life import Life
 from theater.fsck.rows import AskRow, EvidenceRow, StepRow, TurnRow
-from theater.fsck.verdict import DEAD, DONE, FAILED, INIT, REQUEST, Ask, Turn, Verdict
+from theater.fsck.verdict import DEAD, DONE, FAILED, INIT, OURS, REQUEST, Ask, Turn, Verdict
 
 TIMEOUT = "timeout: "
 END = (1 << 64,)  # a key after every other
@@ -156,7 +156,9 @@ class Turns:
         if at.type == EventType.HOST_ANSWER:
             self._answer(turn, at)
             return
-        if turn.ask is not None:
+        if turn.ask is not None and turn.ask.is_world() and at.type == EventType.CARRIED_ON:
+            turn.ask.answer_index = at.index + 1
+        elif turn.ask is not None:
             self.wrong(at, "it went on without its answer", "host-answer")
             turn.sure = False
             return
@@ -214,12 +216,12 @@ class Turns:
     # Asks
 
     def _ask(self, turn: Turn, at: Crossing) -> None:
-        if at.name not in ASKS:
+        if at.name not in ASKS and at.interface.startswith(OURS):
             self.wrong(at, f"{shown('.'.join(at.name))} without an answer", "one")
             turn.sure = False
             return
         self._step_ends(turn, at)
-        turn.ask = Ask(at, self._ask_row(turn, at))
+        turn.ask = Ask(at, self._ask_row(turn, at), at.index + 1)
 
     def _ask_row(self, turn: Turn, at: Crossing) -> AskRow | None:
         key = (turn.number, at.index)
@@ -278,7 +280,7 @@ class Turns:
 
     def _answer(self, turn: Turn, at: Crossing) -> None:
         ask, turn.ask = turn.ask, None
-        if ask is None or ask.at.index + 1 != at.index or ask.at.name != at.name:
+        if ask is None or ask.answer_index != at.index or ask.at.name != at.name:
             self.wrong(at, f"an answer of {shown(at.function)}", "right after its ask")
             turn.sure = False
             return
@@ -288,6 +290,8 @@ class Turns:
         (value,) = at.payload
         if ask.row is not None and ask.row.status != "answered":
             self.wrong(ask.at, f"its ask is {shown(ask.row.status)}", '"answered", as is chained')
+        if ask.is_world():
+            return
         if at.function == "get-chain":
             self._chain_part(ask.at, at, value)
         else:

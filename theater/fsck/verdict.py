@@ -15,6 +15,8 @@ from theater.fsck.rows import AskRow, TurnRow
 if TYPE_CHECKING:
     from theater.fsck.turns import Turns
 
+OURS = "theater:"  # how the interfaces begin whose asks the broker answers
+
 WAITING, OPEN, DONE, FAILED = "waiting", "open", "done", "failed"
 INIT, SEND, REQUEST = "init", "send", "request"
 QUEUED, DEAD = "queued", "dead"
@@ -24,6 +26,11 @@ QUEUED, DEAD = "queued", "dead"
 class Ask:
     at: Crossing
     row: AskRow | None
+    answer_index: int  # of the event that has to be its answer
+
+    def is_world(self) -> bool:
+        """Whether the worker itself does it: none of Theater's own interfaces has such calls."""
+        return not self.at.interface.startswith(OURS)
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from theater.engine import SETTINGS
+from theater.grants import world_calls
 from theater.spec import ActorSpec, SupervisorSpec, SystemSpec, plain
 
 CALLBACKS = "theater:simple/message-server-client"
@@ -47,6 +48,11 @@ def registration(actor: ActorSpec, exports: Mapping[str, Any]) -> dict[str, Any]
         "initial_state": actor.initial_state,
         "send_to": messages.settings.get("send_to") if messages else None,
         "may_send": messages is not None,
+        "world": [
+            [interface, function]
+            for interface, functions in world_calls(each.type for each in actor.handlers).items()
+            for function in functions
+        ],
         "takes": [kind for kind in ("send", "request") if f"handle-{kind}" in callbacks],
         "max_events": runtime.settings.get("max_events", MAX_EVENTS) if runtime else MAX_EVENTS,
         "request_timeout_s": actor.request_timeout_s,
@@ -73,6 +79,7 @@ def order(actor: ActorSpec, system: SystemSpec, incarnation: int, endpoint: str)
         "message_max": system.message_max_bytes,
         "state_max": system.state_max_bytes,
         "handlers": {handler.type: handler.settings for handler in actor.handlers},
+        "world": world_calls(handler.type for handler in actor.handlers),
         "env": actor.env,
         "args": list(actor.args),
     }

@@ -9,7 +9,7 @@ from theater.events import EventType
 from theater.journal import Diverged, Journal, Resolve
 from theater.worker.blackbox import BlackBox
 from theater.worker.failure import Abort
-from theater.worker.handlers import ASK, Handler
+from theater.worker.handlers import ASK, WORLD, Handler
 from theater.worker.turn import TurnRecord, TurnTooLong
 from theater.worker.wasi import Wasi
 
@@ -29,16 +29,22 @@ class Differs(Abort):
 class Recorder:
     """Answers the guest through the handlers, and writes each call down before it returns.
 
-    `ask` sends the step that ends with an ask; `wait` waits for the answer of the ask at an index.
+    `ask` sends the step that ends with an ask; `wait` waits for the answer of the ask at an index,
+    `settle` until the step that was sent is committed. `world` has the world calls, and what
+    becomes of an interrupted one: see `grants.py`.
     """
 
-    def __init__(self, handlers: list[Handler], wasi: Wasi, box: BlackBox) -> None:
+    def __init__(
+        self, handlers: list[Handler], wasi: Wasi, box: BlackBox, world: dict[str, dict[str, str]]
+    ) -> None:
         self._handlers = {handler.interface: handler for handler in handlers}
         self._wasi = wasi
         self._box = box
+        self._world_calls = world
         self.turn: TurnRecord | None = None
         self.ask: Callable[[], None] | None = None
         self.wait: Callable[[int], Any] | None = None
+        self.settle: Callable[[], None] | None = None
         self.is_instantiating = True  # until the first turn calls its export
         self._journal: Journal | None = None  # of a turn that is carried on, while it lasts
         self._resolve: Resolve | None = None
@@ -125,8 +131,7 @@ class Recorder:
             if recorded is not None:
                 answer = recorded.answer
                 if not recorded.is_answered:
-                    assert self.wait is not None
-                    answer = self.wait(recorded.index)
+                    answer = self._answer_open(handler, interface, function, args, recorded.index)
                 return self._replayed(handler, interface, function, args, answer)
         if handler is None:
             answer = self._wasi.call(interface, function, args)
@@ -134,6 +139,8 @@ class Recorder:
             answer = handler.call(function, args)
             if answer is ASK:
                 return self._ask(interface, function, args)
+            if answer is WORLD:
+                return self._perform(handler, interface, function, args)
         self.record(EventType.HOST_CALL, interface, function, [args, answer])
         return answer
 
@@ -144,6 +151,32 @@ class Recorder:
         self.ask()
         answer = self.wait(index)
         self.turn.answered()
+        return answer
+
+    def _perform(self, handler: Handler, interface: str, function: str, args: list[Any]) -> Any:
+        """A world call: it is done when it is committed that it is to be done."""
+        assert self.turn is not None and self.ask is not None and self.settle is not None
+        index = self.turn.index
+        self.record(EventType.HOST_CALL, interface, function, [args])
+        self.ask()
+        self.settle()
+        answer = handler.perform(function, args, self.turn.key(index))
+        self.record(EventType.HOST_ANSWER, interface, function, [answer])
+        return answer
+
+    def _answer_open(
+        self, handler: Handler | None, interface: str, function: str, args: list[Any], index: int
+    ) -> Any:
+        """The answer of an ask that an incarnation before has made, and that has none yet."""
+        assert self.turn is not None and self.wait is not None and handler is not None
+        interrupted = self._world_calls.get(interface, {}).get(function)
+        if interrupted is None:
+            return self.wait(index)
+        if interrupted == "again":
+            answer = handler.perform(function, args, self.turn.key(index))
+        else:
+            answer = handler.interrupted(function, args)
+        self.record(EventType.HOST_ANSWER, interface, function, [answer])
         return answer
 
     def _replayed(

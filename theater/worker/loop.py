@@ -22,7 +22,7 @@ from theater.events import EventType, content_hash, decode, encode, state_ref
 from theater.journal import Journal, resolver
 from theater.worker.blackbox import FULL_BYTES, BlackBox
 from theater.worker.failure import Abort, GuestFailure
-from theater.worker.handlers import Handler
+from theater.worker.handlers import REGISTERED, Handler
 from theater.worker.handlers.message_server import MessageServer
 from theater.worker.handlers.runtime import Runtime
 from theater.worker.host import Differs, Leave, Recorder, TooLong
@@ -60,9 +60,10 @@ class Worker:
         self._box = BlackBox(order.box_fd)
         self._senders: set[str] = set()
         self._runtime = Runtime(order.actor)
-        self._recorder = Recorder(self._handlers(), self._wasi(), self._box)
+        self._recorder = Recorder(self._handlers(), self._wasi(), self._box, order.world)
         self._recorder.ask = self._ask
         self._recorder.wait = self._answer
+        self._recorder.settle = self._settle
         self._acked: tuple[int, int] | None = None  # the last step acknowledged
         self._unacked: deque[tuple[int, int, bytes]] = deque()
         self._inputs: deque[list[Any]] = deque()
@@ -92,6 +93,9 @@ class Worker:
                     self._senders,
                 )
             )
+        for type, settings in self._order.handlers.items():
+            if type in REGISTERED:
+                handlers.append(REGISTERED[type](settings))
         return handlers
 
     def _wasi(self) -> Wasi:
@@ -182,8 +186,7 @@ class Worker:
 
     def _leave(self, status: ExitStatus) -> NoReturn:
         """End once everything sent is acknowledged; root's patience is the limit."""
-        while self._unacked:
-            self._wait()
+        self._settle()
         os._exit(status)
 
     # Waiting
@@ -341,7 +344,7 @@ class Worker:
     ) -> None:
         """Go on with a turn that another incarnation has begun."""
         steps, events, contents, chains = recorded
-        journal = Journal(map(decode, events))
+        journal = Journal(map(decode, events), self._order.world)
         known = {content_hash(content): content for content in contents}
         record.go_on(steps, journal.next_index, sum(map(len, events)), known)
         self._recorder.carry_on(
@@ -381,6 +384,11 @@ class Worker:
         assert self._recorder.turn is not None
         self._send_step(self._recorder.turn)
         reached("worker.asked", self._order.actor)
+
+    def _settle(self) -> None:
+        """Wait until everything sent is committed."""
+        while self._unacked:
+            self._wait()
 
     def _answer(self, index: int) -> Any:
         """Wait for the answer of the ask that is event `index`. The instance stands still."""
@@ -448,7 +456,21 @@ def warm() -> Engine:
     global _engine
     _engine = make_engine()
     order = Order(
-        "", 0, b"", "", MIB, 0, 0, 0, 0, {"message-server": {}}, {}, [], component_fd=-1, box_fd=-1
+        "",
+        0,
+        b"",
+        "",
+        MIB,
+        0,
+        0,
+        0,
+        0,
+        {"message-server": {}},
+        {},
+        {},
+        [],
+        component_fd=-1,
+        box_fd=-1,
     )
     for _ in range(WARM_TIMES):
         worker = Worker(Order.read(asdict(order)))

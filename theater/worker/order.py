@@ -32,6 +32,7 @@ class Order:
     message_max: int
     state_max: int
     handlers: dict[str, dict[str, Any]]  # granted: type -> settings
+    world: dict[str, dict[str, str]]  # interface -> function -> `error` or `again`
     env: dict[str, str]
     args: list[str]
     component_fd: int = -1  # filled in by the zygote

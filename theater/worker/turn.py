@@ -57,6 +57,10 @@ class TurnRecord:
         """The broker has the input's body, which stands in the event as `value`."""
         self.know(ref_hash(value))
 
+    def key(self, index: int) -> str:
+        """What names the call that is event `index`, in whatever run of the turn."""
+        return f"{self._actor}:{self.turn}:{index}"
+
     def add(self, type: EventType, interface: str, function: str, payload: Any) -> bytes:
         """The next event's bytes; long byte strings in the payload become references."""
         data = self._bytes(type, interface, function, payload)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from theater.addresses import check_address, permitted
-from theater.worker.handlers import ASK
+from theater.worker.handlers import ASK, Handler
 
 _LATER = {
     "respond-to-request",
@@ -16,7 +16,7 @@ _LATER = {
 }
 
 
-class MessageServer:
+class MessageServer(Handler):
     interface = "theater:simple/message-server-host"
 
     def __init__(
@@ -40,9 +40,6 @@ class MessageServer:
         if function in _LATER:
             return {"err": f"refused: {function} is not available in this version of theater"}
         raise LookupError(function)
-
-    def replayed(self, function: str, arguments: list[Any], answer: Any) -> None:
-        """Nothing of it is kept here."""
 
     def _why_not(self, to: str, body: bytes) -> dict[str, str] | None:
         """The error a send gets at once: only what can be known here."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from theater.worker.handlers import ASK
+from theater.worker.handlers import ASK, Handler
 
 
-class Runtime:
+class Runtime(Handler):
     interface = "theater:simple/runtime"
 
     def __init__(self, actor: str) -> None:

@@ -1,0 +1,113 @@
+"""World calls: the intent is committed, the worker acts, its next step begins with the answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.broker.pretend import OUTSIDE, PretendedWorker, commit, connect, make_turns
+from theater.broker.burial import Death, bury
+from theater.broker.steps import MESSAGES, BadStep
+from theater.broker.turns import Turns
+from theater.events import EventType
+
+STOPPED = Death("stopped", "shutdown", wanted=True)
+
+
+def asked(function: str = "post", interface: str = OUTSIDE) -> tuple[Turns, PretendedWorker]:
+    """A worker that has sent the step in which it says what it is about to do."""
+    turns = make_turns("a", "b")
+    turns.deliver_from_client("a", b"go", "send", "id-1")
+    worker = PretendedWorker(turns, turns.actors["a"])
+    worker.take(10.0)
+    record = worker.begin()
+    record.add(EventType.HOST_CALL, interface, function, [["x"]])
+    worker.commit(14.0)
+    return turns, worker
+
+
+def tell(worker: PretendedWorker, interface: str = OUTSIDE, function: str = "post") -> None:
+    assert worker.record is not None
+    worker.record.add(EventType.HOST_ANSWER, interface, function, [{"ok": None}])
+
+
+def test_the_intent_is_committed_and_the_turns_time_goes_on() -> None:
+    turns, worker = asked()
+    assert [row[3:] for row in turns.batch.asks] == [("post", None, None)]
+    assert worker.actor.due_s == 40.0
+    commit(turns)
+    tell(worker)
+    worker.end(b"done", now_s=20.0)
+    assert [row[0] for row in turns.batch.ask_status] == ["answered"]
+    assert worker.actor.current is None
+
+
+def test_several_of_them_follow_each_other() -> None:
+    turns, worker = asked()
+    for _ in range(3):
+        tell(worker)
+        assert worker.record is not None
+        worker.record.add(EventType.HOST_CALL, OUTSIDE, "post", [["y"]])
+        worker.commit()
+    tell(worker)
+    worker.request("b", b"?")
+    assert [row[0] for row in turns.batch.ask_status] == ["answered"] * 4
+    assert len(turns.batch.asks) == 5
+
+
+def test_another_incarnation_says_what_became_of_it() -> None:
+    turns, worker = asked()
+    bury(turns, worker.actor, STOPPED, b"", 15.0)
+    connect(worker.actor)
+    worker.inputs.clear()
+    worker.take(20.0)
+    assert worker.actor.due_s == 50.0, "it has something to do"
+    worker.begin()
+    tell(worker)
+    worker.end(b"done")
+    assert [row[0] for row in turns.batch.ask_status] == ["answered"]
+
+
+def step(*events: tuple[Any, ...]) -> None:
+    turns, worker = asked()
+    commit(turns)
+    assert worker.record is not None
+    for type, interface, function, payload in events:
+        worker.record.add(type, interface, function, payload)
+    worker.end(None)
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [],
+        [(EventType.HOST_CALL, MESSAGES, "send", [["b", b""], {"ok": None}])],
+        [(EventType.HOST_ANSWER, OUTSIDE, "put", [{"ok": None}])],
+        [(EventType.HOST_ANSWER, MESSAGES, "request", [{"ok": b""}])],
+        [(EventType.HOST_ANSWER, OUTSIDE, "post", {"ok": None})],
+        [(EventType.HOST_ANSWER, OUTSIDE, "post", [1, 2])],
+        [(EventType.HOST_ANSWER, OUTSIDE, "post", [None])] * 2,
+    ],
+)
+def test_nothing_but_its_answer_may_come_next(events: list[tuple[Any, ...]]) -> None:
+    with pytest.raises(BadStep):
+        step(*events)
+
+
+def test_only_what_is_granted_can_be_asked_of_the_world() -> None:
+    for interface, function in ((OUTSIDE, "delete"), ("test:elsewhere/post", "post")):
+        with pytest.raises(BadStep, match="not an ask"):
+            asked(function, interface)
+
+
+def test_the_answer_of_a_request_is_not_the_workers_to_tell() -> None:
+    turns = make_turns("a", "b")
+    turns.deliver_from_client("a", b"go", "send", "id-1")
+    worker = PretendedWorker(turns, turns.actors["a"])
+    worker.take()
+    worker.begin()
+    worker.request("b", b"?")
+    tell(worker, MESSAGES, "request")
+    with pytest.raises(BadStep, match="without its answer"):
+        worker.end(None)
