@@ -206,3 +206,41 @@ def signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
+
+
+def lock_holders(path: str, first: int, last: int) -> list[str]:
+    """Who else holds POSIX locks on bytes `first` to `last` of a file: `process 12 (name)`."""
+    try:
+        inode = os.stat(path).st_ino
+        with open("/proc/locks", encoding="ascii") as file:
+            pids = _holders(file, inode, first, last)
+    except OSError:
+        return []
+    return [f"process {pid} ({_name_of(pid)})" for pid in pids if pid != os.getpid()]
+
+
+def _holders(lines: Iterable[str], inode: int, first: int, last: int) -> list[int]:
+    # 1: POSIX  ADVISORY  READ 4711 fd:01:1234 124 124
+    found = set()
+    for line in lines:
+        fields = line.split()
+        if len(fields) != 8 or fields[1] != "POSIX" or fields[5].split(":")[-1] != str(inode):
+            continue
+        begin, end = int(fields[6]), int(fields[7]) if fields[7] != "EOF" else last
+        if first <= begin and end <= last and int(fields[4]) > 0:
+            found.add(int(fields[4]))
+    return sorted(found)
+
+
+def _name_of(pid: int) -> str:
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+            return file.read().strip()
+    except OSError:
+        return "gone"
+
+
+def complain(text: str) -> None:
+    """A line on stderr, where the system's own troubles go. A disk without room for it is one."""
+    with contextlib.suppress(OSError):
+        os.write(2, f"{text}\n".encode(errors="replace"))

@@ -23,6 +23,11 @@ class DataPaths:
         return f"{self.directory}/chain.db"
 
     @property
+    def suspect(self) -> str:
+        """If it is there: why the log has to be checked before it is used again."""
+        return suspect(self.log)
+
+    @property
     def lock(self) -> str:
         return f"{self.directory}/lock"
 
@@ -39,6 +44,10 @@ class DataPaths:
     def internal_log(self) -> str:
         """What the processes of the system print when something is wrong with themselves."""
         return f"{self.directory}/internal.log"
+
+
+def suspect(log: str) -> str:
+    return f"{log}.suspect"
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,7 +134,7 @@ class Failing:
 
     def __init__(self, db: sqlite3.Connection, at: int, kill: bool = False) -> None:
         self._db, self.left, self._kill = db, at, kill
-        self.executemany = db.executemany
+        self.executemany, self.close = db.executemany, db.close
 
     def execute(self, sql: str, parameters: Any = (), /) -> Any:
         if self.left == 0 and sql != "ROLLBACK":
@@ -145,7 +145,7 @@ class Failing:
         return self._db.execute(sql, parameters)
 
 
-STATEMENTS = {1: 19, 2: 16}  # of a migration, and then those that open a log of this version
+STATEMENTS = {1: 22, 2: 19}  # of a migration, and then those that open a log of this version
 MOMENTS = [(version, at) for version in OLDER for at in range(STATEMENTS[version])]
 
 

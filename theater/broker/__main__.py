@@ -13,11 +13,16 @@ import traceback
 from typing import Any
 
 from theater import linux, wire
+from theater.broker.delay import Delay, end
+from theater.broker.inspection import inspect_if_suspect
 from theater.broker.log import Log
-from theater.broker.loop import Broker, Fatal
+from theater.broker.loop import Broker
 from theater.broker.root import RootSocket
+from theater.broker.trouble import Fatal, judge
 from theater.errors import TheaterError
 from theater.spec import Durability
+
+BUSY_S = 1.0  # another program may hold a lock this long; then root is told
 
 
 def _first_message(root: socket.socket) -> dict[str, Any]:
@@ -48,20 +53,44 @@ def main() -> int:
     root = RootSocket(raw)
     try:
         setup = _first_message(raw)
-        connection = sqlite3.connect(setup["log"], isolation_level=None, timeout=10)
-        broker = Broker(root, setup, Log(connection, Durability(setup["durability"])))
-        broker.run()
-        broker.close()
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # leave one file behind
-        connection.close()
-    except (Fatal, TheaterError, sqlite3.Error, OSError) as error:
-        root.say_last(("fatal", f"the broker cannot go on: {error}"))
+        delay = Delay(root, setup["log"])
+        try:
+            log = _open(setup, root, delay)
+            broker = Broker(root, setup, log)
+            if not delay.ends:
+                broker.run()
+            broker.close()
+        except sqlite3.Error as error:
+            end(f"the log {setup['log']} failed", judge(error, setup["log"]), setup["log"])
+    except Fatal as error:
+        root.say_last(("fatal", str(error), error.code))
+        return 1
+    except (TheaterError, OSError) as error:
+        code = error.exit_code if isinstance(error, TheaterError) else TheaterError.exit_code
+        root.say_last(("fatal", f"the broker cannot go on: {error}", code))
         return 1
     except Exception as error:
-        traceback.print_exc()
-        root.say_last(("fatal", f"the broker failed: {type(error).__name__}: {error}"))
+        linux.complain(traceback.format_exc())
+        reason = f"the broker failed: {type(error).__name__}: {error}"
+        root.say_last(("fatal", reason, TheaterError.exit_code))
         return 1
     return 0
+
+
+def _open(setup: dict[str, Any], root: RootSocket, delay: Delay) -> Log:
+    opened: list[Log] = []
+
+    def attempt() -> None:
+        connection = sqlite3.connect(setup["log"], isolation_level=None, timeout=BUSY_S)
+        try:
+            inspect_if_suspect(connection, setup["log"], root)
+            opened.append(Log(connection, Durability(setup["durability"])))
+        except BaseException:
+            connection.close()
+            raise
+
+    delay.attempt(attempt)
+    return opened[0]
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ class Boxes:
 
     def committed(self) -> None:
         for path in self._done:
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):  # what is judged twice is found to have been judged
                 os.unlink(path)
         self._done.clear()
 

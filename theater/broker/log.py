@@ -2,6 +2,11 @@
 
 The connection comes in as an argument, and only `execute`, `executemany` and explicit
 BEGIN and COMMIT are used on it.
+
+What is committed lies in the WAL first. A checkpoint copies it into the file, and the next commit
+begins the WAL anew if no reader is in the middle of it. SQLite would do that by itself within a
+commit, and would not say when it fails: so it is done here, after what waited for the commit has
+left.
 """
 
 from __future__ import annotations
@@ -19,6 +24,11 @@ from theater.spec import Durability
 
 # In these words, so that SQLite finds its index by them.
 FACTS = "type = 'created' OR type = 'component-changed' OR type = 'changed' OR type = 'returned'"
+
+CHECKPOINT_PAGES = 8000  # about so many in the WAL; each checkpoint costs two syncs
+WAL_KEPT_BYTES = 64 * 1024 * 1024  # a WAL that a reader made larger than this shrinks again
+# What a commit writes, measured: SQLite tells the pages only at a checkpoint.
+_COMMIT_PAGES, _PAGE_ROWS, _PAGE_BYTES = 6, 7, 4096
 
 # In this order, so that a row comes after those it refers to.
 _WRITES: tuple[tuple[str, str], ...] = (
@@ -128,6 +138,11 @@ class OpenRow:
 class Log:
     def __init__(self, connection: Connection, durability: Durability) -> None:
         self._db = connection
+        self.path = connection.execute("PRAGMA database_list").fetchone()[2]
+        self._pages = 0  # written since the last checkpoint, about
+        self._pages_due = CHECKPOINT_PAGES
+        # Else what overflows in a statement goes to a file in /tmp, and its room is needed too.
+        connection.execute("PRAGMA temp_store = MEMORY")
         migrate(connection)
         self._db.execute("PRAGMA journal_mode = WAL")
         # FULL syncs the WAL at each commit and survives power loss; NORMAL does not sync it and
@@ -135,18 +150,21 @@ class Log:
         level = "FULL" if durability is Durability.DISK else "NORMAL"
         self._db.execute(f"PRAGMA synchronous = {level}")
         self._db.execute("PRAGMA cache_size = -32768")
-        self._db.execute("PRAGMA wal_autocheckpoint = 8000")  # pages; each one costs two syncs
+        self._db.execute("PRAGMA wal_autocheckpoint = 0")
+        self._db.execute(f"PRAGMA journal_size_limit = {WAL_KEPT_BYTES}")
 
     # Writing
 
     def write(self, batch: Batch) -> None:
         """Write all rows of `batch` in one transaction; on return they are committed."""
+        count = 0
         self._db.execute("BEGIN IMMEDIATE")
         try:
             for name, sql in _WRITES:
                 rows = getattr(batch, name)
                 if rows:
                     self._db.executemany(sql, rows)
+                    count += len(rows)
             for counter, value in batch.counters.items():
                 self._db.execute(
                     "INSERT INTO counters (name, value) VALUES (?, ?)"
@@ -159,6 +177,25 @@ class Log:
             if getattr(self._db, "in_transaction", True):
                 self._db.execute("ROLLBACK")
             raise
+        contents = sum(1 + len(content) // _PAGE_BYTES for _, content in batch.blobs)
+        self._pages += _COMMIT_PAGES + count // _PAGE_ROWS + contents
+
+    def wants_checkpoint(self) -> bool:
+        return self._pages >= self._pages_due
+
+    def checkpoint(self) -> None:
+        """Copy what is in the WAL into the file, as far as readers let us. They are not waited for:
+        if one stays in a transaction, the WAL grows, and this is tried again soon."""
+        busy, pages, copied = self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        self._pages = 0
+        self._pages_due = CHECKPOINT_PAGES // (1 if not busy and copied == pages else 8)
+
+    def empty_wal(self) -> None:
+        """Leave one file behind, if nobody reads it."""
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def close(self) -> None:
+        self._db.close()
 
     # Reading at start-up
 

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import math
 import sqlite3
-import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import zmq
 
+from theater import linux
 from theater.broker.batch import Batch
 from theater.broker.book import ToClient, ToRoot
 from theater.broker.boxes import Boxes
 from theater.broker.burial import Death, bury
 from theater.broker.clients import Clients
+from theater.broker.delay import Delay
 from theater.broker.log import Log
 from theater.broker.members import Members
 from theater.broker.release import Frames
 from theater.broker.revival import Living
 from theater.broker.root import RootSocket
+from theater.broker.trouble import judge
 from theater.broker.turns import Turns
 from theater.broker.workers import Workers
 from theater.clock import SteadyClock
@@ -33,10 +36,6 @@ CLIENTS_S = 0.01
 LONGEST_WAIT_S = 3600.0  # poll takes milliseconds in 32 bits
 CLIENT_BACKLOG = 1000  # messages kept for a client that does not read; it asks again
 PATIENCE_S = 0.05  # rows that nobody waits for may wait this long for a commit
-
-
-class Fatal(Exception):
-    """The log cannot be written; the system ends with this reason."""
 
 
 class Broker:
@@ -55,6 +54,7 @@ class Broker:
         self._boxes = Boxes(setup["boxes"])
         self._members = Members(self._turns, log, self._boxes, self._commit)
         self._ending = False
+        self._delay = Delay(root, log.path, self._mailbox_counts, self._take_counts)
         self._context = zmq.Context()
         self._endpoints = (setup["workers_endpoint"], setup["clients_endpoint"])
         self._workers = Workers(self._router(setup["state_max_bytes"], 0), self._turns)
@@ -98,7 +98,7 @@ class Broker:
             if timeout_s is not None:
                 paused_s = self._clock.woke(before_s, timeout_s, time.monotonic())
                 if paused_s:
-                    print(f"broker: stood still for {paused_s:.1f} s", file=sys.stderr)
+                    linux.complain(f"broker: stood still for {paused_s:.1f} s")
             self._turns.at = time.time()
             if self._workers.socket in ready:
                 self._workers.take(time.monotonic() + WORKERS_S, self.now_s())
@@ -111,6 +111,8 @@ class Broker:
             if self._is_awaited():
                 self._commit()
             self._release()
+            if self._log.wants_checkpoint():
+                self._checkpoint(self._log.checkpoint)
         self._commit()
 
     def _is_awaited(self) -> bool:
@@ -223,14 +225,23 @@ class Broker:
         self._turns.closing = True
 
     def _root_stats(self, call: int) -> None:
-        counts = {
+        self._turns.tell_root("stats", call, self._mailbox_counts())
+
+    def _mailbox_counts(self) -> dict[str, dict[str, int]]:
+        return {
             actor.name: {"messages": actor.mailbox.messages, "bytes": actor.mailbox.bytes}
             for actor in self._turns.actors.values()
         }
-        self._turns.tell_root("stats", call, counts)
+
+    def _take_counts(self) -> list[tuple[Any, ...]]:
+        """The answers to `stats` that wait for a commit: what they say is so without it."""
+        out = self._turns.out
+        found = [item for item in out if isinstance(item, ToRoot) and item.message[0] == "stats"]
+        self._turns.out = [item for item in out if item not in found]
+        return [item.message for item in found]
 
     def _root_end(self) -> None:
-        self._ending = True
+        self._ending = self._delay.ends = True
 
     # Commit and release
 
@@ -240,12 +251,12 @@ class Broker:
         if batch.is_empty():
             return
         reached("broker.before-commit")
-        try:
-            self._log.write(batch)
-        except sqlite3.Error as error:
-            # Nothing of the group has happened. What was promised to nobody is not lost: the
-            # workers' black boxes and the clients still have it, and the next `up` goes on.
-            raise Fatal(f"cannot write the log: {error}") from error
+        # While it fails, nothing of the group has happened, and nothing of it leaves. If it is
+        # never written nothing is lost that was promised: workers and clients have it still.
+        waited_s = self._delay.attempt(lambda: self._log.write(batch))
+        if waited_s:
+            self._clock.leave_out(waited_s)
+            self._ending = self._ending or self._delay.ends
         reached("broker.after-commit")
         self._turns.batch = Batch()
         self._boxes.committed()
@@ -268,7 +279,18 @@ class Broker:
         if out:
             reached("broker.released")
 
+    def _checkpoint(self, checkpoint: Callable[[], None]) -> None:
+        """What is committed is safe in the WAL: that there is no room for more in the file now,
+        the next commits will tell."""
+        try:
+            checkpoint()
+        except sqlite3.Error as error:
+            if not judge(error, self._log.path).passes:
+                raise
+
     def close(self) -> None:
         self._workers.socket.close()
         self._clients.socket.close()
         self._context.term()
+        self._checkpoint(self._log.empty_wal)
+        self._log.close()

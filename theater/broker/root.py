@@ -47,6 +47,13 @@ class RootSocket:
         """The oldest message that has been received and not been taken."""
         return self._heard.popleft() if self._heard else None
 
+    def pick(self, *names: str) -> list[Any]:
+        """Take the messages of these names out of those that have been received; others wait."""
+        picked = [message for message in self._heard if message[0] in names]
+        if picked:
+            self._heard = deque(message for message in self._heard if message[0] not in names)
+        return picked
+
     def send(self, message: tuple[Any, ...]) -> None:
         """Queue a message; `flush` sends it."""
         self._unsent += wire.frame(message)

@@ -6,14 +6,13 @@ worker before it is born: its HELLO is put aside until then, and what it says af
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import dataclass, field
 from typing import Any
 
 import zmq
 
-from theater import wire
+from theater import linux, wire
 from theater.broker import handing
 from theater.broker.actors import Actor
 from theater.broker.book import Welcome
@@ -122,7 +121,7 @@ class Workers:
                 handing.hand_out(actor, now_s)
             self._welcome(actor)
         elif refusal:
-            print(f"broker: refused a worker: {refusal}", file=sys.stderr)
+            linux.complain(f"broker: refused a worker: {refusal}")
             self.send(hello.route, [("refused", refusal)])
 
     def _welcome(self, actor: Actor) -> None:

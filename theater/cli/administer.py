@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from theater.cli.place import Place, control_path
-from theater.cli.terminal import Terminal
+from theater.cli.terminal import RED, Terminal
 from theater.errors import Refused, TheaterError
 
 
@@ -11,7 +11,11 @@ def down(terminal: Terminal, place: Place, kill: bool, timeout_s: float | None) 
     """Returns when nothing of the system is left."""
     control = place.control()
     try:
-        control.ask("kill" if kill else "down", timeout_s=30.0)
+        answer = control.ask("kill" if kill else "down", timeout_s=30.0)
+        for each in answer["troubles"]:
+            if each["since"] is not None:
+                lost = "what has not been acknowledged is not in it, and nothing else is lost"
+                terminal.note(f"{each['what']}: {lost}", RED)
         terminal.progress("killing everything ..." if kill else "stopping in reverse order ...")
         if not control.wait_end(timeout_s):
             raise TheaterError(

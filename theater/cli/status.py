@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,14 +21,28 @@ STATUS_COLOURS = {"failed": RED, "unresponsive": RED, "restarting": YELLOW, "sta
 def ps(terminal: Terminal, place: Place, as_json: bool) -> None:
     control = place.control()
     try:
-        actors = control.ask("ps", timeout_s=30.0)["actors"]
+        answer = control.ask("ps", timeout_s=30.0)
     finally:
         control.close()
+    troubles = [trouble(each, time.time()) for each in answer["troubles"]]
     if as_json:
-        terminal.print(json.dumps(actors, indent=2))
+        for line in troubles:
+            terminal.note(line, RED)
+        terminal.print(json.dumps(answer["actors"], indent=2))
         return
-    for line in listing(actors, terminal.out):
+    for line in troubles:
+        terminal.print(terminal.out.style(visible(line), RED))
+    for line in listing(answer["actors"], terminal.out):
         terminal.print(line)
+
+
+def trouble(found: Mapping[str, Any], now: float) -> str:
+    """What is wrong with the system as a whole, and since when, in one line."""
+    text, since = f"{found['what']}; {found['todo']}", found["since"]
+    if since is None:
+        return f"! {text}"
+    clock = datetime.datetime.fromtimestamp(since).strftime("%H:%M:%S")
+    return f"! {text} (since {clock}, for {duration(max(0.0, now - since))})"
 
 
 def listing(actors: list[dict[str, Any]], stream: Stream) -> list[str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from theater.cli.page import Page
 from theater.cli.place import Place, shown_path
 from theater.cli.story import DeadLetters, Mark, Story, last_dead_letter
-from theater.cli.terminal import BOLD, Terminal
+from theater.cli.terminal import BOLD, RED, Terminal
 from theater.errors import NotRunning, TheaterError
 from theater.paths import DataPaths
 from theater.values import visible
@@ -148,6 +148,8 @@ class Session:
                 self._ready = True
                 self._tell_news()
                 return self._is_ready()
+            case "trouble":
+                self._note(event["text"], RED)
             case "failed" | "ended":
                 self._last_word = event
         return False
@@ -255,6 +257,8 @@ class Session:
         if self._deaf:
             raise BrokenPipeError
         if self._asked:
+            if last is not None and last["event"] == "ended" and last["failed"]:
+                self._note(last["reason"])
             self._note("stopped")
             return INTERRUPTED if signal.SIGINT in self._asked else 0
         if last is None:

@@ -60,7 +60,7 @@ def main() -> int:
         finally:
             remove_runtime(runtime)
         if ended.failed:  # nobody may hold the leash: say it where the system's own troubles are
-            print(f"root: the system ended: {ended.reason}", file=sys.stderr)
+            linux.complain(f"root: the system ended: {ended.reason}")
         leash.tell("ended", {"reason": ended.reason, "failed": ended.failed})
         return 1 if ended.failed else 0
     except Interrupted:
@@ -73,7 +73,7 @@ def main() -> int:
         leash.tell("failed", facts)
         return error.exit_code
     except Exception as error:
-        traceback.print_exc()
+        linux.complain(traceback.format_exc())
         leash.tell(
             "failed",
             {"error": f"theater itself failed: {type(error).__name__}: {error}", "code": 1},

@@ -122,3 +122,4 @@ class Broker:
         self._helper.socket.settimeout(timeout_s)
         self._line.flush_all()
         end_helper(self._helper, timeout_s)
+        self._hear()  # its last words

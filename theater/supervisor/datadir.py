@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import stat
@@ -40,16 +41,42 @@ def open_data(directory: str) -> tuple[DataPaths, int]:
     try:
         archive.finish_begun(paths)
         os.makedirs(paths.boxes, mode=0o700, exist_ok=True)
+        _require_writable(paths)
     except OSError as error:
         os.close(lock)
         raise _unusable(paths, error) from None
     return paths, lock
 
 
+def _require_writable(paths: DataPaths) -> None:
+    """SQLite makes files beside the log, and says of all that is wrong only that it is."""
+    for path in (paths.directory, paths.boxes):
+        if not os.access(path, os.W_OK | os.X_OK):
+            raise OSError(errno.EACCES, f"{path} cannot be written to")
+    for path in (paths.log, f"{paths.log}-wal", f"{paths.log}-shm"):
+        if not os.path.lexists(path):
+            continue
+        if not os.path.isfile(path):
+            raise OSError(errno.EINVAL, f"{path} is not a file")
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise OSError(errno.EACCES, f"{path} is read-only")
+
+
+def open_internal_log(paths: DataPaths) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+    try:
+        return os.open(paths.internal_log, flags, 0o600)
+    except OSError as error:
+        raise _unusable(paths, error) from None
+
+
 def _unusable(paths: DataPaths, error: OSError) -> EnvironmentProblem:
+    todo = {errno.ENOSPC: "make room", errno.EDQUOT: "make room"}.get(
+        error.errno or 0, "make it writable"
+    )
     return EnvironmentProblem(
         f"cannot use the data directory {paths.directory}: {error.strerror};"
-        " choose another with --data DIR"
+        f" {todo}, or choose another with --data DIR"
     )
 
 

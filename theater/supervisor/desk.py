@@ -32,6 +32,7 @@ class Owner(Protocol):
     def ask_for_stats(self, call: int) -> None: ...
     def go_down(self, kill: bool) -> None: ...
     def helpers(self) -> dict[str, int | None]: ...
+    def troubles(self) -> list[dict[str, Any]]: ...
 
 
 Operation = Callable[["Desk", control.Connection, dict[str, Any]], None]
@@ -162,6 +163,7 @@ class Desk:
             "manifest": self._manifest,
             "pid": os.getpid(),
             "helpers": self._root.helpers(),
+            "troubles": self._root.troubles(),
             "limits": {
                 "message_max": self.system.message_max_bytes,
                 "state_max": self.system.state_max_bytes,
@@ -226,7 +228,8 @@ class Desk:
         self._root.call(policy.StartInstance(pool, tuple(args), self._number(connection)))
 
     def _down(self, connection: control.Connection, request: dict[str, Any]) -> None:
-        connection.reply({"ok": True, "pid": os.getpid()})
+        troubles = self._root.troubles()
+        connection.reply({"ok": True, "pid": os.getpid(), "troubles": troubles})
         self._root.go_down(kill=request["op"] == "kill")
 
     # What has to be read and compiled first

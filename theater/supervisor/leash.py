@@ -35,6 +35,14 @@ class Leash:
         with contextlib.suppress(OSError):  # gone or deaf; its end is heard when it is read
             self._socket.sendall(line)
 
+    def mention(self, event: str, facts: dict[str, Any]) -> None:
+        """Tell it if it can be told at once: nobody has to know."""
+        if self._socket is None:
+            return
+        line = json.dumps({"event": event, **facts}).encode() + b"\n"
+        with contextlib.suppress(OSError):  # so short a line is taken whole, or not at all
+            self._socket.send(line, socket.MSG_DONTWAIT)
+
     def heard(self) -> list[str]:
         """The words that have arrived; "" when the other side is gone."""
         assert self._socket is not None

@@ -132,7 +132,7 @@ def main() -> int:
     except TheaterError as error:
         root.sendall(wire.frame(("failed", {"error": str(error)})))
     except Exception as error:
-        traceback.print_exc()
+        linux.complain(traceback.format_exc())
         text = f"theater itself failed: {type(error).__name__}: {error}"
         root.sendall(wire.frame(("failed", {"error": text})))
     return 0

@@ -7,21 +7,24 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 from collections import deque
 from typing import Any
 
+from theater import linux
 from theater.clock import SteadyClock
 from theater.crashpoints import reached
+from theater.errors import EnvironmentProblem, TheaterError
 from theater.paths import DataPaths, RuntimePaths
 from theater.spec import ActorSpec, ChildSpec, SystemSpec
 from theater.supervisor import births, policy, reaper, view
 from theater.supervisor.broker import Broker
+from theater.supervisor.datadir import open_internal_log
 from theater.supervisor.desk import Desk
 from theater.supervisor.leash import Leash
 from theater.supervisor.orders import ExitKind, Phase
 from theater.supervisor.stock import Stock
+from theater.supervisor.troubles import Troubles
 from theater.supervisor.waiter import Waiter
 from theater.supervisor.workers import Workers
 
@@ -54,12 +57,12 @@ class Root:
         self._wake_s: float | None = None
         self._ended: policy.Ended | None = None
         self._fatal = ""
+        self._fatal_code = TheaterError.exit_code
+        self._troubles = Troubles(data.log)
         self._is_ready = False
         self._untidy = False  # components may be in stock that nobody needs any more
         self._going_down = False
-        internal_log = os.open(
-            data.internal_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
-        )
+        internal_log = open_internal_log(data)
         os.dup2(internal_log, 2)  # whoever started us may leave
         self._broker = Broker(
             self._waiter, internal_log, lock, self._from_broker, self._broker_died
@@ -94,7 +97,10 @@ class Root:
     # The loop
 
     def run(self) -> policy.Ended:
-        """Until the tree has ended. The helpers are gone when this returns."""
+        """Until the tree has ended. The helpers are gone when this returns.
+
+        Raises what has kept the system from starting, if that is not about one of its actors.
+        """
         while self._ended is None:
             due = (self._wake_s, self._workers.zygote_due_s(), self._broker.due_s)
             times = [time_s for time_s in due if time_s is not None]
@@ -113,6 +119,10 @@ class Root:
             if self._broker.flush():  # else a worker could come before what is said of it
                 self._workers.send_orders()
         self._end_helpers()
+        if self.state is None and self._fatal:
+            refused = EnvironmentProblem(self._fatal)
+            refused.exit_code = self._fatal_code
+            raise refused
         return self._ended
 
     def now_s(self) -> float:
@@ -258,13 +268,38 @@ class Root:
         self._broker.answered(("stats", call))
         self._desk.stats(call, counts)
 
-    def _broker_fatal(self, reason: str) -> None:
-        self._fatal = self._fatal or reason
+    def _broker_fatal(self, reason: str, code: int) -> None:
+        if not self._fatal:
+            self._fatal, self._fatal_code = reason, code
+
+    def _broker_progress(self, text: str) -> None:
+        """It has something to do that takes long, before it can read the log."""
+        self._leash.tell("progress", {"text": text})
+
+    def _broker_waits(self, what: str, todo: str, since: float) -> None:
+        """It cannot write the log now. Until it can nobody is late: who waits for a commit cannot
+        do better. A system that is only starting, or is going down, does not wait."""
+        trouble = self._troubles.wait(what, todo, since)
+        self._clock.stop(time.monotonic())
+        self._mention_trouble(trouble.text())
+        if self.state is None or self._going_down:
+            self.tell_broker("end")
+
+    def _broker_goes_on(self) -> None:
+        self._mention_trouble("the log is written again")
+        self._troubles.waiting = None
+        self._clock.go_on(time.monotonic())
+
+    def _mention_trouble(self, text: str) -> None:
+        self._leash.mention("trouble" if self._is_ready else "progress", {"text": text})
+
+    def troubles(self) -> list[dict[str, Any]]:
+        return self._troubles.told()
 
     def bury(self, exited: policy.Exited, wanted: bool) -> None:
         """A worker is dead: the policy hears of it from the broker, which looks at the turn."""
         if self._broker.pid is None:
-            self.news.append(exited)
+            self._not_buried(exited, wanted)
             return
         self._unburied[exited.child] = exited, wanted
         self._tell_dead(exited, wanted)
@@ -276,7 +311,9 @@ class Root:
 
     def _broker_died(self, how: str) -> None:
         """Another one goes on from the log; unless this one has said that the log cannot."""
-        print(f"root: the broker died ({how})", file=sys.stderr)
+        linux.complain(f"root: the broker died ({how})")
+        self._troubles.waiting = None
+        self._clock.go_on(time.monotonic())
         if self._fatal or not self._broker.restart(self.now_s()):
             self._go_on_without_broker(how)
             return
@@ -298,9 +335,16 @@ class Root:
         self.fail(f"the broker died ({how})")
         if self.state is None:
             self._ended = policy.Ended(self._fatal, failed=True)
-        dead = [exited for exited, _ in self._unburied.values()]
-        self.news.extendleft(reversed(dead))  # nobody will bury them now
+        for exited, wanted in self._unburied.values():
+            self._not_buried(exited, wanted)
         self._unburied.clear()
+
+    def _not_buried(self, exited: policy.Exited, wanted: bool) -> None:
+        """There is no broker that could look at its turn: the next `up` does, by its black box.
+        One that was stopped is not to blame, and is not to be judged."""
+        if wanted:
+            self._workers.discard_box(exited.child, exited.incarnation)
+        self.news.append(exited)
 
     def fail(self, reason: str) -> None:
         """The system cannot go on."""
@@ -317,10 +361,10 @@ class Root:
     def _end_helpers(self) -> None:
         """The broker commits what it has and ends; the zygote ends with its socket."""
         self._desk.close()
+        self._broker.end(HELPER_END_S)
         assert self._ended is not None
         if self._fatal:
             self._ended = policy.Ended(self._fatal, failed=True)
-        self._broker.end(HELPER_END_S)
         self._workers.close(HELPER_END_S)
         reaper.end_strangers(reaper.children())
 
@@ -361,4 +405,6 @@ class Root:
     def go_down(self, kill: bool) -> None:
         self._going_down = True
         self.tell_broker("closing")
+        if self._troubles.waiting is not None:
+            self.tell_broker("end")  # nobody can be stopped in order when nothing can be committed
         self.news.append(policy.KillAll() if kill else policy.Shutdown())

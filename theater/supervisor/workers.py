@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import secrets
 import signal
-import sys
 import time
 from collections import deque
 from collections.abc import Iterable
@@ -60,10 +61,8 @@ class Workers:
     def fork(self, order: dict[str, Any], artifact: int) -> None:
         """Have a worker forked. Its end is reported also if it never begins."""
         name, incarnation = order["actor"], order["incarnation"]
-        box_path = os.path.join(self._boxes, box_name(name, incarnation))
         try:
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-            box = os.open(box_path, flags, 0o600)
+            box = self._make_box(name, incarnation)
         except OSError as error:
             reason = f"cannot make its black box: {error}"
             self._root.news.append(policy.Unspawnable(name, incarnation, reason))
@@ -74,6 +73,23 @@ class Workers:
         self.unresponsive.discard(name)
         self.started_at[name] = time.time()
         self._orders.append((order, artifact, box))
+
+    def _box_path(self, name: str, incarnation: int) -> str:
+        return os.path.join(self._boxes, box_name(name, incarnation))
+
+    def _make_box(self, name: str, incarnation: int) -> int:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        try:
+            return os.open(self._box_path(name, incarnation), flags, 0o600)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            # No room for one more file is nobody's fault: this box is gone with its worker.
+            return os.memfd_create("box", os.MFD_CLOEXEC)
+
+    def discard_box(self, name: str, incarnation: int) -> None:
+        with contextlib.suppress(OSError):
+            os.unlink(self._box_path(name, incarnation))
 
     def send_orders(self) -> None:
         """Hand them to the zygote; the broker must have been told of these workers before."""
@@ -275,6 +291,6 @@ def end_helper(helper: spawn.Helper, timeout_s: float) -> None:
     try:
         helper.process.wait(timeout_s)
     except Exception:
-        print(f"root: the {helper.name} did not end; killed", file=sys.stderr)
+        linux.complain(f"root: the {helper.name} did not end; killed")
         helper.process.kill()
         helper.process.wait()

@@ -60,7 +60,7 @@ class Zygote:
 
     def _fork_twice(self, why: linux.Unavailable) -> None:
         self._fork = fork_orphan
-        print(f"zygote: {why}; it takes two forks to make a worker", file=sys.stderr)
+        linux.complain(f"zygote: {why}; it takes two forks to make a worker")
 
     def run(self) -> None:
         """Until root closes its end."""
