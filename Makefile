@@ -8,7 +8,7 @@ PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check
 DEMO := examples/market
 
 .DELETE_ON_ERROR:
-.PHONY: demo examples test soak check format clean
+.PHONY: demo examples test soak chaos fuzz check format clean
 
 demo: examples
 	@cat $(DEMO)/try-next.txt
@@ -23,6 +23,14 @@ test: .venv/.installed-dev
 MINUTES ?= 5
 soak: .venv/.installed-dev
 	@$(PY) -m tests.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+# A kill at every commit point of a scenario, however long that takes; then at random until MINUTES.
+chaos: .venv/.installed-dev
+	@$(PY) -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+# Hostile input for MINUTES.
+fuzz: .venv/.installed-dev
+	@$(PY) -m tests.fuzz --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 check: .venv/.installed-dev
 	@$(PY) -m ruff format --check .

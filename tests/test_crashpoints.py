@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from theater import crashpoints
-from theater.crashpoints import POINTS, VARIABLE, Shot, arm, is_armed
+from theater.crashpoints import POINTS, VARIABLE, Shot, arm, disarm, is_armed
 
 PACKAGE = Path(__file__).parent.parent / "theater"
 FORKS = """
@@ -69,6 +69,14 @@ def test_a_point_armed_for_whoever_comes_takes_the_first(tmp_path: Path) -> None
     arm(str(tmp_path), "worker.asked", Shot(), who="pool/two")
     assert run(tmp_path) == [-signal.SIGKILL, 0]
     assert os.listdir(tmp_path) == ["worker.asked@pool:two"]
+
+
+def test_what_is_disarmed_does_not_go_off(tmp_path: Path) -> None:
+    arm(str(tmp_path), "worker.asked", Shot(2), Shot(9))
+    assert run(tmp_path) == [-signal.SIGKILL, 0]
+    assert disarm(str(tmp_path), "worker.asked") == 1
+    assert disarm(str(tmp_path), "worker.asked") == 0
+    assert not os.listdir(tmp_path)
 
 
 def test_others_can_be_shot_with_any_signal_and_hits_are_written_down(tmp_path: Path) -> None:

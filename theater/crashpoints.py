@@ -80,9 +80,17 @@ def is_armed(directory: str, point: str, who: str = "") -> bool:
     return os.path.exists(path(directory, point, who))
 
 
-def disarm(directory: str, point: str, who: str = "") -> None:
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path(directory, point, who))
+def disarm(directory: str, point: str, who: str = "") -> int:
+    """How many shots had not gone off yet. None goes off after this has returned."""
+    file = path(directory, point, who)
+    with contextlib.suppress(FileNotFoundError), open(file, "r+") as armed:
+        fcntl.flock(armed, fcntl.LOCK_EX)
+        left = len(armed.readlines())
+        if left:
+            armed.truncate(0)
+            os.unlink(file)
+        return left
+    return 0
 
 
 def _ignore(point: str, who: str = "") -> None:
@@ -118,9 +126,11 @@ def _fire(file: str) -> None:
             os.unlink(file)
         if shot.times > 1:
             return
-        for pid in shot.pids:
+        # Before the lock is let go, see `disarm`; and itself last.
+        own = os.getpid()
+        for pid in sorted((pid or own for pid in shot.pids), key=lambda pid: pid == own):
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid or os.getpid(), shot.number)
+                os.kill(pid, shot.number)
 
 
 _directory = os.environ.get(VARIABLE, "")
