@@ -72,6 +72,9 @@ def test_probe_says_that_it_started(probe: Actor) -> None:
         (b"", b"count", b"1", b"1"),
         (b"999", b"count", b"1000", b"1000"),
         (b"18446744073709551614", b"count", b"18446744073709551615", b"18446744073709551615"),
+        (b"", b"add -5", b"-5", b"-5"),
+        (b"-5", b"add -37\nadd 12", b"-30", b"-30"),
+        (b"-5", b"add 5", b"0", b"0"),
         (b"old", b"echo a  b", b"a  b", b"old"),
         (b"old", b"big 70000", b"x" * 70_000, b"old"),
         (b"old", b"big 0", b"", b"old"),
@@ -122,6 +125,13 @@ def test_probe_sends_and_asks_in_the_order_of_the_command(probe: Actor) -> None:
     assert probe.ask(b"request-send b count") == b"pong"
     assert probe.host.calls == ["request", "send"]
     assert probe.host.logged == ["started", "pong", "pong", "pong"]
+
+
+def test_probe_sends_its_state_along(probe: Actor) -> None:
+    probe.state = b"9"
+    assert probe.ask(b"count\nsend-state b append x\nrequest-state c echo \nget") == b"10"
+    assert probe.host.sent == [("b", b"append x10")]
+    assert probe.host.asked == [("c", b"echo 10")]
 
 
 def test_probe_sends_a_body_many_times_and_numbered(probe: Actor) -> None:

@@ -226,6 +226,27 @@
       (local.get $ptr)
       (i32.sub (local.get $end) (local.get $ptr)))
 
+    ;; The same with a minus sign in front if need be.
+    (func $signed (param $text i32) (param $len i32) (result i64)
+      (if (result i64) (call $starts_with (local.get $text) (local.get $len) (i32.const 0x300))
+        (then
+          (i64.sub
+            (i64.const 0)
+            (call $number
+              (i32.add (local.get $text) (i32.const 1))
+              (i32.sub (local.get $len) (i32.const 1)))))
+        (else (call $number (local.get $text) (local.get $len)))))
+
+    (func $signed_decimal (param $value i64) (result i32 i32)
+      (local $ptr i32) (local $len i32)
+      (if (i64.ge_s (local.get $value) (i64.const 0))
+        (then (return (call $decimal (local.get $value)))))
+      (call $decimal (i64.sub (i64.const 0) (local.get $value)))
+      (local.set $len)
+      (local.set $ptr)
+      (call $join (i32.const 0x300) (i32.const 1) (local.get $ptr) (local.get $len))
+      (i32.add (local.get $len) (i32.const 1)))
+
     ;; ---- state and answer ----
 
     (func $set_state (param $ptr i32) (param $len i32)
@@ -304,6 +325,14 @@
             (global.get $word) (global.get $word_len) (local.get $msg) (local.get $msg_len))
           (br_if $next (i32.eqz (i32.load8_u (i32.const 0x1000)))))))
 
+    ;; Put the state after the rest: "BODY" is "BODYstate" now.
+    (func $with_state
+      (global.set $rest
+        (call $join
+          (global.get $rest) (global.get $rest_len)
+          (global.get $state) (global.get $state_len)))
+      (global.set $rest_len (i32.add (global.get $rest_len) (global.get $state_len))))
+
     ;; ---- ways to die ----
 
     (func $deep (param $n i32) (result i32)
@@ -338,6 +367,10 @@
     (data (i32.const 0x190) "oob\00")
     (data (i32.const 0x1a0) "spin\00")
     (data (i32.const 0x1b0) "unknown command\00")
+    (data (i32.const 0x300) "-\00")
+    (data (i32.const 0x310) "add\00")
+    (data (i32.const 0x320) "send-state\00")
+    (data (i32.const 0x330) "request-state\00")
 
     ;; Run one command: one line of a message.
     (func $command (param $line i32) (param $len i32)
@@ -373,6 +406,15 @@
               (i64.add
                 (call $number (global.get $state) (global.get $state_len))
                 (i64.const 1))))
+          (call $set_answer (global.get $state) (global.get $state_len))
+          (return)))
+      (if (call $is (i32.const 0x310)) ;; add N
+        (then
+          (call $set_state
+            (call $signed_decimal
+              (i64.add
+                (call $signed (global.get $state) (global.get $state_len))
+                (call $signed (global.get $rest) (global.get $rest_len)))))
           (call $set_answer (global.get $state) (global.get $state_len))
           (return)))
 
@@ -432,6 +474,20 @@
         (then
           (call $cut (global.get $rest) (global.get $rest_len) (i32.const 0x20))
           (call $do_send
+            (global.get $word) (global.get $word_len) (global.get $rest) (global.get $rest_len))
+          (return)))
+      (if (call $is (i32.const 0x320)) ;; send-state TO BODY
+        (then
+          (call $with_state)
+          (call $cut (global.get $rest) (global.get $rest_len) (i32.const 0x20))
+          (call $do_send
+            (global.get $word) (global.get $word_len) (global.get $rest) (global.get $rest_len))
+          (return)))
+      (if (call $is (i32.const 0x330)) ;; request-state TO BODY
+        (then
+          (call $with_state)
+          (call $cut (global.get $rest) (global.get $rest_len) (i32.const 0x20))
+          (call $do_request
             (global.get $word) (global.get $word_len) (global.get $rest) (global.get $rest_len))
           (return)))
       (if (i32.or

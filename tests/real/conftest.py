@@ -81,9 +81,13 @@ class Theater:
         if actors:
             self.write(*actors, head=head)
         system = System.start(self.manifest)
+        self.take(system)
+        return system
+
+    def take(self, system: System) -> None:
+        """End and check this one too, which somebody else has started here."""
         self._systems.append(system)
         self._pids |= processes(system)
-        return system
 
     def note(self, system: System) -> None:
         """Remember the processes that run now; they too have to be gone at the end."""

@@ -1,0 +1,122 @@
+"""What goes on in the system under chaos, and what must be so afterwards, however it went. Pure.
+
+Two tellers move money between two tills and tell an audit; clients keep a diary and press a
+counter. Nobody's last state depends on who came first: sums, counts, and one ordered stream for
+each sender. A teller's turn has up to six steps, so there is always something half done.
+
+A teller numbers its turns in its own state and sends the number along. In the audit's state each
+teller's stream must be a1 b1 c1 a2 b2 c2 ...: `a` and `b` are sends with a request to somebody
+else between them, `c` is a request to the audit itself, so the order holds between the two kinds.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import Counter
+
+from tests.chaos.customer import Lane, Operation
+from tests.real.conftest import actor
+
+TELLERS = ("ann", "bob")
+ACTORS = ("north", "south", "audit", "vault", "diary", "hits", *TELLERS)
+COMPONENTS = {"hits": "counter.wat", "vault": "sink.wat"}
+LARGE = 1500  # bytes: over what stands in an event itself
+
+# Nobody gives up here; what is looked for is what gets lost.
+HEAD = """name = "bank"
+durability = "process"
+supervisor = { intensity = 100000, period = 1 }
+[defaults]
+request_timeout = 600
+"""
+LIMITS = "[child.limits]\nmax_deliveries = 1000\n"
+
+
+def manifest() -> str:
+    actors = (actor(name, COMPONENTS.get(name, "probe.wat"), extra=LIMITS) for name in ACTORS)
+    return HEAD + "\n".join(actors)
+
+
+class Bank:
+    def __init__(self, dice: random.Random) -> None:
+        self._dice = dice
+        self._moved = 0
+        self._transfers: Counter[str] = Counter()
+        self._pressed = 0
+        self._diary = 0
+
+    def round(self) -> list[Lane]:
+        """Some work for everybody."""
+        lanes = []
+        for teller in TELLERS:
+            lanes.append([Operation("send", teller, self._transfer(teller))])
+            lanes.append([Operation("request", teller, self._transfer(teller, careful=True))])
+        lanes.append([self._write() for _ in range(3)])
+        lanes.append([self._press() for _ in range(2)])
+        self._dice.shuffle(lanes)
+        return lanes
+
+    def _transfer(self, teller: str, careful: bool = False) -> bytes:
+        """The script of a transfer. A careful one also looks back, and shows the vault a lot."""
+        amount = self._dice.randint(1, 99)
+        self._moved += amount
+        self._transfers[teller] += 1
+        self._pressed += 1
+        lines = [
+            "count",
+            f"send-state audit append {teller}:a",
+            f"request north add -{amount}",
+            f"send-state audit append {teller}:b",
+            "send hits +",
+            f"request south add {amount}",
+            f"request-state audit append {teller}:c",
+        ]
+        if careful:
+            lines.insert(4, "chain")
+            lines.insert(6, f"request vault {'x' * LARGE}")
+        return "\n".join([*lines, "get"]).encode()
+
+    def _write(self) -> Operation:
+        self._diary += 1
+        return Operation("send", "diary", b"append ,%d" % self._diary)
+
+    def _press(self) -> Operation:
+        self._pressed += 1
+        return Operation("send", "hits", b"+")
+
+    def wrong_states(self, states: dict[str, bytes]) -> list[str]:
+        """What is wrong with the states after all that has been asked for."""
+        wanted = {
+            "north": b"%d" % -self._moved if self._moved else b"",
+            "south": b"%d" % self._moved if self._moved else b"",
+            "hits": b"%d" % self._pressed if self._pressed else b"",
+            "vault": b"",
+            "diary": b"".join(b",%d" % number for number in range(1, self._diary + 1)),
+            **{
+                name: b"%d" % self._transfers[name] if self._transfers[name] else b""
+                for name in TELLERS
+            },
+        }
+        found = [
+            f"{name} is {states[name][-80:]!r}, not {state[-80:]!r}"
+            for name, state in wanted.items()
+            if states[name] != state
+        ]
+        total = int(states["north"] or b"0") + int(states["south"] or b"0")
+        if total:
+            found.append(f"the tills add up to {total}, not to 0")
+        return found + self._wrong_streams(states["audit"].decode())
+
+    def _wrong_streams(self, audit: str) -> list[str]:
+        found = []
+        entries = re.findall(r"([a-z]+):([abc]\d+)", audit)
+        if "".join(":".join(entry) for entry in entries) != audit:
+            found.append(f"the audit is garbled: {audit[-80:]!r}")
+        for teller in TELLERS:
+            stream = [entry for name, entry in entries if name == teller]
+            count = self._transfers[teller]
+            wanted = [f"{letter}{number + 1}" for number in range(count) for letter in "abc"]
+            if stream != wanted:
+                found.append(f"{teller}'s stream ends with {stream[-6:]}, not {wanted[-6:]}")
+        return found
