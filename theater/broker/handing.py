@@ -10,6 +10,7 @@ from theater.broker.mailbox import Message
 
 CREDIT = 64  # inputs in a worker's hands
 CREDIT_BYTES = 4 * 1024 * 1024
+CREDIT_EVENTS = 512  # that its steps make of them, as far as can be told: it is the broker's work
 
 
 def hand_out(actor: Actor, now_s: float) -> list[Handed]:
@@ -18,11 +19,13 @@ def hand_out(actor: Actor, now_s: float) -> list[Handed]:
     A turn that another incarnation has left open is carried on before anything else.
 
     A worker that lived on while the broker was replaced may hold inputs that this broker knows
-    nothing of. They are the next ones, as ever, and at most as many as it would be given now: so
+    nothing of. They are the next ones, as ever, and at most as many as anybody is ever given: so
     it is given them again, whatever would be in the way of new ones.
     """
+    credit = _credit(actor)
     if actor.revived and actor.route is not None and not actor.shut_down:
         actor.revived = False
+        credit = CREDIT
     elif not _may_hand(actor):
         return []
     inputs: list[Handed] = []
@@ -31,7 +34,7 @@ def hand_out(actor: Actor, now_s: float) -> list[Handed]:
             inputs.append(_hand(actor, INIT, None, now_s))
         return inputs
     size = sum(len(h.message.body) for h in actor.handed if h.message)
-    while len(actor.handed) < CREDIT and (size < CREDIT_BYTES or not actor.handed):
+    while len(actor.handed) < credit and (size < CREDIT_BYTES or not actor.handed):
         message = actor.mailbox.hand()
         if message is None:
             break
@@ -72,6 +75,17 @@ def needs_journal(actor: Actor, handed: Handed) -> bool:
         and current.turn == handed.turn
         and current.incarnation != actor.incarnation
     )
+
+
+def learn(actor: Actor, events: int) -> None:
+    """A step of so many events has come. Much is believed at once, little after some steps more."""
+    actor.events_a_step = max(events, actor.events_a_step * 7 // 8)
+
+
+def _credit(actor: Actor) -> int:
+    """How many inputs its worker may have. Steps may differ a thousandfold: an actor that sends to
+    many in each turn gives the broker no more to do at once than others, but one step at least."""
+    return max(1, min(CREDIT, CREDIT_EVENTS // actor.events_a_step))
 
 
 def take_back(actor: Actor) -> None:

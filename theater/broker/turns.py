@@ -12,7 +12,7 @@ from typing import Any
 import msgpack
 
 from theater import addresses
-from theater.broker import steps
+from theater.broker import handing, steps
 from theater.broker.actors import REQUEST, SEND, Actor, Ask, Handed, OpenTurn
 from theater.broker.book import ChainPart, ToClient, ToWorker
 from theater.broker.mailbox import Message
@@ -79,6 +79,7 @@ class Turns(Post):
             self.batch.ask_status.append(("answered", actor.id, turn, told))
             actor.current.ask = None
         actor.committed = (turn, number)
+        handing.learn(actor, len(events))
         self.batch.steps.append((actor.id, turn, number, actor.incarnation, self.next_seq - 1))
         self.out.append(ToWorker(actor, ("ack", turn, number)))
         shut_down = False
