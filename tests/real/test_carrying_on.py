@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
+from tests.components import python_actor
 from tests.real.conftest import COMPONENTS, Theater, actor, eventually
 from theater.client import System
 
@@ -117,6 +118,27 @@ def test_a_turn_that_traps_after_its_ask_is_tried_once_more_and_set_aside(theate
     assert system.request("c", b"get") == b"", "what came after it has not happened"
     system.wait_status("a", "running")
     assert system.request("a", b"get") == b""
+    theater.note(system)
+
+
+def test_a_program_in_python_goes_on_and_says_nothing_twice(theater: Theater) -> None:
+    grants = '[[child.handler]]\ntype = "runtime"\n[[child.handler]]\ntype = "message-server"\n'
+    python = f'[[child]]\nname = "a"\ncomponent = "{python_actor.component()}"\n{LONG}{grants}'
+    system = theater.up(python, actor("b"))
+    system.send("a", b"first")
+    b = hold(system, "b")
+    system.send("a", b"ask b")
+    eventually(lambda: is_open(system, "a"), "the ask")
+    kill(system, "a")
+    eventually(lambda: system.actor("a")["status"] == "running", "it to run again")
+    kill(system, "a")
+    os.kill(b, signal.SIGCONT)
+    token = system.request("b", b"get")
+    eventually(lambda: system.log.state("a") == token, "the turn to end with the same number")
+    assert len(token) == 8
+    said = system.log.query("SELECT line FROM log_lines WHERE actor = 'a' AND turn = 3")
+    assert said == [("half a line, yes True",)]
+    assert system.log.query("SELECT count(*) FROM dead_letters") == [(0,)]
     theater.note(system)
 
 

@@ -76,7 +76,8 @@ def _texts(fact: Fact, account: Account, log: Facts, windows: Windows) -> Iterat
         case EventType.TURN_FAILED:
             turn = fact.facts.get("turn")
             yield Told(f"turn {turn} failed: {fact.facts.get('reason', '')}", bad=True)
-            if fate := fate_of(log, fact.name, turn).replace("will be", "was"):
+            again = fact.facts.get("again") is True
+            if fate := fate_of(log, fact.name, turn, again).replace("will be", "was"):
                 yield Told(f"its message{_sender(log, fact.name, turn)} {fate}", bad=True)
         case EventType.EXITED:
             told = exited(fact.facts, _failed_before(fact, account))

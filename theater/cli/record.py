@@ -121,6 +121,8 @@ def _told(event: Event, content: Content, limit: int | None) -> str:
         case EventType.WASM_RESULT, [{"ok": [state, *answers]}, fuel]:
             said = "".join(f", answer {arguments(answer)}" for answer in answers)
             return f"{name} -> ok{said}, state {show(state)}, fuel {show(fuel)}"
+        case EventType.CARRIED_ON, []:
+            return name
         case EventType.LOG, [str(line)]:
             return f"{visible(event.interface.rpartition('/')[2])} {show(line)}"
     named = _named(event)

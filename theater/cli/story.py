@@ -86,7 +86,7 @@ class Story:
         yield from lost_lines(self._facts, row, event)
         self._failed[event.actor] = reason
         yield _line(row, event, Mark.BAD, f"turn {turn} failed: {reason}")
-        fate = fate_of(self._facts, event.actor, turn)
+        fate = fate_of(self._facts, event.actor, turn, payload.get("again") is True)
         if fate:
             yield _line(row, event, Mark.BAD, f"its message {fate}")
 
@@ -98,6 +98,8 @@ class Story:
                 self._seen.add(actor)
                 pid = pid_of(self._facts, actor, event.incarnation)
                 return Mark.LIFE, f"{word}: incarnation {event.incarnation}{pid}"
+            case EventType.CARRIED_ON:
+                return Mark.LIFE, f"goes on with turn {event.turn}"
             case EventType.EXITED:
                 return exited(payload, self._failed.pop(actor, None))
             case EventType.COMPONENT_CHANGED:
@@ -118,8 +120,11 @@ class Story:
         return None
 
 
-def fate_of(facts: Facts, actor: str, turn: Any) -> str:
-    """What becomes of the message of a failed turn; "" if it had none."""
+AGAIN = "will be delivered again"
+
+
+def fate_of(facts: Facts, actor: str, turn: Any, again: bool) -> str:
+    """What becomes of the message of a failed turn; "" if it had none. `again`: as is chained."""
     if not isinstance(turn, int):
         return ""
     kind = facts.query(
@@ -129,8 +134,10 @@ def fate_of(facts: Facts, actor: str, turn: Any) -> str:
     )
     if kind and kind[0][0] == "init":
         return ""
+    if again:
+        return AGAIN
     dead = facts.query("SELECT id FROM dead_letters WHERE actor = ? AND turn = ?", actor, turn)
-    return f"is set aside as dead letter {dead[0][0]}" if dead else "will be delivered again"
+    return f"is set aside as dead letter {dead[0][0]}" if dead else AGAIN
 
 
 def pid_of(facts: Facts, actor: str, incarnation: int) -> str:

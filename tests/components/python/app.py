@@ -20,6 +20,8 @@ class Actor(exports.Actor):
 class MessageServerClient(exports.MessageServerClient):
     def handle_send(self, state, params):
         message = params[0]
+        if message.startswith(b"ask "):
+            return (ask(message[4:].decode()),)
         if message.startswith(b"to "):
             message_server_host.send(message[3:].decode(), state or b"")
         return (message,)
@@ -37,6 +39,17 @@ class MessageServerClient(exports.MessageServerClient):
 
     def handle_channel_close(self, state, params):
         raise Err("no channels")
+
+
+def ask(to):
+    """Do much before and after an ask; the state becomes what the first random number was."""
+    token = os.urandom(4).hex()
+    print("half a", end="")
+    time.sleep(0)
+    message_server_host.send(to, b"append " + token.encode())
+    answer = message_server_host.request(to, b"echo yes")
+    print(" line,", answer.decode(), os.urandom(4).hex() != token)
+    return token.encode()
 
 
 def refuse(text):
