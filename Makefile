@@ -8,7 +8,7 @@ PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check
 DEMO := examples/market
 
 .DELETE_ON_ERROR:
-.PHONY: demo examples test soak chaos fuzz check format clean
+.PHONY: demo examples test soak chaos fuzz power check format clean
 
 demo: examples
 	@cat $(DEMO)/try-next.txt
@@ -31,6 +31,10 @@ chaos: .venv/.installed-dev
 # Hostile input for MINUTES.
 fuzz: .venv/.installed-dev
 	@$(PY) -m tests.fuzz --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+# The power fails at random for MINUTES, on a disk in memory.
+power: .venv/.installed-dev
+	@$(PY) -m tests.power --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 check: .venv/.installed-dev
 	@$(PY) -m ruff format --check .

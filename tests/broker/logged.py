@@ -53,10 +53,16 @@ def supervisor(name: str, **flags: Any) -> dict[str, Any]:
 class Logged:
     """One run of a system on a log; `again` is the next one, after all died at once."""
 
-    def __init__(self, directory: Path, *orders: dict[str, Any], db: Any = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *orders: dict[str, Any],
+        db: Any = None,
+        durability: Durability = Durability.PROCESS,
+    ) -> None:
         self.db = db or sqlite3.connect(":memory:", isolation_level=None)
         self.directory = directory
-        self.log = Log(self.db, Durability.PROCESS)
+        self.log = Log(self.db, durability)
         self.turns = Turns(
             LIMIT,
             LIMIT,

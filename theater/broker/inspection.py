@@ -25,12 +25,13 @@ def inspect_if_suspect(db: Connection, log: str, root: RootSocket) -> None:
     if why is None:
         return
 
-    def tell(what: str) -> None:
-        root.send(("progress", f"checking the log after: {why}{what}"))
+    def tell(text: str) -> None:
+        root.send(("progress", text))
         root.flush()
 
-    tell("")
-    damage = inspect(db, lambda count: tell(f" ... {count:,} events"))
+    begun = f"checking the log after: {why}"
+    tell(begun)
+    damage = inspect(db, lambda count: tell(f"{begun} ... {count:,} events"))
     if damage is not None:
         raise Fatal(
             f"the log {log} is damaged: {damage}. Something had failed before ({why})."
@@ -38,6 +39,7 @@ def inspect_if_suspect(db: Connection, log: str, root: RootSocket) -> None:
             " `theater up --fresh`",
             DAMAGED,
         )
+    tell("the log's chains are whole; `theater fsck` looks at all that follows from them")
     clear(log)
 
 
