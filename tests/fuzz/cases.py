@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
+from tests.fuzz.box import box
 from tests.fuzz.broker import broker
 
 TARGETS: dict[str, Callable[[random.Random], None]] = {
     "broker": broker,
+    "box": box,
 }
 
 
