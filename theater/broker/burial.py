@@ -8,7 +8,7 @@
 | had begun                     | was lost                   | again, counted; at the limit set  |
 |                               |                            | aside                             |
 | was the instance's first      | failed in the guest        | set aside                         |
-| was a later one               | failed in the guest        | again, not counted: a fresh       |
+| was a later one               | failed in the guest        | again once, not counted: a fresh  |
 |                               |                            | instance may do better            |
 | was carried on                | left what its record says  | set aside                         |
 
@@ -156,8 +156,13 @@ def _judge(
     if not events and (current is None or current.incarnation != actor.incarnation):
         return  # it had not begun
     if failure is not None:
-        diverged = failure.get("kind") == DIVERGED
-        for_good = diverged or not actor.has_ended_turns
+        for_good = (
+            failure.get("kind") == DIVERGED
+            or not actor.has_ended_turns
+            or (message is not None and message.was_tried)
+        )
+        if message is not None:
+            message.was_tried = True
     elif death.wanted:
         return
     else:

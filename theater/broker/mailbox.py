@@ -31,6 +31,7 @@ class Message:
     body: bytes
     body_hash: bytes | None = None  # only of a body over the inline size
     deliveries: int = 0  # failed ones
+    was_tried: bool = False  # a guest has failed with it, and a fresh instance tries it once more
 
     def body_value(self) -> object:
         """The body as it stands in an event: itself, or a reference when it is long."""

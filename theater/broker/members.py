@@ -43,11 +43,12 @@ class Members:
         if ROOT not in wanted:
             flags = stored[ROOT].facts.get("flags") if ROOT in stored else None
             wanted = {ROOT: {"name": ROOT, "kind": SUPERVISOR, "flags": flags}, **wanted}
+        opened = {row.actor: row for row in log.open_turns()}
         for each in list(stored.values()):
             order = wanted.get(each.name)
             if not each.removed and (order is None or role_of(order) != each.role):
                 reason = "no longer in the manifest" if order is None else "its address is reused"
-                stored[each.name] = self._remove_stored(each, reason, now_s)
+                stored[each.name] = self._remove_stored(each, opened.get(each.id), reason, now_s)
         for name, order in wanted.items():
             register.enter(turns, order, stored.get(name))
         for actor in turns.actors.values():
@@ -58,7 +59,7 @@ class Members:
         going_on = {one.name for one in living}
         asks = {(row[0], row[1]): row[2] for row in log.open_asks()}
         states = {each.id: each.state for each in stored.values()}
-        for row in log.open_turns():
+        for row in opened.values():
             opener, ask = turns.by_id.get(row.actor), asks.get((row.actor, row.turn))
             if opener is None:
                 recovery.close_books(turns, row, ask, states[row.actor])
@@ -73,7 +74,9 @@ class Members:
         used = {each.name: each.last_incarnation for each in stored.values()}
         turns.tell_root("registered", dict.fromkeys(turns.actors, 0) | used)
 
-    def _remove_stored(self, gone: StoredActor, reason: str, now_s: float) -> StoredActor:
+    def _remove_stored(
+        self, gone: StoredActor, opened: OpenRow | None, reason: str, now_s: float
+    ) -> StoredActor:
         chain = Chain(
             gone.id,
             gone.name,
@@ -85,7 +88,9 @@ class Members:
         begun = None
         for _, turn, message, deliveries in self._log.waiting_turns(gone.id):
             if message is not None:
-                begun = (turn, message, deliveries)
+                begun = (turn, message, deliveries, 0)
+        if opened is not None and opened.message is not None:
+            begun = (opened.turn, opened.message, opened.deliveries, opened.steps)
         register.remove(self._turns, chain, reason, waiting, gone.state, begun, now_s)
         return replace(gone, removed=True, head=chain.head, length=chain.length)
 
@@ -180,7 +185,7 @@ class Members:
         newer = map(recovery.message_from, self._log.waiting_after(chain.id, mailbox.last_loaded))
         begun = None
         if older and older[0].deliveries:
-            begun = (chain.next_turn, older[0].id, older[0].deliveries)
+            begun = (chain.next_turn, older[0].id, older[0].deliveries, 0)
         register.remove(
             turns, chain, reason, itertools.chain(older, newer), chain.state, begun, now_s
         )

@@ -191,13 +191,13 @@ def remove(
     reason: str,
     waiting: Iterable[Message] = (),
     state: bytes | None = None,
-    begun: tuple[int, int, int] | None = None,
+    begun: tuple[int, int, int, int] | None = None,
     now_s: float = 0.0,
 ) -> None:
     """Let one go for good. What waits for it becomes dead letters, askers get an error.
 
-    `state` is the hash of its last one; `begun` is (turn, message, deliveries) of a turn that has
-    failed without a step and would have been tried again.
+    `state` is the hash of its last one; `begun` is (turn, message, deliveries, steps) of a turn
+    that has not ended and would have been tried again.
     """
     assert chain.name != ROOT, "the root supervisor cannot be removed"
     if isinstance(chain, Actor):
@@ -213,8 +213,8 @@ def remove(
     for message in waiting:
         turn = None
         if begun is not None and begun[1] == message.id:
-            turn, _, deliveries = begun
-            row = (chain.id, turn, message.kind, message.id, "failed", chain.incarnation, 0)
+            turn, _, deliveries, steps = begun
+            row = (chain.id, turn, message.kind, message.id, "failed", chain.incarnation, steps)
             turns.batch.turns.append((*row, deliveries, state, None, text, turns.at))
         turns.batch.consumed.append(("dead", turn, message.id))
         turns.dead_letter(message, chain.name, None, text, state, None)
