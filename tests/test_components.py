@@ -176,6 +176,38 @@ def test_probe_dies_as_told(probe: Actor, command: bytes, cause: str) -> None:
         probe.send(command)
 
 
+def test_probe_answers_and_cancels_requests(probe: Actor) -> None:
+    probe.host.outstanding = ["a:1:2", "client:7"]
+    assert probe.ask(b"outstanding") == b"a:1:2 client:7 "
+    assert probe.ask(b"id") == b"request-1"
+    assert probe.send(b"respond a:1:2 so be it\ncancel client:7") is None
+    assert probe.ask(b"respond $ mine\ndefer") is None
+    assert probe.host.told == [
+        ("respond", "a:1:2", b"so be it"),
+        ("cancel", "client:7"),
+        ("respond", "request-1", b"mine"),
+    ]
+    probe.host.send_error = "refused: no"
+    assert probe.ask(b"respond x y") == b"err: refused: no"
+
+
+def test_probe_speaks_on_channels(probe: Actor) -> None:
+    assert probe.ask(b"open b hello there") == b"pool/me:1:2"
+    assert probe.opened("b:1:2", b"echo come in") == (True, b"come in")
+    assert probe.opened("b:1:3", b"append x") == (True, None)
+    assert probe.opened("b:1:4", b"echo no\nrefuse") == (False, None)
+    assert probe.opened("b:1:5", b"err away") == "away"
+    probe.said("b:1:2", b"say $ and you\nclose $")
+    probe.closed("b:1:3")
+    assert probe.host.told == [
+        ("open", "b", b"hello there"),
+        ("say", "b:1:2", b"and you"),
+        ("close", "b:1:2"),
+    ]
+    assert probe.host.logged[-1] == "closed b:1:3"
+    assert probe.state == b"x"
+
+
 def test_probe_runs_a_script_in_init() -> None:
     actor = start("probe")
     assert actor.init(b"init-err no such luck") == "no such luck"

@@ -73,8 +73,6 @@ HANDLERS: dict[str, HandlerType] = {
                 "register": "func() -> result<_, string>",
                 "send": "func(actor-id: string, msg: list<u8>) -> result<_, string>",
                 "request": "func(actor-id: string, msg: list<u8>) -> result<list<u8>, string>",
-                # From here on for later: they link, since language tools import whole
-                # interfaces, and the handler refuses the call.
                 "list-outstanding-requests": "func() -> list<string>",
                 "respond-to-request": (
                     "func(request-id: string, response: list<u8>) -> result<_, string>"
@@ -152,8 +150,6 @@ _CALLED: dict[str, Signatures] = {
     for interface, functions in handler.exports.items()
 }
 _LATER_IMPORTS = {interface: name for name, all_ in LATER.items() for interface in all_}
-# What this version never calls is not held against a component.
-_UNCALLED = {"handle-channel-open", "handle-channel-message", "handle-channel-close"}
 
 
 def check_handler(type: object, settings: Mapping[str, object]) -> Wrong:
@@ -195,9 +191,7 @@ def check_grants(
     messages += _actor_export_problems(exports)
     for interface, called in _CALLED.items():
         if interface in exports:
-            found = exports[interface]["functions"]
-            checked = {name: text for name, text in found.items() if name not in _UNCALLED}
-            messages += _differences("exports", interface, checked, called)
+            messages += _differences("exports", interface, exports[interface]["functions"], called)
     return [Problem(actor.where, message) for message in messages]
 
 

@@ -8,13 +8,16 @@ Worker to broker:
     hello   actor, incarnation, secret, [turn, step] last acknowledged or nil
     step    turn, step, input id, [event bytes, ...], [content, ...]
 Broker to worker:
-    welcome {state, senders, initialised}
+    welcome {state, senders, initialised, committed, requests, channels}: where it stands
     refused reason
     who
     ack     turn, step
-    input   turn, kind, input id, sender, request id, body, deliveries, journal
+    input   turn, kind, input id, sender, name, body, deliveries, journal;
+            the name is of the request, or of the channel
     answer  turn, index, value
     sender  address that may be answered from now on
+    settled request that is not outstanding any more, though the worker has not answered it
+    channel id, whether it is open from now on
 
 A journal is [] or, of a turn that is carried on, what is committed of it: [number of steps,
 [event bytes, ...], [content, ...], [[place of a part of the chain, its value], ...]].

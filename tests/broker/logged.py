@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from tests.broker.pretend import PretendedWorker, connect
+from tests.broker.pretend import KINDS, PretendedWorker, connect
 from theater.broker.actors import Actor
 from theater.broker.batch import Batch
 from theater.broker.book import Out, ToClient, ToRoot
@@ -35,7 +35,7 @@ def order(name: str, **changes: Any) -> dict[str, Any]:
         "send_to": ["**"],
         "may_send": True,
         "world": [],
-        "takes": ["send", "request"],
+        "takes": list(KINDS),
         "max_events": 100,
         "request_timeout_s": 5.0,
         "turn_timeout_s": 30.0,

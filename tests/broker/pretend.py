@@ -13,10 +13,12 @@ from theater.broker.steps import CALLED, MESSAGES, RUNTIME
 from theater.broker.turns import Turns
 from theater.events import EventType, content_hash, state_ref
 from theater.spec import MailboxBounds
+from theater.worker.calls import parameters
 from theater.worker.turn import TurnRecord, body_value
 
 LIMIT = 1 << 20
 OUTSIDE = "test:outside/post"  # an interface of world calls
+KINDS = ("send", "request", "channel-open", "channel-message", "channel-close")
 
 
 def settings(**changes: Any) -> Settings:
@@ -24,7 +26,7 @@ def settings(**changes: Any) -> Settings:
         "send_to": ("**",),
         "may_send": True,
         "world": frozenset({(OUTSIDE, "post")}),
-        "takes": frozenset({"send", "request"}),
+        "takes": frozenset(KINDS),
         "max_events": 100,
         "request_timeout_s": 5.0,
         "turn_timeout_s": 30.0,
@@ -70,7 +72,7 @@ class PretendedWorker:
         self.turns.deadlines.watch(self.actor)
 
     def begin(self) -> TurnRecord:
-        _, turn, kind, _id, _sender, request_id, body, _deliveries, _journal = self.inputs[0]
+        _, turn, kind, _id, _sender, name, body, _deliveries, _journal = self.inputs[0]
         actor = self.actor
         record = self.record = TurnRecord(actor.name, actor.incarnation, turn, LIMIT, LIMIT)
         before = actor.state
@@ -86,25 +88,47 @@ class PretendedWorker:
             record.add(EventType.CARRIED_ON, *CALLED[kind], [])
             return record
         value = body_value(body) if body is not None else None
-        parameters = {
-            "send": [value],
-            "request": [request_id, value],
-            "init": [actor.name],
-        }[kind]
-        record.add(EventType.WASM_CALL, *CALLED[kind], [state, parameters])
+        given = [actor.name] if kind == "init" else parameters(kind, name, value)
+        record.add(EventType.WASM_CALL, *CALLED[kind], [state, given])
         return record
 
-    def send(self, to: str, body: bytes) -> None:
+    def held(self, function: str, *arguments: Any) -> None:
+        """A call that is answered at once, with Ok."""
         assert self.record is not None
-        self.record.add(EventType.HOST_CALL, MESSAGES, "send", [[to, body], {"ok": None}])
+        self.record.add(EventType.HOST_CALL, MESSAGES, function, [list(arguments), {"ok": None}])
+
+    def send(self, to: str, body: bytes) -> None:
+        self.held("send", to, body)
+
+    def respond(self, id: str, body: bytes) -> None:
+        self.held("respond-to-request", id, body)
+
+    def cancel(self, id: str) -> None:
+        self.held("cancel-request", id)
+
+    def say(self, channel: str, body: bytes) -> None:
+        self.held("send-on-channel", channel, body)
+
+    def close(self, channel: str) -> None:
+        self.held("close-channel", channel)
 
     def shutdown(self) -> None:
         assert self.record is not None
         self.record.add(EventType.HOST_CALL, RUNTIME, "shutdown", [[None], {"ok": None}])
 
     def request(self, to: str, body: bytes, now_s: float = 0.0) -> None:
+        self.ask("request", to, body, now_s)
+
+    def open(self, to: str, body: bytes = b"", now_s: float = 0.0) -> str:
+        """Ask for a channel; its id, if there will be one."""
         assert self.record is not None
-        self.record.add(EventType.HOST_CALL, MESSAGES, "request", [[to, body]])
+        id = f"{self.actor.name}:{self.record.turn}:{self.record.index}"
+        self.ask("open-channel", to, body, now_s)
+        return id
+
+    def ask(self, function: str, to: str, body: bytes, now_s: float) -> None:
+        assert self.record is not None
+        self.record.add(EventType.HOST_CALL, MESSAGES, function, [[to, body]])
         self.commit(now_s)
 
     def answered(self) -> None:
@@ -114,10 +138,21 @@ class PretendedWorker:
             self.record.answered()
         self.waits = False
 
-    def end(self, state: bytes | None, reply: bytes | None = None, now_s: float = 0.0) -> None:
+    def end(
+        self,
+        state: bytes | None,
+        reply: bytes | None = None,
+        now_s: float = 0.0,
+        accepted: bool = True,
+    ) -> None:
+        """`reply`: to a request, or the first message of a channel that is `accepted`."""
         assert self.record is not None
         kind = self.inputs[0][2]
-        value = {"ok": [state, [reply]] if kind == "request" else [state]}
+        answer: dict[str, list[Any]] = {
+            "request": [[reply]],
+            "channel-open": [[{"accepted": accepted, "message": reply}]],
+        }
+        value = {"ok": [state, *answer.get(kind, [])]}
         self.record.result(*CALLED[kind], value, state, 7)
         self.commit(now_s)
         self.inputs.pop(0)
@@ -137,6 +172,15 @@ def answers(turns: Turns) -> list[tuple[str, int, Any]]:
         (item.actor.name, item.message[1], item.message[3])
         for item in turns.out
         if isinstance(item, ToWorker) and item.message[0] == "answer"
+    ]
+
+
+def told(turns: Turns, actor: str, *kinds: str) -> list[tuple[Any, ...]]:
+    """The messages of these kinds on their way to an actor's worker."""
+    return [
+        item.message
+        for item in turns.out
+        if isinstance(item, ToWorker) and item.actor.name == actor and item.message[0] in kinds
     ]
 
 

@@ -113,6 +113,28 @@ BAD: dict[str, Callable[[], dict[str, Any]]] = {
         "events": events(host("shutdown", [None], {"ok": None}, interface=RUNTIME), CALL, RESULT)
     },
     "a content that is not bytes": lambda: {"blobs": ["text"]},
+    "a channel that it does not have": lambda: {
+        "events": events(CALL, host("send-on-channel", ["a:1:1", b"x"], {"ok": None}), RESULT)
+    },
+    "the end of a channel that it does not have": lambda: {
+        "events": events(CALL, host("close-channel", ["a:1:1"], {"ok": None}), RESULT)
+    },
+    "a channel to somebody who is not granted": lambda: {
+        "events": events(CALL, host("open-channel", ["c", b"x"]))
+    },
+    "a channel to nobody": lambda: {"events": events(CALL, host("open-channel", [7, b"x"]))},
+    "an answer to no request": lambda: {
+        "events": events(CALL, host("respond-to-request", [7, b"x"], {"ok": None}), RESULT)
+    },
+    "an answer that is not there": lambda: {
+        "events": events(CALL, host("respond-to-request", ["b:1:1"], {"ok": None}), RESULT)
+    },
+    "an answer of no bytes": lambda: {
+        "events": events(CALL, host("respond-to-request", ["b:1:1", 7], {"ok": None}), RESULT)
+    },
+    "a cancellation with something more": lambda: {
+        "events": events(CALL, host("cancel-request", ["b:1:1", b"x"], {"ok": None}), RESULT)
+    },
 }
 
 
@@ -140,6 +162,40 @@ def test_a_step_that_does_not_fit_is_refused_and_changes_nothing(case: str) -> N
         )
     assert turns.batch.is_empty() and not turns.out
     assert before == (worker.actor.head, worker.actor.length, worker.actor.state, turns.next_seq)
+
+
+OPENED: dict[str, Any] = {
+    "nothing": [],
+    "a reply": [None],
+    "no record": [[True, None]],
+    "neither accepted nor refused": [{"message": None}],
+    "accepted and no more": [{"accepted": True}],
+    "accepted a little": [{"accepted": 1, "message": None}],
+    "a message that is text": [{"accepted": True, "message": "hi"}],
+    "a content that is not there": [{"accepted": True, "message": ref(b"h" * 32)}],
+    "two": [{"accepted": True, "message": None}, {"accepted": True, "message": None}],
+}
+
+
+@pytest.mark.parametrize("case", [*OPENED, None])
+def test_what_the_turn_returns_that_opens_a_channel(case: str | None) -> None:
+    turns = make_turns("a", "b")
+    opener = turns.actors["b"]
+    turns.deliver(opener, 1, 1, "a", b"hi", "channel-open", channel="b:1:1")
+    worker = PretendedWorker(turns, turns.actors["a"])
+    worker.take()
+    commit(turns)
+    answer = [{"accepted": True, "message": None}] if case is None else OPENED[case]
+    name = "handle-channel-open"
+    call = (EventType.WASM_CALL, CLIENT, name, [None, ["b:1:1", b"hi"]])
+    result = (EventType.WASM_RESULT, CLIENT, name, [{"ok": [None, answer]}, 7])
+    if case is None:
+        turns.step(worker.actor, 1, 0, 1, events(call, result), [], 0.0)
+        assert turns.batch.channels
+        return
+    with pytest.raises(BadStep):
+        turns.step(worker.actor, 1, 0, 1, events(call, result), [], 0.0)
+    assert turns.batch.is_empty() and not turns.out
 
 
 def test_the_same_step_without_the_fault_is_taken() -> None:

@@ -44,6 +44,9 @@ class Host:
     slept_ns: list[int] = field(default_factory=list)  # nobody really sleeps
     send_error: str | None = None
     answer: bytes | str = b"pong"  # a string is an Err
+    outstanding: list[str] = field(default_factory=list)
+    told: list[tuple[Any, ...]] = field(default_factory=list)  # calls about requests and channels
+    channel: str = "pool/me:1:2"  # that is opened
 
     def functions(self) -> dict[str, dict[str, Callable[..., Any]]]:
         return {
@@ -57,6 +60,12 @@ class Host:
                 "register": self._register,
                 "send": self._send,
                 "request": self._request,
+                "list-outstanding-requests": lambda _store: self.outstanding,
+                "respond-to-request": self._tell("respond"),
+                "cancel-request": self._tell("cancel"),
+                "open-channel": self._open,
+                "send-on-channel": self._tell("say"),
+                "close-channel": self._tell("close"),
             },
             "wasi:io/poll@0.2.0": {
                 "[method]pollable.block": lambda store, pollable: pollable.drop(store)
@@ -94,6 +103,19 @@ class Host:
         self.calls.append("request")
         self.asked.append((to, message))
         return self.answer
+
+    def _tell(self, name: str) -> Callable[..., str | None]:
+        def call(_store: object, *arguments: Any) -> str | None:
+            self.told.append((name, *arguments))
+            return self.send_error
+
+        return call
+
+    def _open(self, _store: object, to: str, message: bytes) -> Any:
+        self.told.append(("open", to, message))
+        if self.send_error is None:
+            return wc.Variant("ok", self.channel)
+        return wc.Variant("err", self.send_error)
 
 
 class Actor:
@@ -141,6 +163,19 @@ class Actor:
         """The text of the Err, if any."""
         result = self._call("message-server-client", "handle-send", (message,))
         return result if isinstance(result, str) else None
+
+    def opened(self, channel: str, message: bytes) -> Any:
+        """(accepted, message), or the text of the Err as a string."""
+        result = self._call("message-server-client", "handle-channel-open", (channel, message))
+        if isinstance(result, str):
+            return result
+        return result[1][0].accepted, result[1][0].message
+
+    def said(self, channel: str, message: bytes) -> None:
+        self._call("message-server-client", "handle-channel-message", (channel, message))
+
+    def closed(self, channel: str) -> None:
+        self._call("message-server-client", "handle-channel-close", (channel,))
 
     def ask(self, message: bytes) -> Any:
         """The reply (None: later), or the text of the Err as a string."""

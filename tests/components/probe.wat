@@ -16,8 +16,11 @@
       (field "data" (list u8))))
     (export "chain-event" (type $event (eq $event')))
     (type $chain' (record (field "events" (list $event))))
-    (export "chain" (type (eq $chain')))))
+    (export "chain" (type (eq $chain')))
+    (type $accept' (record (field "accepted" bool) (field "message" (option (list u8)))))
+    (export "channel-accept" (type (eq $accept')))))
   (alias export $types "chain" (type $chain))
+  (alias export $types "channel-accept" (type $accept))
 
   (import "theater:simple/runtime" (instance $runtime
     (alias outer 1 $chain (type $chain'))
@@ -32,7 +35,18 @@
     (export "send" (func (param "actor-id" string) (param "msg" (list u8))
       (result (result (error string)))))
     (export "request" (func (param "actor-id" string) (param "msg" (list u8))
-      (result (result (list u8) (error string)))))))
+      (result (result (list u8) (error string)))))
+    (export "list-outstanding-requests" (func (result (list string))))
+    (export "respond-to-request" (func (param "request-id" string) (param "response" (list u8))
+      (result (result (error string)))))
+    (export "cancel-request" (func (param "request-id" string)
+      (result (result (error string)))))
+    (export "open-channel" (func (param "actor-id" string) (param "initial-msg" (list u8))
+      (result (result string (error string)))))
+    (export "send-on-channel" (func (param "channel-id" string) (param "msg" (list u8))
+      (result (result (error string)))))
+    (export "close-channel" (func (param "channel-id" string)
+      (result (result (error string)))))))
 
   ;; Memory: constants below 0x1000, scratch below 0x1100, then a heap that is emptied after every
   ;; call (the post-return function), so that a million calls need no more memory than one.
@@ -85,6 +99,18 @@
     (canon lower (func $messages "send") (memory $memory) (realloc $realloc)))
   (core func $request
     (canon lower (func $messages "request") (memory $memory) (realloc $realloc)))
+  (core func $outstanding
+    (canon lower (func $messages "list-outstanding-requests") (memory $memory) (realloc $realloc)))
+  (core func $respond
+    (canon lower (func $messages "respond-to-request") (memory $memory) (realloc $realloc)))
+  (core func $cancel
+    (canon lower (func $messages "cancel-request") (memory $memory) (realloc $realloc)))
+  (core func $open
+    (canon lower (func $messages "open-channel") (memory $memory) (realloc $realloc)))
+  (core func $say
+    (canon lower (func $messages "send-on-channel") (memory $memory) (realloc $realloc)))
+  (core func $close
+    (canon lower (func $messages "close-channel") (memory $memory) (realloc $realloc)))
 
   (core module $Probe
     (import "libc" "memory" (memory 1))
@@ -102,11 +128,26 @@
       (param $to i32) (param $to_len i32) (param $msg i32) (param $msg_len i32) (param $into i32)))
     (import "host" "request" (func $request
       (param $to i32) (param $to_len i32) (param $msg i32) (param $msg_len i32) (param $into i32)))
+    (import "host" "outstanding" (func $outstanding (param $into i32)))
+    (import "host" "respond" (func $respond
+      (param $id i32) (param $id_len i32) (param $msg i32) (param $msg_len i32) (param $into i32)))
+    (import "host" "cancel" (func $cancel
+      (param $id i32) (param $id_len i32) (param $into i32)))
+    (import "host" "open" (func $open
+      (param $to i32) (param $to_len i32) (param $msg i32) (param $msg_len i32) (param $into i32)))
+    (import "host" "say" (func $say
+      (param $id i32) (param $id_len i32) (param $msg i32) (param $msg_len i32) (param $into i32)))
+    (import "host" "close" (func $close
+      (param $id i32) (param $id_len i32) (param $into i32)))
 
     ;; The state of the actor during a call: an option<list<u8>>.
     (global $state_some (mut i32) (i32.const 0))
     (global $state (mut i32) (i32.const 0))
     (global $state_len (mut i32) (i32.const 0))
+    ;; The request or the channel that the call is about; is the channel accepted?
+    (global $name (mut i32) (i32.const 0))
+    (global $name_len (mut i32) (i32.const 0))
+    (global $accepted (mut i32) (i32.const 0))
     ;; What the call answers: an option<list<u8>> again, or the text of an Err.
     (global $failed (mut i32) (i32.const 0))
     (global $answer_some (mut i32) (i32.const 0))
@@ -298,6 +339,43 @@
           (call $set_answer (i32.load (i32.const 0x1004)) (i32.load (i32.const 0x1008)))
           (call $log_answer))))
 
+    ;; What open-channel returns has the shape of what request returns.
+    (func $do_open (param $to i32) (param $to_len i32) (param $msg i32) (param $msg_len i32)
+      (call $open
+        (local.get $to) (local.get $to_len) (local.get $msg) (local.get $msg_len)
+        (i32.const 0x1000))
+      (if (i32.load8_u (i32.const 0x1000))
+        (then (call $note_err))
+        (else
+          (call $set_answer (i32.load (i32.const 0x1004)) (i32.load (i32.const 0x1008)))
+          (call $log_answer))))
+
+    ;; Cut the rest ("ID BODY") at the space; an id "$" is the one that the call is about.
+    (func $cut_id
+      (call $cut (global.get $rest) (global.get $rest_len) (i32.const 0x20))
+      (if (call $is (i32.const 0x250))
+        (then
+          (global.set $word (global.get $name))
+          (global.set $word_len (global.get $name_len)))))
+
+    ;; The ids of a list<string> (pointer, length), each with a space after it.
+    (func $joined (param $list i32) (param $count i32)
+      (call $set_answer (i32.const 0) (i32.const 0))
+      (block $done
+        (loop $next
+          (br_if $done (i32.eqz (local.get $count)))
+          (local.set $count (i32.sub (local.get $count) (i32.const 1)))
+          (call $add_answer (i32.load (local.get $list)) (i32.load offset=4 (local.get $list)))
+          (call $add_answer (i32.const 0x260) (i32.const 1))
+          (local.set $list (i32.add (local.get $list) (i32.const 8)))
+          (br $next))))
+
+    (func $add_answer (param $text i32) (param $len i32)
+      (call $set_answer
+        (call $join
+          (global.get $answer) (global.get $answer_len) (local.get $text) (local.get $len))
+        (i32.add (global.get $answer_len) (local.get $len))))
+
     ;; Send the rest ("TO BODY") n times, numbered: with the number, from 1, after the body.
     (func $send_many (param $n i64) (param $numbered i32)
       (local $i i64) (local $mark i32) (local $msg i32) (local $msg_len i32)
@@ -371,6 +449,16 @@
     (data (i32.const 0x310) "add\00")
     (data (i32.const 0x320) "send-state\00")
     (data (i32.const 0x330) "request-state\00")
+    (data (i32.const 0x1e0) "id\00")
+    (data (i32.const 0x1f0) "outstanding\00")
+    (data (i32.const 0x200) "respond\00")
+    (data (i32.const 0x210) "cancel\00")
+    (data (i32.const 0x220) "open\00")
+    (data (i32.const 0x230) "say\00")
+    (data (i32.const 0x240) "close\00")
+    (data (i32.const 0x250) "$\00")
+    (data (i32.const 0x260) " \00")
+    (data (i32.const 0x270) "refuse\00")
 
     ;; Run one command: one line of a message.
     (func $command (param $line i32) (param $len i32)
@@ -522,6 +610,55 @@
             (global.get $word) (global.get $word_len) (global.get $rest) (global.get $rest_len))
           (return)))
 
+      ;; Requests that are answered later, and channels.
+      (if (call $is (i32.const 0x1e0)) ;; id
+        (then
+          (call $set_answer (global.get $name) (global.get $name_len))
+          (return)))
+      (if (call $is (i32.const 0x1f0)) ;; outstanding
+        (then
+          (call $outstanding (i32.const 0x1000)) ;; the list of ids: pointer, length
+          (call $joined (i32.load (i32.const 0x1000)) (i32.load (i32.const 0x1004)))
+          (return)))
+      (if (call $is (i32.const 0x200)) ;; respond ID X
+        (then
+          (call $cut_id)
+          (call $respond
+            (global.get $word) (global.get $word_len) (global.get $rest) (global.get $rest_len)
+            (i32.const 0x1000))
+          (call $note_err)
+          (return)))
+      (if (call $is (i32.const 0x210)) ;; cancel ID
+        (then
+          (call $cut_id)
+          (call $cancel (global.get $word) (global.get $word_len) (i32.const 0x1000))
+          (call $note_err)
+          (return)))
+      (if (call $is (i32.const 0x220)) ;; open TO BODY
+        (then
+          (call $cut (global.get $rest) (global.get $rest_len) (i32.const 0x20))
+          (call $do_open
+            (global.get $word) (global.get $word_len) (global.get $rest) (global.get $rest_len))
+          (return)))
+      (if (call $is (i32.const 0x230)) ;; say ID BODY
+        (then
+          (call $cut_id)
+          (call $say
+            (global.get $word) (global.get $word_len) (global.get $rest) (global.get $rest_len)
+            (i32.const 0x1000))
+          (call $note_err)
+          (return)))
+      (if (call $is (i32.const 0x240)) ;; close ID
+        (then
+          (call $cut_id)
+          (call $close (global.get $word) (global.get $word_len) (i32.const 0x1000))
+          (call $note_err)
+          (return)))
+      (if (call $is (i32.const 0x270)) ;; refuse
+        (then
+          (global.set $accepted (i32.const 0))
+          (return)))
+
       ;; Ways to die, and to take long.
       (if (call $is (i32.const 0x150)) ;; trap
         (then unreachable))
@@ -567,6 +704,7 @@
 
     (data (i32.const 0x1c0) "started\00")
     (data (i32.const 0x1d0) "init-\00")
+    (data (i32.const 0x280) "closed \00")
 
     ;; What an export returns, at RESULT: Err of the answer, or Ok of the new state and the answer.
     ;; result<tuple<option<list<u8>>>, string> has the case at +0, the option at +4, +8, +12; the
@@ -585,6 +723,22 @@
           (i32.store (i32.const 0x1034) (global.get $answer))
           (i32.store (i32.const 0x1038) (global.get $answer_len))))
       (i32.const 0x1020))
+
+    ;; As $result, of result<tuple<option<list<u8>>, tuple<channel-accept>>, string>: `accepted` is
+    ;; at +16, its option at +20, +24, +28.
+    (func $result_of_open (result i32)
+      (drop (call $result))
+      (if (i32.eqz (global.get $failed))
+        (then
+          (i32.store (i32.const 0x1030) (global.get $accepted))
+          (i32.store (i32.const 0x1034) (i32.ne (global.get $answer_len) (i32.const 0)))
+          (i32.store (i32.const 0x1038) (global.get $answer))
+          (i32.store (i32.const 0x103c) (global.get $answer_len))))
+      (i32.const 0x1020))
+
+    (func $take_name (param $ptr i32) (param $len i32)
+      (global.set $name (local.get $ptr))
+      (global.set $name_len (local.get $len)))
 
     (func $take_state (param $some i32) (param $ptr i32) (param $len i32)
       (global.set $state_some (local.get $some))
@@ -610,6 +764,7 @@
         (param $some i32) (param $state i32) (param $state_len i32)
         (param $msg i32) (param $msg_len i32) (result i32)
       (call $take_state (local.get $some) (local.get $state) (local.get $state_len))
+      (call $take_name (i32.const 0) (i32.const 0))
       (call $script (local.get $msg) (local.get $msg_len))
       (call $result))
 
@@ -618,7 +773,37 @@
         (param $id i32) (param $id_len i32)
         (param $msg i32) (param $msg_len i32) (result i32)
       (call $take_state (local.get $some) (local.get $state) (local.get $state_len))
+      (call $take_name (local.get $id) (local.get $id_len))
       (call $script (local.get $msg) (local.get $msg_len))
+      (call $result))
+
+    (func $handle-channel-open (export "handle-channel-open")
+        (param $some i32) (param $state i32) (param $state_len i32)
+        (param $id i32) (param $id_len i32)
+        (param $msg i32) (param $msg_len i32) (result i32)
+      (call $take_state (local.get $some) (local.get $state) (local.get $state_len))
+      (call $take_name (local.get $id) (local.get $id_len))
+      (global.set $accepted (i32.const 1))
+      (call $script (local.get $msg) (local.get $msg_len))
+      (call $result_of_open))
+
+    (func $handle-channel-message (export "handle-channel-message")
+        (param $some i32) (param $state i32) (param $state_len i32)
+        (param $id i32) (param $id_len i32)
+        (param $msg i32) (param $msg_len i32) (result i32)
+      (call $take_state (local.get $some) (local.get $state) (local.get $state_len))
+      (call $take_name (local.get $id) (local.get $id_len))
+      (call $script (local.get $msg) (local.get $msg_len))
+      (call $result))
+
+    (func $handle-channel-close (export "handle-channel-close")
+        (param $some i32) (param $state i32) (param $state_len i32)
+        (param $id i32) (param $id_len i32) (result i32)
+      (call $take_state (local.get $some) (local.get $state) (local.get $state_len))
+      (global.set $failed (i32.const 0))
+      (call $set_answer (i32.const 0x280) (i32.const 7))
+      (call $add_answer (local.get $id) (local.get $id_len))
+      (call $log_answer)
       (call $result)))
 
   (core instance $probe (instantiate $Probe
@@ -630,7 +815,13 @@
       (export "shutdown" (func $shutdown))
       (export "register" (func $register))
       (export "send" (func $send))
-      (export "request" (func $request))))))
+      (export "request" (func $request))
+      (export "outstanding" (func $outstanding))
+      (export "respond" (func $respond))
+      (export "cancel" (func $cancel))
+      (export "open" (func $open))
+      (export "say" (func $say))
+      (export "close" (func $close))))))
 
   (func $init
       (param "state" (option (list u8))) (param "params" (tuple string))
@@ -649,10 +840,30 @@
         (error string)))
     (canon lift (core func $probe "handle-request")
       (memory $memory) (realloc $realloc) (post-return $reset)))
+  (func $handle-channel-open
+      (param "state" (option (list u8))) (param "params" (tuple string (list u8)))
+      (result (result
+        (tuple (option (list u8)) (tuple $accept))
+        (error string)))
+    (canon lift (core func $probe "handle-channel-open")
+      (memory $memory) (realloc $realloc) (post-return $reset)))
+  (func $handle-channel-message
+      (param "state" (option (list u8))) (param "params" (tuple string (list u8)))
+      (result (result (tuple (option (list u8))) (error string)))
+    (canon lift (core func $probe "handle-channel-message")
+      (memory $memory) (realloc $realloc) (post-return $reset)))
+  (func $handle-channel-close
+      (param "state" (option (list u8))) (param "params" (tuple string))
+      (result (result (tuple (option (list u8))) (error string)))
+    (canon lift (core func $probe "handle-channel-close")
+      (memory $memory) (realloc $realloc) (post-return $reset)))
 
   (instance $actor (export "init" (func $init)))
   (instance $client
     (export "handle-send" (func $handle-send))
-    (export "handle-request" (func $handle-request)))
+    (export "handle-request" (func $handle-request))
+    (export "handle-channel-open" (func $handle-channel-open))
+    (export "handle-channel-message" (func $handle-channel-message))
+    (export "handle-channel-close" (func $handle-channel-close)))
   (export "theater:simple/actor" (instance $actor))
   (export "theater:simple/message-server-client" (instance $client)))

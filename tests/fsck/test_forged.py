@@ -147,8 +147,8 @@ CASES: dict[str, tuple[str, Change, str]] = {
     ),
     "what it calls": (
         "a",
-        edit("wasm-call", "", 3, function="handle-channel-open"),
-        "^a, turn 3, .*: a call of .*handle-channel-open.*; should be init or a message$",
+        edit("wasm-call", "", 3, function="handle-no"),
+        "^a, turn 3, .*: a call of .*handle-no.*; should be init or a message$",
     ),
     "an index": (
         "a",
@@ -221,7 +221,7 @@ CASES: dict[str, tuple[str, Change, str]] = {
     "an answer of one that has not answered": (
         "a",
         edit("host-answer", "", 11, payload=put([0], {"ok": b""})),
-        "^a, turn 11, .*: an answer of message [0-9]+, which is dead; should be done$",
+        '^a: request "a:11:1" is answered, as by respond-to-request, and nobody called it; should',
     ),
     "a failure of one that has answered": (
         "a",

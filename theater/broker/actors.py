@@ -14,6 +14,10 @@ ROOT = "/"  # the root supervisor; no address is like it
 INIT = "init"
 SEND = "send"
 REQUEST = "request"
+CHANNEL_OPEN = "channel-open"
+CHANNEL_MESSAGE = "channel-message"
+CHANNEL_CLOSE = "channel-close"
+ASKED = frozenset({REQUEST, CHANNEL_OPEN})  # whoever made them waits for what comes of it
 
 # Phases in which new messages are collected; in the others they become dead letters.
 COLLECTING = frozenset({"starting", "running", "unresponsive", "restarting", "stopping"})
@@ -48,7 +52,7 @@ class Ask:
     index: int  # of the event that asks
     interface: str
     function: str
-    callee: str | None  # of a request
+    callee: str | None  # of a request, or of what opens a channel
     deadline_s: float | None
     is_world: bool = False  # the worker does it itself, and has the answer in its next step
 
@@ -68,6 +72,33 @@ class OpenTurn:
     shutdown: bool = False  # `shutdown` was called in it: it acts when the turn ends
     answered: tuple[int, object] | None = None  # (index, value) of the last answer, to send again
     known: set[bytes] = field(default_factory=set)  # contents its events may refer to
+
+
+@dataclass(slots=True)
+class Outstanding:
+    """A request that its callee has received and not answered."""
+
+    message: Message  # without its body
+    turn: int  # of the callee, which received it
+
+
+@dataclass(slots=True)
+class Channel:
+    """Two actors that may send to each other; its id is made of the ask that opened it."""
+
+    id: str
+    opener: str
+    opener_id: int
+    callee: str
+    callee_id: int
+    turn: int  # of the opener, in which it was opened
+    closed: str = ""  # why; "" while it is open
+
+    def other(self, name: str) -> tuple[str, int]:
+        """The other side, by its address and its number."""
+        if name == self.opener:
+            return self.callee, self.callee_id
+        return self.opener, self.opener_id
 
 
 @dataclass(slots=True)
@@ -116,6 +147,9 @@ class Actor(Chain):
     alarm_s: float | None = None  # see deadlines.py
     budget_s: float = 0.0  # left of the turn's time while it waits in an ask
     senders: set[str] = field(default_factory=set)
+    outstanding: dict[str, Outstanding] = field(default_factory=dict)  # by the request's id
+    # Those it may name: open, or closed and it has not been told.
+    channels: dict[str, Channel] = field(default_factory=dict)
     blocked_on: set[str] = field(default_factory=set)  # full mailboxes it has sent to
     blocking: set[str] = field(default_factory=set)  # actors that wait for this mailbox
 

@@ -73,6 +73,12 @@ class Book:
     out: list[Out] = field(default_factory=list)
     touched: dict[str, Actor] = field(default_factory=dict)  # may be handed inputs
     deadlines: Deadlines[Actor] = field(default_factory=Deadlines)
+    # Of clients, by their own ids: what they have asked and is outstanding, as (callee, request);
+    # who does not wait any more for what no turn has received yet; what was put off, as (client,
+    # callee), and `Clients` has not seen.
+    client_requests: dict[str, tuple[Actor, str]] = field(default_factory=dict)
+    gone_clients: set[str] = field(default_factory=set)
+    put_off: list[tuple[str, str]] = field(default_factory=list)
     at: float = 0.0  # Unix time written beside the rows of this batch
     closing: bool = False  # the system goes down: stopped actors collect messages
 

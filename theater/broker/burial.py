@@ -22,7 +22,8 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
-from theater.broker.actors import INIT, REQUEST, Actor, Handed
+from theater.broker import channels, outstanding
+from theater.broker.actors import ASKED, INIT, Actor, Handed
 from theater.broker.handing import take_back
 from theater.broker.mailbox import Message
 from theater.broker.turns import Turns
@@ -206,7 +207,10 @@ def set_aside(
     if current is not None:
         if current.ask is not None:
             turns.batch.ask_status.append(("abandoned", actor.id, current.turn, current.ask.index))
+            outstanding.forget_ask(turns, actor, current.turn, current.ask)
         actor.current = None
+        text = f"{actor.name} has lost the turn that opened it: {reason}"
+        channels.close_channels(turns, actor, text, turn=handed.turn)
     evidence_id = _turn_failed(turns, actor, handed, reason, evidence, again=False)
     turns.turn_row(actor, handed, "failed", current.step if current else 0, reason=reason)
     message = handed.message
@@ -218,7 +222,7 @@ def set_aside(
         assert front is message, "a turn was set aside that is not the oldest"
         turns.consume(actor, handed, "dead")
         turns.dead_letter(message, actor.name, handed.turn, reason, actor.state, evidence_id)
-        if handed.kind == REQUEST:
+        if handed.kind in ASKED and not message.replied:
             turns.reply(message, {"err": f"failed: {actor.name}: {reason}"}, now_s)
     actor.next_turn = handed.turn + 1
     actor.committed = (handed.turn, 1 << 62)

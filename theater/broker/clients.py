@@ -25,7 +25,7 @@ import zmq
 
 from theater import wire
 from theater.addresses import check_address
-from theater.broker import dead
+from theater.broker import dead, outstanding
 from theater.broker.deadlines import Deadlines
 from theater.broker.links import parse_peer
 from theater.broker.log import Log
@@ -35,12 +35,15 @@ from theater.errors import ProtocolError
 MESSAGES = {"send": 3, "request": 4, "retry": 2, "drop": 2, "watch": 1}
 DECISIONS = {"retry": dead.RETRIED, "drop": dead.DROPPED}
 ID_MAX = 128
+# Who asked before this broker was here may never ask for the answer again. A client that waits
+# does so after two seconds, and then its own timeout counts.
+LIFE_S = 60.0
 
 
 @dataclass(slots=True)
 class _Asked:
     id: str  # the client's own
-    route: bytes
+    route: bytes  # b"": it has not asked this broker
     to: str
     timeout_s: float
     deadline_s: float | None  # None: it has been answered
@@ -111,11 +114,10 @@ class Clients:
             if not isinstance(timeout_s, int | float) or not 0 < timeout_s <= 2e6:
                 raise ProtocolError("a timeout is a number of seconds above 0, up to 2,000,000")
             again = self._asked.get(id)
-            if again is not None:  # sent once more: its time goes on
+            if again is not None and again.route:  # sent once more: its time goes on
                 again.route = route
             else:
-                self._asked[id] = _Asked(id, route, to, timeout_s, now_s + timeout_s)
-                self.deadlines.watch(self._asked[id])
+                self._expect(id, route, to, timeout_s, now_s)
         if id in self._fresh:
             return
         before = self._log.client_message(id)
@@ -130,6 +132,12 @@ class Clients:
         self._fresh.add(id)
         if kind == "send":
             self._acks.append((route, ("ok", id, row)))
+
+    def _expect(self, id: str, route: bytes, to: str, timeout_s: float, now_s: float) -> None:
+        self._forget(id)
+        self._turns.gone_clients.discard(id)
+        asked = self._asked[id] = _Asked(id, route, to, timeout_s, now_s + timeout_s)
+        self.deadlines.watch(asked)
 
     def _again(
         self, route: bytes, id: str, kind: str, before: tuple[int, str, bytes | None, str]
@@ -187,10 +195,16 @@ class Clients:
         return asked
 
     def time_out(self, now_s: float) -> None:
+        put_off, self._turns.put_off = self._turns.put_off, []
+        for client, callee in put_off:
+            if client not in self._asked:
+                self._expect(client, b"", callee, LIFE_S, now_s)
         for asked in self.deadlines.take(now_s):
             self._forget(asked.id)
             text = f"timeout: no answer from {asked.to} within {asked.timeout_s:g} s"
-            self._send(asked.route, ("error", asked.id, text))
+            outstanding.forget_client(self._turns, asked.id, text, now_s)
+            if asked.route:
+                self._send(asked.route, ("error", asked.id, text))
 
     def has_acknowledgements(self) -> bool:
         """Whether a client waits for a commit."""

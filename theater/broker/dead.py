@@ -27,18 +27,18 @@ class Letter:
     status: str
     again: int | None  # of one that was retried: the message it is now
     message: Message | None
-    sender_id: int | None = None
     why_none: str = ""  # there is no message
 
 
 def letter_from(id: int, row: tuple[Any, ...]) -> Letter:
     """A row of the log: see `Log.dead_letter`."""
-    actor, status, again, message, kind, sender, sender_id, turn, index, body = row
+    actor, status, again, message, kind, sender, sender_id, turn, index, body, channel = row
     if message is None or body is None:
         why_none = "it was an init" if message is None else "its content is not in the log"
         return Letter(id, actor, status, again, None, why_none=why_none)
     dead = Message(message, kind, sender, turn, index, None, bytes(body))
-    return Letter(id, actor, status, again, dead, sender_id)
+    dead.sender_id, dead.channel = sender_id, channel
+    return Letter(id, actor, status, again, dead)
 
 
 def retry(post: Post, letter: Letter, client: str) -> tuple[int, str | None]:
@@ -52,7 +52,7 @@ def retry(post: Post, letter: Letter, client: str) -> tuple[int, str | None]:
         return 0, error
     if letter.message is None:
         return 0, f"refused: dead letter {letter.id} has no message: {letter.why_none}"
-    again, error = post.deliver_again(letter.message, letter.sender_id, letter.actor)
+    again, error = post.deliver_again(letter.message, letter.actor)
     if error is None:
         _decide(post, letter, RETRIED, again, client)
     return again, error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from theater.broker.actors import INIT, REQUEST, Actor, Handed
+from theater.broker.actors import INIT, Actor, Handed
 from theater.broker.mailbox import Message
 
 CREDIT = 64  # inputs in a worker's hands
@@ -107,7 +107,7 @@ def input_message(actor: Actor, handed: Handed, journal: list[Any]) -> tuple[Any
         handed.kind,
         message.id,
         message.sender,
-        message.request_id() if message.kind == REQUEST else "",
+        message.name(),
         message.body,
         message.deliveries,
         journal,

@@ -66,10 +66,22 @@ _WRITES: tuple[tuple[str, str], ...] = (
     (
         "messages",
         "INSERT INTO messages (id, kind, to_actor, to_name, from_actor, from_turn, from_index,"
-        " client, size, body, body_hash, status, at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        " client, size, body, body_hash, status, at, channel)"
+        " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     ),
     ("consumed", "UPDATE messages SET status = ?, turn = ? WHERE id = ?"),
     ("client_answers", "UPDATE messages SET answer = ? WHERE id = ?"),
+    (
+        "channels",
+        "INSERT INTO channels (id, opener, callee, message, status, opened_at)"
+        " VALUES (?,?,?,?,'open',?)",
+    ),
+    (
+        "channels_closed",
+        "UPDATE channels SET status = 'closed', closed_by = ?, reason = ?, untold = ?,"
+        " closed_at = ? WHERE id = ?",
+    ),
+    ("channels_told", "UPDATE channels SET untold = NULL WHERE id = ?"),
     (
         "turns",
         "INSERT OR REPLACE INTO turns (actor, turn, kind, message, status, incarnation, steps,"
@@ -326,6 +338,24 @@ class Log:
         ).fetchall()
         return rows
 
+    def outstanding(self) -> list[tuple[Any, ...]]:
+        """Requests that were received and not answered: see `outstanding.Row`."""
+        rows: list[tuple[Any, ...]] = self._db.execute(
+            "SELECT m.to_actor, m.to_name, m.id, m.turn, s.name, m.from_turn, m.from_index,"
+            " m.client FROM messages m LEFT JOIN actors s ON s.id = m.from_actor"
+            " WHERE m.status = 'outstanding' ORDER BY m.id"
+        ).fetchall()
+        return rows
+
+    def channels(self) -> list[tuple[Any, ...]]:
+        """Those that are open, or of whose end a side is still to be told: see `channels.Row`."""
+        rows: list[tuple[Any, ...]] = self._db.execute(
+            "SELECT c.id, c.opener, o.name, c.callee, e.name, c.reason, c.untold"
+            " FROM channels c JOIN actors o ON o.id = c.opener JOIN actors e ON e.id = c.callee"
+            " WHERE c.status = 'open' OR c.untold IS NOT NULL ORDER BY c.id"
+        ).fetchall()
+        return rows
+
     def senders(self, actor: int | None = None) -> Iterator[tuple[int, str]]:
         yield from self._db.execute(
             f"SELECT actor, sender FROM senders {'' if actor is None else 'WHERE actor = ?'}",
@@ -338,7 +368,7 @@ class Log:
         """The next queued messages after id `message`, oldest first: rows for `turns.Message`."""
         rows: list[tuple[Any, ...]] = self._db.execute(
             "SELECT m.id, m.kind, s.name, m.from_actor, m.from_turn, m.from_index, m.client,"
-            " coalesce(m.body, b.bytes), m.size"
+            " coalesce(m.body, b.bytes), m.size, m.channel"
             " FROM messages m LEFT JOIN blobs b ON b.hash = m.body_hash"
             " LEFT JOIN actors s ON s.id = m.from_actor"
             " WHERE m.to_actor = ? AND m.status = 'queued' AND m.id > ? ORDER BY m.id LIMIT ?",
@@ -350,7 +380,7 @@ class Log:
         """As `mailbox_after`, all of them and without their bodies."""
         yield from self._db.execute(
             "SELECT m.id, m.kind, s.name, m.from_actor, m.from_turn, m.from_index, m.client,"
-            " x'', m.size FROM messages m LEFT JOIN actors s ON s.id = m.from_actor"
+            " x'', m.size, m.channel FROM messages m LEFT JOIN actors s ON s.id = m.from_actor"
             " WHERE m.to_actor = ? AND m.status = 'queued' AND m.id > ? ORDER BY m.id",
             (actor, message),
         )
@@ -367,10 +397,11 @@ class Log:
         return row
 
     def dead_letter(self, id: int) -> tuple[Any, ...] | None:
-        """(actor, status, again, message, kind, sender, sender's id, turn, index, body)."""
+        """(actor, status, again, message, kind, sender, sender's id, turn, index, body,
+        channel)."""
         row: tuple[Any, ...] | None = self._db.execute(
             "SELECT d.actor, d.status, d.again, d.message, m.kind, s.name, m.from_actor,"
-            " m.from_turn, m.from_index, coalesce(m.body, b.bytes)"
+            " m.from_turn, m.from_index, coalesce(m.body, b.bytes), m.channel"
             " FROM dead_letters d LEFT JOIN messages m ON m.id = d.message"
             " LEFT JOIN blobs b ON b.hash = m.body_hash"
             " LEFT JOIN actors s ON s.id = m.from_actor WHERE d.id = ?",

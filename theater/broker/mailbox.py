@@ -23,7 +23,7 @@ class Message:
     """One committed message on its way to an actor."""
 
     id: int
-    kind: str  # send or request
+    kind: str  # see actors.py
     sender: str | None  # address; None: a client
     sender_turn: int | None
     sender_index: int | None
@@ -32,6 +32,9 @@ class Message:
     body_hash: bytes | None = None  # only of a body over the inline size
     deliveries: int = 0  # failed ones
     was_tried: bool = False  # a guest has failed with it, and a fresh instance tries it once more
+    sender_id: int | None = None
+    channel: str | None = None  # the id of the channel that it opens, is on, or closes
+    replied: bool = False  # a request that is answered already, in a step of its turn
 
     def body_value(self) -> object:
         """The body as it stands in an event: itself, or a reference when it is long."""
@@ -42,10 +45,14 @@ class Message:
         return ref(self.body_hash)
 
     def request_id(self) -> str:
-        """The name of a request, derived from who made it."""
+        """The name of a request or a channel, derived from who made it."""
         if self.sender is None:
             return f"client:{self.id}"
         return f"{self.sender}:{self.sender_turn}:{self.sender_index}"
+
+    def name(self) -> str:
+        """What its handler is told beside the body: of which request, or on which channel."""
+        return self.request_id() if self.kind == "request" else self.channel or ""
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable
 from dataclasses import replace
 
-from theater.broker import burial, recovery, register, revival
+from theater.broker import burial, channels, outstanding, recovery, register, revival
 from theater.broker.actors import ROOT, Actor, Chain
 from theater.broker.boxes import Boxes
 from theater.broker.log import Log, OpenRow, StoredActor
@@ -56,6 +56,8 @@ class Members:
         self._recall(None)
         for name, phase in phases.items():
             turns.actors[name].phase = phase
+        channels.load(turns, log.channels())
+        outstanding.load(turns, log.outstanding(), now_s)
         going_on = {one.name for one in living}
         asks = {(row[0], row[1]): row[2] for row in log.open_asks()}
         states = {each.id: each.state for each in stored.values()}
@@ -68,6 +70,7 @@ class Members:
             outdated = register.outdated(stored[opener.name], wanted[opener.name])
             if outdated is not None:
                 burial.abandon(turns, opener, outdated, now_s)
+        outstanding.sweep(turns, now_s)
         for one in living:
             self._revive(turns.actors[one.name], one, now_s)
         self._bury_unseen(going_on, now_s)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from theater.broker.actors import Actor, Handed
+from theater.broker import channels
+from theater.broker.actors import CHANNEL_CLOSE, CHANNEL_MESSAGE, Actor, Handed
 from theater.broker.book import Book, ToWorker
 from theater.broker.mailbox import Message
 from theater.events import INLINE_MAX, content_hash
@@ -15,49 +16,72 @@ class Post(Book):
     """The book, and what carries messages in it."""
 
     def deliver(
-        self, sender: Actor, turn: int, index: int, to: str, body: bytes, kind: str
+        self,
+        sender: Actor,
+        turn: int,
+        index: int,
+        to: str,
+        body: bytes,
+        kind: str,
+        channel: str | None = None,
+        refused: str | None = None,
     ) -> tuple[int, str | None]:
-        """Make a message a row. Returns its id, and why it became a dead letter if it did."""
-        target = self.actors.get(to)
-        error = self._why_not(target, to, kind)
-        if error is None and target is not None and target.mailbox.refuses():
-            error = f"mailbox-full: {to} has {target.mailbox.messages} messages waiting"
+        """Make a message a row. Returns its id, and why it became a dead letter if it did.
+
+        `refused`: why it is to be one in any case.
+        """
         message = Message(self.next_message, kind, sender.name, turn, index, None, body)
-        self._message_row(message, target, to, sender.id, dead=error is not None)
+        message.sender_id, message.channel = sender.id, channel
+        error = self.post(message, to, refused)
+        target = self.actors.get(to)
+        if error is None and target is not None:
+            self.know_sender(target, sender.name)
+            if sender is not target and target.mailbox.is_full():
+                sender.blocked_on.add(target.name)
+                target.blocking.add(sender.name)
+        return message.id, error
+
+    def post(self, message: Message, to: str, refused: str | None = None) -> str | None:
+        """Put a message into the mailbox of `to`, or among the dead letters: then why."""
+        target = self.actors.get(to)
+        error = refused or self._why_not(target, to, message.kind)
+        is_close = message.kind == CHANNEL_CLOSE  # taken by a full mailbox too: there is but one
+        if error is None and target is not None and not is_close and target.mailbox.refuses():
+            error = f"mailbox-full: {to} has {target.mailbox.messages} messages waiting"
+        self._message_row(message, target, to, dead=error is not None)
         if error is not None:
             self.dead_letter(message, to, None, error, None, None)
         else:
             assert target is not None
             self._put(target, message)
-            self._know_sender(target, sender.name)
-            if sender is not target and target.mailbox.is_full():
-                sender.blocked_on.add(target.name)
-                target.blocking.add(sender.name)
-        return message.id, error
+        return error
 
     def deliver_from_client(
         self, to: str, body: bytes, kind: str, client: str
     ) -> tuple[int, str | None]:
         """As `deliver`, but what cannot be taken becomes no row: the client is told."""
         message = Message(self.next_message, kind, None, None, None, client, body)
-        return self._deliver_or_refuse(message, None, to)
+        return self._deliver_or_refuse(message, to)
 
-    def deliver_again(
-        self, dead: Message, sender_id: int | None, to: str
-    ) -> tuple[int, str | None]:
+    def deliver_again(self, dead: Message, to: str) -> tuple[int, str | None]:
         """As `deliver_from_client`: a new message like one that is dead, from whom that was.
 
         Of a client's own it has no id: that client has had its error, and waits no more.
         """
         message = replace(dead, id=self.next_message, client=None, deliveries=0)
-        id, error = self._deliver_or_refuse(message, sender_id, to)
+        if dead.kind == CHANNEL_MESSAGE and not self._is_open(dead.channel, to):
+            return 0, f"refused: channel {dead.channel} is closed"
+        id, error = self._deliver_or_refuse(message, to)
         if error is None and message.sender is not None:
-            self._know_sender(self.actors[to], message.sender)
+            self.know_sender(self.actors[to], message.sender)
         return id, error
 
-    def _deliver_or_refuse(
-        self, message: Message, sender_id: int | None, to: str
-    ) -> tuple[int, str | None]:
+    def _is_open(self, channel: str | None, to: str) -> bool:
+        target = self.actors.get(to)
+        found = target.channels.get(channel or "") if target is not None else None
+        return found is not None and not found.closed
+
+    def _deliver_or_refuse(self, message: Message, to: str) -> tuple[int, str | None]:
         target, size = self.actors.get(to), len(message.body)
         error = self._why_not(target, to, message.kind)
         if size > self.message_max:
@@ -66,20 +90,21 @@ class Post(Book):
             error = f"mailbox-full: {to} has {target.mailbox.messages} messages waiting"
         if error is not None or target is None:
             return 0, error
-        self._message_row(message, target, to, sender_id, dead=False)
+        self._message_row(message, target, to, dead=False)
         self._put(target, message)
         return message.id, None
 
     def _why_not(self, target: Actor | None, to: str, kind: str) -> str | None:
         if target is None or target.phase == "removed":
             return f"no-actor: there is no actor {to}"
-        if not target.takes_messages() and not self.closing:
+        # That a channel has been closed one that is stopped learns when it is started again.
+        if not target.takes_messages() and not self.closing and kind != CHANNEL_CLOSE:
             return f"stopped: {to} is {target.phase}"
         if kind not in target.settings.takes:
             return f"refused: {to} does not export handle-{kind}"
         return None
 
-    def _know_sender(self, target: Actor, sender: str) -> None:
+    def know_sender(self, target: Actor, sender: str) -> None:
         """Whoever has sent to an actor may be answered by it."""
         if sender not in target.senders:
             target.senders.add(sender)
@@ -90,9 +115,7 @@ class Post(Book):
         target.mailbox.put(message)
         self.touched[target.name] = target
 
-    def _message_row(
-        self, message: Message, target: Actor | None, to: str, sender: int | None, dead: bool
-    ) -> None:
+    def _message_row(self, message: Message, target: Actor | None, to: str, dead: bool) -> None:
         body: bytes | None = message.body
         if len(message.body) > INLINE_MAX:
             message.body_hash = content_hash(message.body)
@@ -104,7 +127,7 @@ class Post(Book):
                 message.kind,
                 target.id if target else None,
                 to,
-                sender,
+                message.sender_id,
                 message.sender_turn,
                 message.sender_index,
                 message.client,
@@ -113,6 +136,7 @@ class Post(Book):
                 message.body_hash,
                 "dead" if dead else "queued",
                 self.at,
+                message.channel,
             )
         )
         self.next_message += 1
@@ -122,6 +146,8 @@ class Post(Book):
         assert message is not None
         actor.mailbox.consumed(message)
         self.batch.consumed.append((status, handed.turn, message.id))
+        if handed.kind == CHANNEL_CLOSE:
+            channels.told(self, actor, message.channel)
         if not actor.mailbox.is_full():
             self.unblock(actor)
 

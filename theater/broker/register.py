@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from theater.broker.actors import REQUEST, ROOT, Actor, Chain, Settings, Supervisor
+from theater.broker import channels, outstanding
+from theater.broker.actors import ASKED, ROOT, Actor, Chain, Settings, Supervisor
 from theater.broker.burial import abandon
 from theater.broker.log import StoredActor
 from theater.broker.mailbox import Mailbox, Message
@@ -210,6 +211,10 @@ def remove(
     turns.batch.phases.append(("removed", reason, chain.id))
     turns.batch.moved.add(chain.name)
     text = f"no-actor: {chain.name} has been removed: {reason}"
+    if isinstance(chain, Actor):
+        outstanding.abandon(turns, chain, text, now_s)
+        channels.close_channels(turns, chain, f"{chain.name} has been removed: {reason}")
+        channels.forget(turns, chain)
     for message in waiting:
         turn = None
         if begun is not None and begun[1] == message.id:
@@ -218,5 +223,5 @@ def remove(
             turns.batch.turns.append((*row, deliveries, state, None, text, turns.at))
         turns.batch.consumed.append(("dead", turn, message.id))
         turns.dead_letter(message, chain.name, None, text, state, None)
-        if message.kind == REQUEST:
+        if message.kind in ASKED:
             turns.reply(message, {"err": text}, now_s)

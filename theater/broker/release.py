@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from theater import wire
-from theater.broker import handing, recovery
+from theater.broker import handing, outstanding, recovery
 from theater.broker.actors import Actor, Handed
 from theater.broker.book import ChainPart, ToWorker, Welcome
 from theater.broker.log import Log
@@ -65,6 +65,8 @@ class Frames:
             "senders": sorted(actor.senders),
             "initialised": actor.initialised,
             "committed": list(actor.committed),
+            "requests": outstanding.known(actor),
+            "channels": [each.id for each in actor.channels.values() if not each.closed],
         }
         messages: list[Message] = [("welcome", facts)]
         messages.extend(self._input(actor, handed) for handed in actor.handed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-VERSION = 3  # PRAGMA user_version
+VERSION = 4  # PRAGMA user_version
 
 TABLES = """
 CREATE TABLE actors (
@@ -34,7 +34,7 @@ CREATE TABLE incarnations (
 CREATE TABLE turns (
     actor INTEGER NOT NULL REFERENCES actors(id),
     turn INTEGER NOT NULL,
-    kind TEXT NOT NULL,                 -- init, send, request
+    kind TEXT NOT NULL,                 -- init, or that of its message
     message INTEGER,                    -- messages.id; NULL for init
     status TEXT NOT NULL,               -- waiting, open, done, failed
     incarnation INTEGER NOT NULL,       -- the last that ran it
@@ -81,22 +81,24 @@ WHERE type = 'created' OR type = 'component-changed' OR type = 'changed' OR type
 
 CREATE TABLE messages (
     id INTEGER PRIMARY KEY,
-    kind TEXT NOT NULL,                 -- send, request
+    kind TEXT NOT NULL,                 -- send, request, channel-open, -message, -close
     to_actor INTEGER REFERENCES actors(id),  -- NULL: no such actor
     to_name TEXT NOT NULL,
     from_actor INTEGER REFERENCES actors(id),  -- NULL: a client
     from_turn INTEGER,
-    from_index INTEGER,                 -- of the event that sent it
+    from_index INTEGER,                 -- of the event that sent it; NULL: none of its sender's
     client TEXT,                        -- the client's own id for it
     size INTEGER NOT NULL,
     body BLOB,                          -- NULL: over the inline size, see body_hash
     body_hash BLOB,
-    status TEXT NOT NULL,               -- queued, done, dead
+    status TEXT NOT NULL,               -- queued, outstanding (a request, received), done, dead
     turn INTEGER,                       -- the turn of to_actor that consumed it
     answer BLOB,                        -- of a client's request: msgpack {ok: ...} or {err: ...}
-    at REAL NOT NULL
+    at REAL NOT NULL,
+    channel TEXT                        -- channels.id, of what opens it, is sent on it, closes it
 );
 CREATE INDEX mailbox ON messages (to_actor, id) WHERE status = 'queued';
+CREATE INDEX outstanding ON messages (id) WHERE status = 'outstanding';
 CREATE UNIQUE INDEX client_messages ON messages (client) WHERE client IS NOT NULL;
 
 -- One row an ask. The answer itself is the event after the ask's.
@@ -105,7 +107,7 @@ CREATE TABLE asks (
     turn INTEGER NOT NULL,
     idx INTEGER NOT NULL,
     kind TEXT NOT NULL,
-    message INTEGER,                    -- of a request: messages.id
+    message INTEGER,                    -- of a request or an open-channel: messages.id
     timeout_s REAL,
     status TEXT NOT NULL,               -- open, answered, abandoned
     PRIMARY KEY (actor, turn, idx)
@@ -152,7 +154,36 @@ CREATE INDEX evidence_of ON evidence (actor, id);
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
 
-# Apart from the others: a log of version 2 is given it.
+# Apart from the others: a log of version 3 is given them.
+_CHANNELS = """
+-- Those that were accepted. SELECT * FROM traffic WHERE channel = 'a:2:1' is what was said on one.
+CREATE TABLE channels (
+    id TEXT PRIMARY KEY,                -- who opened it, in which turn, by which event
+    opener INTEGER NOT NULL REFERENCES actors(id),
+    callee INTEGER NOT NULL REFERENCES actors(id),
+    message INTEGER NOT NULL,           -- messages.id of what opened it
+    status TEXT NOT NULL,               -- open, closed
+    opened_at REAL NOT NULL,
+    closed_by INTEGER REFERENCES actors(id),  -- NULL: neither of the two
+    reason TEXT,                        -- of one that is closed
+    untold INTEGER REFERENCES actors(id),  -- who has not handled that it was closed
+    closed_at REAL
+) WITHOUT ROWID;
+CREATE INDEX live_channels ON channels (id) WHERE status = 'open' OR untold IS NOT NULL;
+"""
+
+_TRAFFIC = """
+-- Every message with its turn: SELECT * FROM traffic WHERE sender = 'a' AND receiver = 'b';
+CREATE VIEW traffic AS
+SELECT m.id AS message, datetime(m.at, 'unixepoch') AS time, m.kind,
+       coalesce(s.name, 'client') AS sender, m.from_turn AS sender_turn,
+       m.to_name AS receiver, m.turn AS receiver_turn, m.status, m.channel, m.size,
+       CAST(coalesce(m.body, b.bytes) AS TEXT) AS body
+FROM messages m LEFT JOIN actors s ON s.id = m.from_actor
+LEFT JOIN blobs b ON b.hash = m.body_hash;
+"""
+
+# Of version 3 already.
 _DEAD = """
 -- What was set aside or came nowhere: SELECT id, reason, body FROM dead WHERE status = 'open';
 CREATE VIEW dead AS
@@ -163,6 +194,12 @@ SELECT d.id, datetime(d.at, 'unixepoch') AS time, d.actor,
 FROM dead_letters d LEFT JOIN messages m ON m.id = d.message
 LEFT JOIN actors s ON s.id = m.from_actor LEFT JOIN blobs b ON b.hash = m.body_hash;
 """
+
+# {"err": "timeout: nobody waited for the answer any more"}
+_NOBODY = (
+    "81a3657272d92e74696d656f75743a206e6f626f64792077616974656420"
+    "666f722074686520616e7377657220616e79206d6f7265"
+)
 
 # What makes a log of this version one of the next.
 MIGRATIONS = {
@@ -180,7 +217,19 @@ ALTER TABLE dead_letters ADD COLUMN decided_at REAL;
 CREATE UNIQUE INDEX client_decisions ON dead_letters (client) WHERE client IS NOT NULL;
 {_DEAD}
 """,
+    # A request of a client's has an answer now when it is done: here, that nobody waited any more.
+    3: f"""
+ALTER TABLE messages ADD COLUMN channel TEXT;
+CREATE INDEX outstanding ON messages (id) WHERE status = 'outstanding';
+{_CHANNELS}
+UPDATE messages SET answer = x'{_NOBODY}'
+WHERE kind = 'request' AND status = 'done' AND client IS NOT NULL AND answer IS NULL;
+DROP VIEW traffic;
+{_TRAFFIC}
+""",
 }
+
+TABLES += _CHANNELS
 
 VIEWS = f"""
 {_DEAD}
@@ -189,15 +238,7 @@ CREATE VIEW log_lines AS
 SELECT e.seq, datetime(e.at, 'unixepoch') AS time, a.name AS actor, e.incarnation, e.turn, e.line
 FROM events e JOIN actors a ON a.id = e.actor WHERE e.line IS NOT NULL;
 
--- Every message with its turn: SELECT * FROM traffic WHERE sender = 'a' AND receiver = 'b';
-CREATE VIEW traffic AS
-SELECT m.id AS message, datetime(m.at, 'unixepoch') AS time, m.kind,
-       coalesce(s.name, 'client') AS sender, m.from_turn AS sender_turn,
-       m.to_name AS receiver, m.turn AS receiver_turn, m.status, m.size,
-       CAST(coalesce(m.body, b.bytes) AS TEXT) AS body
-FROM messages m LEFT JOIN actors s ON s.id = m.from_actor
-LEFT JOIN blobs b ON b.hash = m.body_hash;
-
+{_TRAFFIC}
 -- Every state an actor has had: SELECT turn, state FROM states WHERE actor = 'counter';
 CREATE VIEW states AS
 SELECT a.name AS actor, t.turn, t.status, hex(t.state) AS hash, length(b.bytes) AS size,

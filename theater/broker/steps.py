@@ -10,7 +10,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from theater.broker.actors import INIT, REQUEST, SEND, Actor, Handed
+from theater.broker.actors import (
+    ASKED,
+    CHANNEL_CLOSE,
+    CHANNEL_MESSAGE,
+    CHANNEL_OPEN,
+    INIT,
+    REQUEST,
+    SEND,
+    Actor,
+    Handed,
+)
 from theater.errors import ProtocolError
 from theater.events import (
     Event,
@@ -32,9 +42,17 @@ CALLED = {
     INIT: (ACTOR, "init"),
     SEND: (CLIENT, "handle-send"),
     REQUEST: (CLIENT, "handle-request"),
+    CHANNEL_OPEN: (CLIENT, "handle-channel-open"),
+    CHANNEL_MESSAGE: (CLIENT, "handle-channel-message"),
+    CHANNEL_CLOSE: (CLIENT, "handle-channel-close"),
 }
-HELD = frozenset({(MESSAGES, "send"), (RUNTIME, "shutdown")})
-ASKS = frozenset({(MESSAGES, "request"), (RUNTIME, "get-chain")})
+# What a held call and an ask are given: a name (of an actor, a request, a channel), and a body.
+WITH_BODY = frozenset({"send", "respond-to-request", "send-on-channel"})
+NAMED = frozenset({"cancel-request", "close-channel"})
+ON_CHANNEL = frozenset({"send-on-channel", "close-channel"})
+HELD = frozenset({(RUNTIME, "shutdown"), *((MESSAGES, each) for each in WITH_BODY | NAMED)})
+ADDRESSED = frozenset({"request", "open-channel"})
+ASKS = frozenset({(RUNTIME, "get-chain"), *((MESSAGES, each) for each in ADDRESSED)})
 
 
 class BadStep(ProtocolError):
@@ -43,9 +61,11 @@ class BadStep(ProtocolError):
 
 @dataclass(frozen=True, slots=True)
 class Effect:
+    """What a held call does."""
+
     index: int
-    function: str  # send or shutdown
-    to: str = ""
+    function: str
+    name: str = ""  # of an actor, a request or a channel
     body: bytes = b""
 
 
@@ -59,13 +79,15 @@ class Step:
     size: int
     contents: dict[bytes, bytes] = field(default_factory=dict)  # by hash
     effects: list[Effect] = field(default_factory=list)
+    closed: set[str] = field(default_factory=set)  # channels, by it
     ask: Event | None = None
-    callee: str = ""  # of a request
+    callee: str = ""  # of a request, or of what opens a channel
     question: bytes = b""
     tells: bool = False  # the answer of the world call before it
     ends: bool = False
     state: bytes | None = None  # hash after the turn
-    reply: bytes | None = None
+    reply: bytes | None = None  # to a request; or the first message of a channel
+    accepted: bool = False  # the channel that the turn was asked to open
     fuel: int = 0
 
 
@@ -75,9 +97,18 @@ def expected_call(actor: Actor, handed: Handed) -> tuple[str, str, list[Any]]:
     if handed.message is None:
         before = None if actor.initial_state is None else content_hash(actor.initial_state)
         return interface, function, [state_ref(before), [actor.name]]
-    body = handed.message.body_value()
-    parameters = [body] if handed.kind == SEND else [handed.message.request_id(), body]
-    return interface, function, [state_ref(actor.state), parameters]
+    return interface, function, [state_ref(actor.state), parameters(handed)]
+
+
+def parameters(handed: Handed) -> list[Any]:
+    """What the export for a message is called with beside the state."""
+    message = handed.message
+    assert message is not None
+    if handed.kind == SEND:
+        return [message.body_value()]
+    if handed.kind == CHANNEL_CLOSE:
+        return [message.name()]
+    return [message.name(), message.body_value()]
 
 
 def check(
@@ -207,27 +238,41 @@ def _host_call(actor: Actor, step: Step, event: Event, is_last: bool, message_ma
         if name not in ASKS and name not in actor.settings.world:
             raise BadStep(f"{event.interface}.{event.function} is not an ask")
         step.ask = event
-        if name == (MESSAGES, "request"):
-            step.callee, step.question = _addressed(payload[0], step, message_max)
+        if event.interface == MESSAGES and event.function in ADDRESSED:
+            step.callee, step.question = _with_body(payload[0], step, message_max)
         return
     arguments, answer = payload
     if name not in HELD or not (isinstance(answer, dict) and "ok" in answer):
         return
-    if event.function == "send":
-        to, content = _addressed(arguments, step, message_max)
-        step.effects.append(Effect(event.index, "send", to, content))
-    else:
-        step.effects.append(Effect(event.index, "shutdown"))
+    subject, content = "", b""
+    if event.function in WITH_BODY:
+        subject, content = _with_body(arguments, step, message_max)
+    elif event.function in NAMED:
+        subject = _named(arguments)
+    if event.function in ON_CHANNEL:
+        _check_channel(actor, step, subject)
+    if event.function == "close-channel":
+        step.closed.add(subject)
+    step.effects.append(Effect(event.index, event.function, subject, content))
 
 
-def _addressed(arguments: Any, step: Step, message_max: int) -> tuple[str, bytes]:
-    """The actor and the message of a send or a request."""
+def _with_body(arguments: Any, step: Step, message_max: int) -> tuple[str, bytes]:
+    """Whom a message is for, or what it is an answer to, and the message."""
     if not isinstance(arguments, list) or len(arguments) != 2:
-        raise BadStep("not an (actor, message)")
-    to, body = arguments
-    if not isinstance(to, str):
+        raise BadStep("not a (name, message)")
+    return _named(arguments[:1]), content_of(arguments[1], step, message_max)
+
+
+def _named(arguments: Any) -> str:
+    if not isinstance(arguments, list) or len(arguments) != 1 or type(arguments[0]) is not str:
         raise BadStep("a message is not to a name")
-    return to, content_of(body, step, message_max)
+    return arguments[0]
+
+
+def _check_channel(actor: Actor, step: Step, id: str) -> None:
+    """It is one of the actor's. Of one that it has closed or seen closed the worker knows."""
+    if id in step.closed or id not in actor.channels:
+        raise BadStep(f"it used channel {id!r}, which it does not have")
 
 
 def content_of(value: Any, step: Step, limit: int) -> bytes:
@@ -246,7 +291,7 @@ def _result(step: Step, handed: Handed, event: Event, message_max: int, state_ma
         value, fuel = event.payload
         returned = value["ok"]
         state = returned[0]
-        if len(returned) != (2 if handed.kind == REQUEST else 1):
+        if len(returned) != (2 if handed.kind in ASKED else 1):
             raise ValueError("wrong number of values")
         step.state = None if state is None else ref_hash(state)
         if state is not None and step.state is None:
@@ -256,8 +301,12 @@ def _result(step: Step, handed: Handed, event: Event, message_max: int, state_ma
         if type(fuel) is not int or not 0 <= fuel < 1 << 63:
             raise ValueError("fuel is not a number")
         step.fuel = fuel
-        if handed.kind == REQUEST:
+        if handed.kind in ASKED:
             (reply,) = returned[1]
+            if handed.kind == CHANNEL_OPEN:
+                step.accepted, reply = reply["accepted"], reply["message"]
+                if type(step.accepted) is not bool:
+                    raise ValueError("a channel is neither accepted nor refused")
             step.reply = None if reply is None else content_of(reply, step, message_max)
     except (ValueError, TypeError, KeyError, IndexError) as error:
         raise BadStep(f"not the result of a turn: {error}") from None

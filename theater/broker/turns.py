@@ -12,12 +12,20 @@ from typing import Any
 import msgpack
 
 from theater import addresses
-from theater.broker import handing, steps
-from theater.broker.actors import REQUEST, SEND, Actor, Ask, Handed, OpenTurn
+from theater.broker import channels, handing, outstanding, steps
+from theater.broker.actors import (
+    CHANNEL_OPEN,
+    REQUEST,
+    SEND,
+    Actor,
+    Ask,
+    Handed,
+    OpenTurn,
+)
 from theater.broker.book import ChainPart, ToClient, ToWorker
 from theater.broker.mailbox import Message
 from theater.broker.post import Post
-from theater.broker.steps import BadStep, Step
+from theater.broker.steps import BadStep, Effect, Step
 from theater.errors import ProtocolError
 from theater.events import (
     CHAIN_CODE,
@@ -84,10 +92,10 @@ class Turns(Post):
         self.out.append(ToWorker(actor, ("ack", turn, number)))
         shut_down = False
         for effect in checked.effects:
-            if effect.function == "send":
-                self.deliver(actor, turn, effect.index, effect.to, effect.body, SEND)
-            else:
+            if effect.function == "shutdown":
                 shut_down = True
+            else:
+                self._do(actor, turn, effect, now_s)
         if checked.ask is not None:
             self._ask(actor, handed, checked, shut_down, now_s)
         else:
@@ -96,8 +104,8 @@ class Turns(Post):
         self.deadlines.watch(actor)
 
     def _check_permissions(self, actor: Actor, step: Step) -> None:
-        targets = [effect.to for effect in step.effects if effect.function == "send"]
-        if step.ask is not None and step.ask.function == "request":
+        targets = [effect.name for effect in step.effects if effect.function == "send"]
+        if step.callee:
             targets.append(step.callee)
         settings = actor.settings
         for to in targets:
@@ -105,6 +113,28 @@ class Turns(Post):
                 settings.send_to, actor.name, to, actor.senders
             ):
                 raise BadStep(f"it sent to {to!r}, which its manifest does not grant")
+        for effect in step.effects:
+            if effect.function in (outstanding.RESPOND, outstanding.CANCEL) and (
+                not settings.may_send or outstanding.belongs_to_another(self, actor, effect.name)
+            ):
+                raise BadStep(f"it answered {effect.name!r}, which is no request to it")
+
+    def _do(self, actor: Actor, turn: int, effect: Effect, now_s: float) -> None:
+        """What leaves with a step, or happens with it."""
+        match effect.function:
+            case "send":
+                self.deliver(actor, turn, effect.index, effect.name, effect.body, SEND)
+            case channels.SEND:
+                channels.send(self, actor, turn, effect)
+            case channels.CLOSE:
+                channels.close(self, actor, turn, effect)
+            case outstanding.RESPOND:
+                outstanding.answer(self, actor, effect.name, {"ok": effect.body}, now_s)
+            case outstanding.CANCEL:
+                text = f"cancelled: {actor.name} has cancelled the request"
+                outstanding.answer(self, actor, effect.name, {"err": text}, now_s)
+            case _:
+                raise AssertionError(f"nobody does {effect.function}")
 
     # Turns
 
@@ -145,7 +175,12 @@ class Turns(Post):
             self._ask_row(actor, step.turn, ask, None, None)
             self.answer(actor, {"err": f"cycle: {' → '.join(cycle)}"}, now_s)
             return
-        message_id, error = self.deliver(actor, step.turn, event.index, to, step.question, REQUEST)
+        kind, channel = REQUEST, None
+        if event.function == "open-channel":
+            kind, channel = CHANNEL_OPEN, f"{actor.name}:{step.turn}:{event.index}"
+        message_id, error = self.deliver(
+            actor, step.turn, event.index, to, step.question, kind, channel
+        )
         timeout_s = actor.settings.request_timeout_s
         self._ask_row(actor, step.turn, ask, message_id, timeout_s)
         if error is not None:
@@ -154,7 +189,7 @@ class Turns(Post):
             ask.deadline_s = now_s + timeout_s
 
     def _cycle(self, asker: Actor, callee: str) -> list[str] | None:
-        """The circle of open asks that a request would close, by address."""
+        """The circle of open asks that another one would close, by address."""
         path = [asker.name, callee]
         while path[-1] != asker.name:
             actor = self.actors.get(path[-1])
@@ -184,10 +219,12 @@ class Turns(Post):
             self.batch.initialised.append((actor.id,))
             if not shut_down:
                 self.ready(actor)
+        elif handed.kind == REQUEST:
+            outstanding.end_turn(self, actor, handed, step.reply, now_s)
         else:
             self.consume(actor, handed, "done")
-            if handed.kind == REQUEST and step.reply is not None:
-                self.reply(handed.message, {"ok": step.reply}, now_s)
+            if handed.kind == CHANNEL_OPEN:
+                channels.end_turn(self, actor, handed, step, now_s)
         if shut_down:
             actor.shut_down = True
             actor.ignored = handed.message is None
@@ -198,23 +235,28 @@ class Turns(Post):
     # Answers
 
     def reply(self, request: Message, value: dict[str, Any], now_s: float) -> None:
-        """The callee has answered a request, or cannot any more."""
+        """The callee has answered a request or an open-channel, or cannot any more."""
         if request.client is not None:
+            self.gone_clients.discard(request.client)
             self.batch.client_answers.append((pack(value), request.id))
             self.out.append(ToClient(request.client, value))
-            return
+        elif self.is_awaited(request):
+            assert request.sender is not None
+            self.answer(self.actors[request.sender], value, now_s)
+        else:
+            self.batch.count("late_answers")
+
+    def is_awaited(self, request: Message) -> bool:
+        """Whether somebody waits for the answer."""
+        if request.client is not None:
+            return request.client not in self.gone_clients
         # Of a client's that was retried neither is known: the client has had its error.
         asker = self.actors.get(request.sender) if request.sender is not None else None
-        current = asker.current if asker else None
-        if (
-            asker is None
-            or current is None
-            or current.ask is None
-            or (current.turn, current.ask.index) != (request.sender_turn, request.sender_index)
-        ):
-            self.batch.count("late_answers")
-            return
-        self.answer(asker, value, now_s)
+        current = asker.current if asker is not None else None
+        if current is None or current.ask is None:
+            return False
+        asked = (current.turn, current.ask.index)
+        return asked == (request.sender_turn, request.sender_index)
 
     def answer(self, actor: Actor, value: dict[str, Any], now_s: float) -> None:
         """Commit the answer of an actor's open ask, and send it."""
@@ -284,7 +326,9 @@ class Turns(Post):
                 seconds = actor.settings.request_timeout_s
                 self.batch.count("timeouts")
                 text = f"timeout: no answer from {ask.callee} within {seconds:g} s"
+                assert actor.current is not None
                 self.answer(actor, {"err": text}, now_s)
+                outstanding.forget_ask(self, actor, actor.current.turn, ask)
             if actor.live and actor.due_s is not None and actor.due_s <= now_s:
                 self._late(actor)
             self.deadlines.watch(actor)

@@ -14,7 +14,7 @@ from theater.errors import EnvironmentProblem, NotRunning
 from theater.events import Event, decode
 
 PAGE = 1000  # rows a transaction
-VERSION = 3  # of the schema in broker/schema.py; older ones can be read too
+VERSION = 4  # of the schema in broker/schema.py; older ones can be read too
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,10 +24,15 @@ CALLS = {
     (ACTOR, "init"): "init",
     (CLIENT, "handle-send"): "send",
     (CLIENT, "handle-request"): "request",
+    (CLIENT, "handle-channel-open"): "channel-open",
+    (CLIENT, "handle-channel-message"): "channel-message",
+    (CLIENT, "handle-channel-close"): "channel-close",
 }
-SEND, REQUEST = (MESSAGES, "send"), (MESSAGES, "request")
-ASKS = frozenset({REQUEST, (RUNTIME, "get-chain")})
-HELD = frozenset({SEND, (RUNTIME, "shutdown")})
+SEND, REQUEST, OPEN_CHANNEL = ((MESSAGES, each) for each in ("send", "request", "open-channel"))
+SAY, CLOSE = (MESSAGES, "send-on-channel"), (MESSAGES, "close-channel")
+RESPOND, CANCEL = (MESSAGES, "respond-to-request"), (MESSAGES, "cancel-request")
+ASKS = frozenset({REQUEST, OPEN_CHANNEL, (RUNTIME, "get-chain")})
+HELD = frozenset({SEND, SAY, CLOSE, RESPOND, CANCEL, (RUNTIME, "shutdown")})
 IN_TURNS = frozenset(
     {
         EventType.WASM_CALL,

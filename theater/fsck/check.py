@@ -17,9 +17,11 @@ from typing import Any
 from theater import wire
 from theater.errors import EnvironmentProblem, ProtocolError
 from theater.events import EventType, decode
-from theater.fsck import contents, post, shape
+from theater.fsck import answers, channels, contents, post, shape
 from theater.fsck.ahead import Ahead, Key
+from theater.fsck.answers import Answers
 from theater.fsck.chain import EVENT_MAX, Chain, Crossing, references
+from theater.fsck.channels import Channels
 from theater.fsck.contents import Contents
 from theater.fsck.file import LogFile, Row, Scratch, Unreadable, comes_after
 from theater.fsck.findings import Reports, Summary, Tell, shown
@@ -58,7 +60,8 @@ def check(path: str, tell: Tell, progress: Progress = lambda _text: None) -> Sum
     """Tell every problem of the log at `path`. Raises TheaterError if it cannot be looked at."""
     file = LogFile(path)
     try:
-        scratch = Scratch(contents.TABLES + post.TABLES)
+        tables = (contents.TABLES, post.TABLES, answers.TABLES, channels.TABLES)
+        scratch = Scratch("".join(tables))
         try:
             return Check(file, scratch, Reports(tell), progress).run()
         finally:
@@ -90,6 +93,8 @@ class Check:
         self._reports = reports
         self._progress = progress
         self._contents = Contents(file, scratch, reports)
+        self._answers = Answers(file, scratch, reports)
+        self._channels = Channels(file, scratch, reports)
         self._mark = Mark()
         self._version = 0
         self._actors = 0
@@ -227,7 +232,8 @@ class Check:
         chain = Chain(name, self._reports)
         life = Life(name, ahead(INCARNATIONS), mark.old_until, self._reports)
         rows = Rows(ahead(TURNS, state), ahead(STEPS), ahead(ASKS), ahead(EVIDENCE, evidence))
-        turns = Turns(name, id, life, rows, mark.old_until, self._reports, mark.seq)
+        numbers = (mark.old_until, self._reports, mark.seq, self._version)
+        turns = Turns(name, id, life, rows, *numbers, self._answers.expect)
         for _, event in self._stream(EVENTS, id, name, last["events"], (), typed=False):
             assert event is not None
             crossing = chain.take(event)
@@ -275,7 +281,7 @@ class Check:
     def _last(self, source: Source[Any], id: int) -> Row | None:
         order = ", ".join(f"{key} DESC" for key in source.keys)
         return self._file.one(
-            f"{source.select} WHERE {source.owner} ORDER BY {order} LIMIT 1", (id,)
+            f"{as_of(source, self._version)} WHERE {source.owner} ORDER BY {order} LIMIT 1", (id,)
         )
 
     def _stream(
@@ -292,7 +298,8 @@ class Check:
             return
         size = len(source.keys)
         end = last[:size]
-        for row in self._file.pages(source.select, source.keys, source.owner, [id]):
+        select = as_of(source, self._version)
+        for row in self._file.pages(select, source.keys, source.owner, [id]):
             key = row[:size]
             if comes_after(key, end):
                 return
@@ -338,7 +345,11 @@ class Check:
         letters = Letters(*parts, mark.letter)
         self._progress("checking messages")
         with self._part(table="messages"):
-            Post(*parts, mark.seq, mark.message).check()
+            Post(*parts, mark.seq, mark.message, self._answers, self._channels).check()
+            self._answers.check(self._went_on)
+        if self._version >= 4:
+            with self._part(table="channels"):
+                self._channels.check(self._went_on)
         with self._part(table="dead_letters"):
             letters.check(self._went_on)
         with self._part(table="senders"):

@@ -10,9 +10,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from theater import wire
 from theater.errors import ProtocolError
-from theater.events import INLINE_MAX, EventType, content_hash, decode, ref_hash
-from theater.fsck.chain import EVENT_MAX, REQUEST, SEND
+from theater.events import INLINE_MAX, Event, EventType, content_hash, decode, ref_hash
+from theater.fsck.answers import CLIENT, Answers
+from theater.fsck.chain import (
+    CALLS,
+    CANCEL,
+    CLOSE,
+    EVENT_MAX,
+    OPEN_CHANNEL,
+    REQUEST,
+    RESPOND,
+    SAY,
+    SEND,
+)
+from theater.fsck.channels import Channels
 from theater.fsck.contents import Contents
 from theater.fsck.file import LogFile, Scratch
 from theater.fsck.findings import Reports, shown
@@ -20,14 +33,22 @@ from theater.fsck.numbering import Numbering
 from theater.fsck.rows import CREATORS, LETTERS, MESSAGES, CreatorRow, LetterRow, MessageRow, as_of
 
 RETRY = "retry"
-STATUSES = ("queued", "done", "dead")
+CHANNEL_OPEN, CHANNEL_MESSAGE = "channel-open", "channel-message"
+CHANNEL_CLOSE = "channel-close"
+KINDS = ("send", "request", CHANNEL_OPEN, CHANNEL_MESSAGE, CHANNEL_CLOSE)
+STATUSES = ("queued", "outstanding", "done", "dead")
+# What a call makes: by an ask, or by a call that is answered Ok.
+ASKED = {REQUEST: "request", OPEN_CHANNEL: CHANNEL_OPEN}
+CALLED = {SEND: "send", SAY: CHANNEL_MESSAGE, CLOSE: CHANNEL_CLOSE}
 
 TABLES = """
 CREATE TABLE lost_events (
-    seq INTEGER PRIMARY KEY, kind, actor, turn, idx, receiver, content, message, letter, sure);
+    seq INTEGER PRIMARY KEY, kind, actor, turn, idx, receiver, content, message, letter, sure,
+    channel);
 CREATE INDEX lost_events_by ON lost_events (actor, turn, idx);
 CREATE INDEX lost_events_of ON lost_events (message);
-CREATE TABLE lost_messages (id INTEGER PRIMARY KEY, kind, actor, turn, idx, receiver, content);
+CREATE TABLE lost_messages (
+    id INTEGER PRIMARY KEY, kind, actor, turn, idx, receiver, content, channel);
 CREATE INDEX lost_messages_by ON lost_messages (actor, turn, idx);
 CREATE TABLE dead (message INTEGER PRIMARY KEY);
 CREATE TABLE decided (letter INTEGER PRIMARY KEY);
@@ -40,15 +61,16 @@ class Creator:
     """An event that makes a message."""
 
     seq: int
-    kind: str  # send, request, retry
+    kind: str  # of the message, or retry
     actor: int
     turn: int
     index: int
-    to: str
+    to: str  # "": to the other side of its channel
     content: bytes | None  # its hash
     message: int | None = None  # of a retry: the one that it makes
     letter: int = 0
     sure: bool = True  # it is an event, and says all that
+    channel: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +84,7 @@ class Made:
     index: int | None
     to: str
     content: bytes | None
+    channel: str | None
 
 
 class Post:
@@ -74,6 +97,8 @@ class Post:
         reports: Reports,
         last_seq: int,
         last_message: int,
+        answers: Answers,
+        channels: Channels,
     ) -> None:
         self._file = file
         self._version = version
@@ -82,6 +107,8 @@ class Post:
         self._reports = reports
         self._last_seq = last_seq
         self._last_message = last_message
+        self._answers = answers
+        self._channels = channels
         self._pairs: set[tuple[int, str]] = set()
 
     # Messages
@@ -99,9 +126,10 @@ class Post:
                 self._compare(creator, made)
                 creator = next(creators, None)
             elif not self._found_event(made):
+                key = (made.actor, made.turn, made.index)
                 self._scratch.run(
-                    "INSERT OR IGNORE INTO lost_messages VALUES (?,?,?,?,?,?,?)",
-                    (made.id, made.kind, made.actor, made.turn, made.index, made.to, made.content),
+                    "INSERT OR IGNORE INTO lost_messages VALUES (?,?,?,?,?,?,?,?)",
+                    (made.id, made.kind, *key, made.to, made.content, made.channel),
                 )
                 if creator is not None:
                     self._lose(creator)
@@ -134,14 +162,38 @@ class Post:
         payload = event.payload
         if event.type == EventType.DEAD_LETTER and isinstance(payload, dict):
             yield from self._decision(row, payload)
-        elif event.type == EventType.HOST_CALL and isinstance(payload, list):
-            name, arguments = (event.interface, event.function), payload[0] if payload else None
-            if name == REQUEST and len(payload) == 1:
-                yield _sent(row.seq, "request", numbers, arguments)
-            elif name == SEND and len(payload) == 2:
-                answer = payload[1]
-                if isinstance(answer, dict) and "ok" in answer:
-                    yield _sent(row.seq, "send", numbers, arguments)
+        elif event.type == EventType.HOST_CALL and isinstance(payload, list) and payload:
+            yield from self._call(row, event, payload)
+        elif CALLS.get((event.interface, event.function)) == CHANNEL_OPEN:
+            yield from self._accept(row, payload)
+
+    def _call(self, row: CreatorRow, event: Event, payload: list[Any]) -> Iterator[Creator]:
+        """A call that sends something, or answers."""
+        name, arguments = (event.interface, event.function), payload[0]
+        numbers = (row.actor, row.turn, row.idx)
+        if len(payload) == 1:
+            if name in ASKED:
+                yield _sent(row.seq, ASKED[name], numbers, arguments, event.actor)
+        elif isinstance(payload[1], dict) and "ok" in payload[1]:
+            if name in CALLED:
+                yield _sent(row.seq, CALLED[name], numbers, arguments, event.actor)
+            elif name in (RESPOND, CANCEL) and isinstance(arguments, list) and arguments:
+                content = _hash(arguments[1]) if len(arguments) == 2 else None
+                request = str(arguments[0])
+                self._answers.give(row.actor, request, event.function, content, row.seq)
+
+    def _accept(self, row: CreatorRow, payload: Any) -> Iterator[Creator]:
+        """The end of a turn that was asked to open a channel."""
+        try:
+            (answer,) = payload[0]["ok"][1]
+            accepted, message = answer["accepted"], answer["message"]
+        except (TypeError, ValueError, LookupError):
+            return  # its chain's walk tells
+        channel = self._channels.accept(row.actor, row.turn) if accepted is True else None
+        if channel is not None and message is not None:
+            numbers = (row.actor, row.turn, row.idx)
+            hash = _hash(message)
+            yield Creator(row.seq, CHANNEL_MESSAGE, *numbers, "", hash, channel=channel)
 
     def _made(self) -> Iterator[Made]:
         """All messages but those of clients."""
@@ -157,6 +209,10 @@ class Post:
                 self._judge(message)
             if message.status == "dead":
                 self._scratch.run("INSERT OR IGNORE INTO dead VALUES (?)", (message.id,))
+            if message.kind == CHANNEL_CLOSE:
+                self._channels.told(message)
+                if message.from_actor is not None and message.from_turn is None:
+                    continue  # no call closed it
             if message.client is None:
                 yield Made(
                     message.id,
@@ -166,12 +222,18 @@ class Post:
                     message.from_index,
                     message.to_name,
                     _content(message.body, message.body_hash),
+                    message.channel,
                 )
         order.end(self._last_message)
 
     def _makes_none(self, creator: Creator) -> bool:
-        """Whether it is a request that was refused, since it would have closed a circle."""
-        if creator.kind != "request":
+        """Whether it is an ask that was refused, since it would have closed a circle; or the end of
+        a channel that was closed already; or said on one that nobody waited for."""
+        if creator.kind == CHANNEL_CLOSE:
+            return self._channels.makes_no_close(creator.actor, creator.channel or "")
+        if creator.kind == CHANNEL_MESSAGE:
+            return self._channels.is_late(creator.channel or "")
+        if creator.kind not in ASKED.values():
             return False
         key = (creator.actor, creator.turn, creator.index)
         row = self._file.one(
@@ -181,7 +243,7 @@ class Post:
 
     def _lose(self, creator: Creator) -> None:
         self._scratch.run(
-            "INSERT OR IGNORE INTO lost_events VALUES (?,?,?,?,?,?,?,?,?,?)",
+            "INSERT OR IGNORE INTO lost_events VALUES (?,?,?,?,?,?,?,?,?,?,?)",
             (
                 creator.seq,
                 creator.kind,
@@ -193,6 +255,7 @@ class Post:
                 creator.message,
                 creator.letter,
                 creator.sure,
+                creator.channel,
             ),
         )
 
@@ -243,9 +306,13 @@ class Post:
             return
         if made.kind != creator.kind:
             self._reports.wrong(f"kind is {shown(made.kind)}", shown(creator.kind), **where)
-        if made.to != creator.to:
+        to = creator.to or self._channels.other(creator.channel, creator.actor)
+        if made.to != to:
             found = f"to_name is {shown(made.to)}"
-            self._reports.wrong(found, f"{shown(creator.to)}, as is chained", **where)
+            self._reports.wrong(found, f"{shown(to)}, as is chained", **where)
+        if made.channel != creator.channel:
+            found = f"channel is {shown(made.channel)}"
+            self._reports.wrong(found, f"{shown(creator.channel)}, as is chained", **where)
         if made.content != creator.content:
             found = f"its body has hash {shown(made.content)}"
             self._reports.wrong(found, f"{shown(creator.content)}, as is chained", **where)
@@ -256,8 +323,10 @@ class Post:
         def wrong(found: str, expected: str) -> None:
             self._reports.wrong(found, expected, message=message.id)
 
-        if message.kind not in ("send", "request"):
-            wrong(f"kind is {shown(message.kind)}", "send or request")
+        if message.kind not in KINDS:
+            wrong(f"kind is {shown(message.kind)}", ", ".join(KINDS))
+        if (message.channel is None) != (message.kind in ("send", "request")):
+            wrong(f"a {message.kind} of channel {shown(message.channel)}", "one if it is on one")
         if message.status not in STATUSES:
             wrong(f"status is {shown(message.status)}", ", ".join(STATUSES))
         self._judge_ends(message, wrong)
@@ -276,7 +345,8 @@ class Post:
             if origin != (None, None, None):
                 wrong("from_turn or from_index without from_actor", "all or none")
             return
-        if None in origin or message.client is not None:
+        no_call = message.kind == CHANNEL_CLOSE and origin[1:] == (None, None)
+        if (None in origin and not no_call) or message.client is not None:
             wrong("from_actor with too little or too much beside it", "turn and index alone")
         if message.sender is None:
             wrong(f"from_actor is {message.from_actor}", "one that there is")
@@ -310,21 +380,32 @@ class Post:
                 wrong(f"it waits, and names turn {turn}", "none")
             if message.to_removed is not None:
                 wrong("it waits for an actor that was removed", "dead")
-        elif status == "done" and turn is None:
-            wrong("it is done, and names no turn", "one")
+        elif status in ("done", "outstanding") and turn is None:
+            wrong(f"it is {status}, and names no turn", "one")
         elif turn is not None:
-            expected = "done" if status == "done" else "failed"
+            expected = "failed" if status == "dead" else "done"
             if message.turn_status is None:
                 wrong(f"its turn {turn} of {message.to_name} is not there", "in turns")
             elif message.turn_message != message.id:
                 wrong(f"its turn {turn} is about message {shown(message.turn_message)}", "this one")
             elif message.turn_status != expected:
                 wrong(f"it is {status}, its turn {turn} is {shown(message.turn_status)}", expected)
+        if status == "outstanding" and (message.kind != "request" or message.to_removed):
+            wrong(f"a {message.kind} is outstanding", "a request, to an actor that is there")
         of_client = message.client is not None and message.kind == "request"
-        if message.answered is not None and (status == "queued" or not of_client):
+        if message.answered is not None and (status == "outstanding" or not of_client):
             wrong("it has an answer", "none: only a client's request has, when it is over")
-        if message.answered is None and of_client and status == "dead":
-            wrong("it is dead, and its client has no answer", "the reason")
+        elif message.answered is not None and status == "queued":  # its turn is not over yet
+            answer = _answer(message.answered)
+            function = RESPOND[1] if "ok" in answer else CANCEL[1]
+            name = f"{CLIENT}:{message.id}"
+            self._answers.expect(message.to_name, name, function, _hash(answer.get("ok")))
+        if message.answered is None and of_client and self._is_over(status):
+            wrong(f"it is {status}, and its client has no answer", "one")
+
+    def _is_over(self, status: str) -> bool:
+        """Whether there has to be an answer. Once a turn could end a request without one."""
+        return status == "dead" or (status == "done" and self._version >= 4)
 
     # Decisions about dead letters
 
@@ -358,14 +439,15 @@ class Post:
     def _compare_retried(self, creator: Creator, made: Made) -> None:
         found = self._file.one(
             "SELECT m.id, m.kind, m.from_actor, m.from_turn, m.from_index, d.actor, m.body,"
-            " m.body_hash FROM dead_letters d JOIN messages m ON m.id = d.message WHERE d.id = ?",
+            f" m.body_hash, {'m.channel' if self._version >= 4 else 'NULL'}"
+            " FROM dead_letters d JOIN messages m ON m.id = d.message WHERE d.id = ?",
             (creator.letter,),
         )
         if found is None:
             return
-        id, kind, actor, turn, idx, to, body, body_hash = found
-        before = Made(id, kind, actor, turn, idx, to, _content(body, body_hash))
-        for name in ("kind", "actor", "turn", "index", "to", "content"):
+        id, kind, actor, turn, idx, to, body, body_hash, channel = found
+        before = Made(id, kind, actor, turn, idx, to, _content(body, body_hash), channel)
+        for name in ("kind", "actor", "turn", "index", "to", "content", "channel"):
             now, then = getattr(made, name), getattr(before, name)
             if now != then:
                 expected = f"{shown(then)}, as of message {before.id}, which it is again"
@@ -380,14 +462,32 @@ def _belong(creator: Creator, made: Made) -> bool:
     return (creator.actor, creator.turn, creator.index) == (made.actor, made.turn, made.index)
 
 
-def _sent(seq: int, kind: str, numbers: tuple[int, int, int], arguments: Any) -> Creator:
+def _sent(
+    seq: int, kind: str, numbers: tuple[int, int, int], arguments: Any, actor: str
+) -> Creator:
+    if kind == CHANNEL_CLOSE and isinstance(arguments, list):
+        arguments = [*arguments, b""]
     if isinstance(arguments, list) and len(arguments) == 2 and isinstance(arguments[0], str):
-        to, body = arguments
-        hash = ref_hash(body)
-        if hash is None and isinstance(body, bytes):
-            hash = content_hash(body)
-        return Creator(seq, kind, *numbers, to, hash)
+        name, body = arguments
+        if kind in (CHANNEL_MESSAGE, CHANNEL_CLOSE):
+            return Creator(seq, kind, *numbers, "", _hash(body), channel=name)
+        _, turn, index = numbers
+        channel = f"{actor}:{turn}:{index}" if kind == CHANNEL_OPEN else None
+        return Creator(seq, kind, *numbers, name, _hash(body), channel=channel)
     return Creator(seq, kind, *numbers, "", None, sure=False)
+
+
+def _hash(body: Any) -> bytes | None:
+    hash = ref_hash(body)
+    return content_hash(body) if hash is None and isinstance(body, bytes) else hash
+
+
+def _answer(packed: bytes) -> dict[str, Any]:
+    try:
+        answer = wire.unpack(packed)
+    except (ProtocolError, MemoryError):
+        return {}
+    return answer if isinstance(answer, dict) else {}
 
 
 def _content(body: Any, body_hash: Any) -> bytes | None:

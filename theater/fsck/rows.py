@@ -97,9 +97,12 @@ class TurnRow(NamedTuple):
     from_index: Any
     client: Any
     answer: Any
+    channel: Any
 
-    def request_id(self) -> str:
-        """The name of a request, as its callee is told it."""
+    def name(self) -> str:
+        """Of the request or the channel, as the callee is told it."""
+        if self.kind != "request":
+            return self.channel if isinstance(self.channel, str) else ""
         if self.sender is None:
             return f"client:{self.message_id}"
         return f"{self.sender}:{self.from_turn}:{self.from_index}"
@@ -109,12 +112,12 @@ TURNS = Source(
     "turns",
     "SELECT t.turn, t.kind, t.message, t.status, t.incarnation, t.steps, t.deliveries, t.state,"
     " t.fuel, t.reason, t.at, m.id, m.to_actor, m.kind, m.status, m.turn, m.body,"
-    " m.body_hash, s.name, m.from_turn, m.from_index, m.client, m.answer"
+    " m.body_hash, s.name, m.from_turn, m.from_index, m.client, m.answer, {channel}"
     " FROM turns t LEFT JOIN messages m ON m.id = t.message"
     " LEFT JOIN actors s ON s.id = m.from_actor",
     ("t.turn",),
     TurnRow,
-    "itItiiiBITr" + "*" * 12,
+    "itItiiiBITr" + "*" * 13,
     "t.actor = ?",
 )
 
@@ -239,6 +242,7 @@ class MessageRow(NamedTuple):
     status: str
     turn: int | None
     answered: bytes | None
+    channel: str | None
     # Of its receiver and its sender, its content, the turn that it names:
     to: Any
     to_removed: Any
@@ -252,7 +256,8 @@ class MessageRow(NamedTuple):
 MESSAGES = Source(
     "messages",
     "SELECT m.id, m.kind, m.to_actor, m.to_name, m.from_actor, m.from_turn, m.from_index,"
-    " m.client, m.size, m.body, m.body_hash, m.status, m.turn, m.answer, r.name,"
+    " m.client, m.size, m.body, m.body_hash, m.status, m.turn, m.answer, {channel},"
+    " r.name,"
     " r.removed_at, s.name,"
     " k.sender, length(b.bytes), t.message, t.status"
     " FROM messages m LEFT JOIN actors r ON r.id = m.to_actor"
@@ -262,7 +267,7 @@ MESSAGES = Source(
     " LEFT JOIN turns t ON t.actor = m.to_actor AND t.turn = m.turn",
     ("m.id",),
     MessageRow,
-    "itItIIITiBBtIB" + "*" * 7,
+    "itItIIITiBBtIBT" + "*" * 7,
 )
 
 
@@ -282,7 +287,9 @@ CREATORS = Source(
     "events",
     "SELECT seq, actor, turn, idx, type, function,"
     " CASE WHEN type = 'dead-letter'"
-    " OR (type = 'host-call' AND (function = 'send' OR function = 'request'))"
+    " OR (type = 'host-call' AND function IN ('send', 'request', 'open-channel',"
+    " 'send-on-channel', 'close-channel', 'respond-to-request', 'cancel-request'))"
+    " OR (type = 'wasm-result' AND function = 'handle-channel-open')"
     " THEN bytes END FROM events",
     ("seq",),
     CreatorRow,
@@ -331,6 +338,42 @@ LETTERS = Source(
 )
 
 
+class ChannelRow(NamedTuple):
+    id: str
+    opener: int
+    callee: int
+    message: int
+    status: str
+    opened_at: float
+    closed_by: int | None
+    reason: str | None
+    untold: int | None
+    closed_at: float | None
+    # Of the message, and of its two sides:
+    kind: Any
+    message_status: Any
+    message_channel: Any
+    from_actor: Any
+    from_turn: Any
+    from_index: Any
+    to_actor: Any
+    sender: Any
+    gone: Any  # when one of them was removed
+
+
+CHANNELS = Source(
+    "channels",
+    "SELECT c.id, c.opener, c.callee, c.message, c.status, c.opened_at, c.closed_by, c.reason,"
+    " c.untold, c.closed_at, m.kind, m.status, m.channel, m.from_actor, m.from_turn,"
+    " m.from_index, m.to_actor, o.name, coalesce(o.removed_at, e.removed_at)"
+    " FROM channels c LEFT JOIN messages m ON m.id = c.message"
+    " LEFT JOIN actors o ON o.id = c.opener LEFT JOIN actors e ON e.id = c.callee",
+    ("c.id",),
+    ChannelRow,
+    "tiiitrITIR" + "*" * 9,
+)
+
+
 class SenderRow(NamedTuple):
     actor: int
     sender: str
@@ -369,4 +412,6 @@ def as_of(source: Source[R], version: int) -> str:
     decision = "d.status, d.again, d.client, d.decided_at"
     if version < 3:
         decision = "'open', NULL, NULL, NULL"
-    return source.select.replace("{role}", role).replace("{decision}", decision)
+    channel = "m.channel" if version >= 4 else "NULL"
+    select = source.select.replace("{role}", role).replace("{decision}", decision)
+    return select.replace("{channel}", channel)

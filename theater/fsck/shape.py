@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from theater.fsck.file import LogFile, Unreadable
 from theater.fsck.findings import Reports, shown
 
-VERSION = 3  # of the schema in broker/schema.py; older ones can be read too
+VERSION = 4  # of the schema in broker/schema.py; older ones can be read too
 
 # Columns with their types, in order.
 TABLES = {
@@ -23,9 +23,11 @@ TABLES = {
     " idx INTEGER, type TEXT, function TEXT, line TEXT, bytes BLOB, hash BLOB, at REAL",
     "messages": "id INTEGER, kind TEXT, to_actor INTEGER, to_name TEXT, from_actor INTEGER,"
     " from_turn INTEGER, from_index INTEGER, client TEXT, size INTEGER, body BLOB,"
-    " body_hash BLOB, status TEXT, turn INTEGER, answer BLOB, at REAL",
+    " body_hash BLOB, status TEXT, turn INTEGER, answer BLOB, at REAL, channel TEXT",
     "asks": "actor INTEGER, turn INTEGER, idx INTEGER, kind TEXT, message INTEGER,"
     " timeout_s REAL, status TEXT",
+    "channels": "id TEXT, opener INTEGER, callee INTEGER, message INTEGER, status TEXT,"
+    " opened_at REAL, closed_by INTEGER, reason TEXT, untold INTEGER, closed_at REAL",
     "senders": "actor INTEGER, sender TEXT",
     "blobs": "hash BLOB, bytes BLOB",
     "dead_letters": "id INTEGER, message INTEGER, actor TEXT, turn INTEGER, reason TEXT,"
@@ -42,6 +44,8 @@ SINCE = {
     ("dead_letters", "again"): 3,
     ("dead_letters", "client"): 3,
     ("dead_letters", "decided_at"): 3,
+    ("messages", "channel"): 4,
+    **dict.fromkeys((("channels", name) for name in TABLES["channels"].split()[::2]), 4),
 }
 # The keys by which rows are found. Without them a read would take for ever.
 KEYS = {
@@ -52,6 +56,7 @@ KEYS = {
     "events": ("seq",),
     "messages": ("id",),
     "asks": ("actor", "turn", "idx"),
+    "channels": ("id",),
     "senders": ("actor", "sender"),
     "dead_letters": ("id",),
     "evidence": ("id",),
@@ -77,6 +82,8 @@ def judge(file: LogFile, version: int, reports: Reports) -> None:
     sql = "SELECT name, rootpage FROM sqlite_schema WHERE type = 'table'"
     roots: dict[str, int] = dict(file.rows(sql))
     for table in TABLES:
+        if not columns(table, version):
+            continue  # of a later one
         if not roots.get(table):
             reports.wrong("is missing", "there", table=table)
             continue

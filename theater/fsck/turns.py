@@ -9,7 +9,7 @@ ask one in `asks`.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,13 +17,36 @@ import msgpack
 
 from theater import wire
 from theater.errors import ProtocolError
-from theater.events import CHAIN_CODE, EventType, ref_hash
+from theater.events import CHAIN_CODE, EventType, content_hash, ref_hash
 from theater.fsck.ahead import Ahead
-from theater.fsck.chain import ASKS, CALLS, HELD, IN_TURNS, Crossing
+from theater.fsck.chain import (
+    ASKS,
+    CALLS,
+    CANCEL,
+    HELD,
+    IN_TURNS,
+    OPEN_CHANNEL,
+    RESPOND,
+    Crossing,
+)
 from theater.fsck.findings import Reports, shown
 from theater.fsck.life import Life
 from theater.fsck.rows import AskRow, EvidenceRow, StepRow, TurnRow
-from theater.fsck.verdict import DEAD, DONE, FAILED, INIT, OURS, REQUEST, Ask, Turn, Verdict
+from theater.fsck.verdict import (
+    CANCELLED,
+    CHANNEL_OPEN,
+    DEAD,
+    DONE,
+    FAILED,
+    INIT,
+    OURS,
+    OUTSTANDING,
+    QUEUED,
+    REQUEST,
+    Ask,
+    Turn,
+    Verdict,
+)
 
 TIMEOUT = "timeout: "
 END = (1 << 64,)  # a key after every other
@@ -46,6 +69,8 @@ class Turns:
     old_until: float
     reports: Reports
     counted_until: int  # the last event that counts for
+    version: int  # of the schema
+    expect: Callable[[str, str, str, bytes | None], None]  # an answer by a call: see answers.py
     timeouts: int = 0  # answers that say that time was up
     _turn: Turn | None = None
     state: bytes | None = None  # after the last turn that is done
@@ -178,6 +203,16 @@ class Turns:
             isinstance(at.payload, list) and len(at.payload) == 2
         ):
             self.wrong(at, f"a call with payload {shown(at.payload)}", "[arguments, answer]")
+        elif at.name in (RESPOND, CANCEL) and turn.answered is None:
+            self._own_answer(turn, at)
+
+    def _own_answer(self, turn: Turn, at: Crossing) -> None:
+        """Whether this answers the request that the turn is about, and how."""
+        with contextlib.suppress(TypeError, LookupError):
+            (id, *content), answer = at.payload
+            assert turn.call is not None
+            if turn.kind == REQUEST and "ok" in answer and turn.call.payload[1][0] == id:
+                turn.answered = (at.function, content[0] if content else None)
 
     def _before_call(self, turn: Turn, at: Crossing) -> None:
         if at.type == EventType.WASM_CALL:
@@ -240,7 +275,8 @@ class Turns:
             self.wrong(at, f"timeout_s is {shown(row.timeout_s)} in asks", expected)
         if row.message is None:
             return row
-        if at.function != "request":
+        kind = {REQUEST: REQUEST, "open-channel": CHANNEL_OPEN}.get(at.function)
+        if kind is None:
             self.wrong(at, f"message {row.message} in asks", "none")
         elif row.message_id is None:
             self.wrong(at, f"its message {row.message} is not there", "in messages")
@@ -248,7 +284,7 @@ class Turns:
             self.id,
             at.turn,
             at.index,
-            REQUEST,
+            kind,
         ):
             self.wrong(at, f"its message {row.message} is of another event", "of this one")
         return row
@@ -322,10 +358,30 @@ class Turns:
                 self.wrong(ask.at, "a request without a message in asks", "one: it was no cycle")
             return
         status = row.message_status
-        if error is None and status is not None and status != DONE:
+        if status == OUTSTANDING:
+            self.wrong(at, f"an answer of message {row.message}, which is outstanding", "done")
+        if at.name == OPEN_CHANNEL:
+            name = f"{self.actor}:{at.turn}:{ask.at.index}"
+            if error is None and value != {"ok": name}:
+                self.wrong(at, f"an answer {shown(value)}", f"channel {shown(name)}, or why not")
+        elif at.seq <= self.counted_until:
+            self._answered_later(ask.at, value, error, status)
+        if error is None and status in (QUEUED, DEAD) and at.name == OPEN_CHANNEL:
             self.wrong(at, f"an answer of message {row.message}, which is {status}", "done")
         elif isinstance(error, str) and error.startswith("failed: ") and status not in (DEAD, None):
             self.wrong(at, f"a failure of message {row.message}, which is {status}", "dead")
+
+    def _answered_later(self, ask: Crossing, value: Any, error: Any, status: Any) -> None:
+        """Of an answer that the end of a turn cannot have given a call has to be there."""
+        name = f"{self.actor}:{ask.turn}:{ask.index}"
+        if isinstance(error, str) and error.startswith(CANCELLED):
+            self.expect(self.actor, name, CANCEL[1], None)
+        elif error is None and status in (QUEUED, DEAD) and isinstance(value, dict):
+            body = value.get("ok")
+            hash = ref_hash(body)
+            if hash is None and isinstance(body, bytes):
+                hash = content_hash(body)
+            self.expect(self.actor, name, RESPOND[1], hash)
 
     # Ends
 
@@ -337,7 +393,7 @@ class Turns:
             returned = value["ok"]
             state = returned[0]
             turn.state = None if state is None else ref_hash(state)
-            if len(returned) != (2 if turn.kind == REQUEST else 1):
+            if len(returned) != (2 if turn.kind in (REQUEST, CHANNEL_OPEN) else 1):
                 raise ValueError
             if state is not None and turn.state is None:
                 raise ValueError

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from theater import wire
 from theater.errors import ProtocolError
 from theater.events import content_hash, ref_hash
-from theater.fsck.chain import Crossing
+from theater.fsck.chain import CANCEL, RESPOND, Crossing
 from theater.fsck.findings import shown
 from theater.fsck.rows import AskRow, TurnRow
 
@@ -19,7 +19,12 @@ OURS = "theater:"  # how the interfaces begin whose asks the broker answers
 
 WAITING, OPEN, DONE, FAILED = "waiting", "open", "done", "failed"
 INIT, SEND, REQUEST = "init", "send", "request"
-QUEUED, DEAD = "queued", "dead"
+CHANNEL_OPEN, CHANNEL_CLOSE = "channel-open", "channel-close"
+KINDS = (INIT, SEND, REQUEST, CHANNEL_OPEN, "channel-message", CHANNEL_CLOSE)
+QUEUED, OUTSTANDING, DEAD = "queued", "outstanding", "dead"
+
+
+CANCELLED = "cancelled: "
 
 
 @dataclass(slots=True)
@@ -50,6 +55,7 @@ class Turn:
     result: Crossing | None = None
     state: bytes | None = None
     reply: Any = None
+    answered: tuple[str, Any] | None = None  # its request was, by this call with this, before
     fuel: int = 0
     failures: int = 0  # turn-failed events
     failed_by: int = 0  # incarnation of the last of them
@@ -84,8 +90,8 @@ class Verdict:
             self._wrong(f"steps is {row.steps} in turns", f"{turn.steps}, as are chained")
         if turn.kind and row.kind != turn.kind:
             self._wrong(f"kind is {shown(row.kind)} in turns", shown(turn.kind))
-        if row.kind not in (INIT, SEND, REQUEST):
-            self._wrong(f"kind is {shown(row.kind)} in turns", "init, send or request")
+        if row.kind not in KINDS:
+            self._wrong(f"kind is {shown(row.kind)} in turns", ", ".join(KINDS))
         fuel = turn.fuel if status == DONE else None
         if row.fuel != fuel:
             self._wrong(f"fuel is {shown(row.fuel)} in turns", f"{shown(fuel)}, as is chained")
@@ -174,6 +180,11 @@ class Verdict:
         if ask.row.status != expected:
             found = f"its ask is {shown(ask.row.status)}"
             self._turns.wrong(ask.at, found, f"{expected}: no answer is chained")
+            return
+        wrong = DONE if status == OPEN else OUTSTANDING
+        if ask.row.message_status == wrong and self._turns.version >= 4:
+            found = f"its ask is {expected}, and message {ask.row.message} is {wrong}"
+            self._turns.wrong(ask.at, found, "both over, or neither")
 
     def _message(self, status: str) -> None:
         row, turns = self._row, self._turns
@@ -207,7 +218,8 @@ class Verdict:
     def _message_may_be(self, status: str) -> set[tuple[str, int | None]]:
         turn = self._turn
         if status == DONE:
-            return {(DONE, turn.number)}
+            put_off = turn.kind == REQUEST and turn.reply is None and turn.answered is None
+            return {(DONE, turn.number), *([(OUTSTANDING, turn.number)] if put_off else [])}
         if status == FAILED:
             allowed: set[tuple[str, int | None]] = {(DEAD, turn.number)}
             if turn.steps and not turn.set_aside:
@@ -229,8 +241,12 @@ class Verdict:
                 answer = wire.unpack(row.answer)
             except (ProtocolError, TypeError, MemoryError):
                 answer = row.answer
-        if status == DONE:
-            fits = answer is None if turn.reply is None else self._is_reply(answer)
+        if turn.answered is not None:
+            fits = self._is_given(answer, *turn.answered)
+        elif status == DONE and turn.reply is None:
+            fits = self._fits_later(answer)
+        elif status == DONE:
+            fits = self._is(answer, turn.reply)
         elif status == FAILED:
             error = answer.get("err") if isinstance(answer, dict) else None
             fits = isinstance(error, str)
@@ -243,12 +259,32 @@ class Verdict:
             found = f"the answer of message {row.message} is {shown(answer)}"
             self._wrong(found, f"{expected}, as is chained")
 
-    def _is_reply(self, answer: Any) -> bool:
+    def _is(self, answer: Any, reply: Any) -> bool:
         content = answer.get("ok") if isinstance(answer, dict) and len(answer) == 1 else None
         if not isinstance(content, bytes):
             return False
-        hash = ref_hash(self._turn.reply)
-        return content_hash(content) == hash if hash is not None else content == self._turn.reply
+        hash = ref_hash(reply)
+        return content_hash(content) == hash if hash is not None else bool(content == reply)
+
+    def _is_given(self, answer: Any, function: str, reply: Any) -> bool:
+        if function == RESPOND[1]:
+            return self._is(answer, reply)
+        return isinstance(answer, dict) and str(answer.get("err")).startswith(CANCELLED)
+
+    def _fits_later(self, answer: Any) -> bool:
+        """An answer that no event of this turn gave; or there is none yet."""
+        row, turns = self._row, self._turns
+        if answer is None or row.message_status == OUTSTANDING:
+            outstanding = row.message_status == OUTSTANDING or turns.version < 4
+            return outstanding and answer is None
+        if not isinstance(answer, dict):
+            return False
+        content, error = answer.get("ok"), answer.get("err")
+        if isinstance(content, bytes):
+            turns.expect(turns.actor, row.name(), RESPOND[1], content_hash(content))
+        elif isinstance(error, str) and error.startswith(CANCELLED):
+            turns.expect(turns.actor, row.name(), CANCEL[1], None)
+        return isinstance(content, bytes) or isinstance(error, str)
 
     def _called(self) -> None:
         """The state and the parameters of its call."""
@@ -278,9 +314,11 @@ class Verdict:
             return
         if row.message_id is None:
             return
+        if turn.kind == CHANNEL_CLOSE:
+            parameters = [*parameters, b""]
         *others, body = parameters or [None]
-        if others != ([row.request_id()] if turn.kind == REQUEST else []):
-            turns.wrong(call, f"called with {shown(others)}", shown(row.request_id()))
+        if others != ([] if turn.kind == SEND else [row.name()]):
+            turns.wrong(call, f"called with {shown(others)}", shown(row.name()))
         if not same_content(body, row.body, row.body_hash):
             turns.wrong(call, f"called with {shown(body)}", f"message {row.message}")
 

@@ -10,6 +10,7 @@ from theater.grants import world_calls
 from theater.spec import ActorSpec, SupervisorSpec, SystemSpec, plain
 
 CALLBACKS = "theater:simple/message-server-client"
+KINDS = ("send", "request", "channel-open", "channel-message", "channel-close")  # of messages
 MAX_EVENTS = 1000  # of a chain shown to its actor, unless the handler's settings say otherwise
 
 
@@ -53,7 +54,7 @@ def registration(actor: ActorSpec, exports: Mapping[str, Any]) -> dict[str, Any]
             for interface, functions in world_calls(each.type for each in actor.handlers).items()
             for function in functions
         ],
-        "takes": [kind for kind in ("send", "request") if f"handle-{kind}" in callbacks],
+        "takes": [kind for kind in KINDS if f"handle-{kind}" in callbacks],
         "max_events": runtime.settings.get("max_events", MAX_EVENTS) if runtime else MAX_EVENTS,
         "request_timeout_s": actor.request_timeout_s,
         "turn_timeout_s": actor.limits.turn_timeout_s,

@@ -21,6 +21,7 @@ from theater.errors import ComponentError, ProtocolError
 from theater.events import EventType, content_hash, decode, encode, state_ref
 from theater.journal import Journal, resolver
 from theater.worker.blackbox import FULL_BYTES, BlackBox
+from theater.worker.calls import ACTOR, CALLS, answer_bytes, parameters
 from theater.worker.failure import Abort, GuestFailure
 from theater.worker.handlers import REGISTERED, Handler
 from theater.worker.handlers.message_server import MessageServer
@@ -39,13 +40,8 @@ MESSAGES = {
     "input": 8,
     "answer": 3,
     "sender": 1,
-}
-ACTOR = "theater:simple/actor"
-CLIENT = "theater:simple/message-server-client"
-CALLS = {
-    "init": (ACTOR, "init"),
-    "send": (CLIENT, "handle-send"),
-    "request": (CLIENT, "handle-request"),
+    "settled": 1,
+    "channel": 2,
 }
 RECONNECT_S = 2.0  # a worker that waits this long for an acknowledgement says HELLO again ...
 RECONNECT_MAX_S = 64.0  # ... and again after twice as long: a broker whose disk is full is silent
@@ -60,6 +56,7 @@ class Worker:
         self._box = BlackBox(order.box_fd)
         self._senders: set[str] = set()
         self._runtime = Runtime(order.actor)
+        self._messages = self._message_server()
         self._recorder = Recorder(self._handlers(), self._wasi(), self._box, order.world)
         self._recorder.ask = self._ask
         self._recorder.wait = self._answer
@@ -82,21 +79,22 @@ class Worker:
 
     def _handlers(self) -> list[Handler]:
         handlers: list[Handler] = [self._runtime]
-        granted = self._order.handlers.get("message-server")
-        if granted is not None:
-            send_to = granted.get("send_to")
-            handlers.append(
-                MessageServer(
-                    self._order.actor,
-                    None if send_to is None else tuple(send_to),
-                    self._order.message_max,
-                    self._senders,
-                )
-            )
+        if "message-server" in self._order.handlers:
+            handlers.append(self._messages)
         for type, settings in self._order.handlers.items():
             if type in REGISTERED:
                 handlers.append(REGISTERED[type](settings))
         return handlers
+
+    def _message_server(self) -> MessageServer:
+        """Also of an actor that may not call it: it may be sent to."""
+        send_to = self._order.handlers.get("message-server", {}).get("send_to")
+        return MessageServer(
+            self._order.actor,
+            None if send_to is None else tuple(send_to),
+            self._order.message_max,
+            self._senders,
+        )
 
     def _wasi(self) -> Wasi:
         return Wasi(
@@ -248,6 +246,7 @@ class Worker:
                     self._unacked.popleft()
                 if not self._unacked and self._recorder.turn is None:
                     self._box.clear()
+                self._messages.acknowledged(step[0])
                 reached("worker.step-acknowledged", self._order.actor)
             case "input":
                 if message[1] > self._last_input:  # else it was sent again and is known
@@ -257,13 +256,19 @@ class Worker:
                 self._answers[(message[1], message[2])] = message[3]
             case "sender":
                 self._senders.add(message[1])
+            case "settled":
+                self._messages.settled(message[1])
+            case "channel":
+                self._messages.channel(message[1], message[2])
             case "welcome":
                 self._expecting = False
                 if not self._welcomed:
                     self._welcomed = True
                     self._state = message[1]["state"]
                     self._state_hash = None if self._state is None else content_hash(self._state)
-                self._senders.update(message[1]["senders"])
+                facts = message[1]
+                self._senders.update(facts["senders"])
+                self._messages.stand(facts["requests"], facts["channels"], facts["committed"][0])
                 if self._repeat:
                     self._send_unacked()
             case "who":
@@ -274,7 +279,7 @@ class Worker:
     # Turns
 
     def _turn(self, message: list[Any]) -> None:
-        _, turn, kind, input_id, sender, request_id, body, _deliveries, journal = message
+        _, turn, kind, input_id, sender, name, body, _deliveries, journal = message
         order = self._order
         reached("worker.input-taken", order.actor)
         interface, function = CALLS[kind]
@@ -288,14 +293,14 @@ class Worker:
         if kind == "init":
             state: bytes | None = body
             state_hash = None if body is None else content_hash(body)
-            parameters: list[Any] = [order.actor]
-            recorded = parameters
+            given: list[Any] = [order.actor]
+            recorded = given
         else:
             state, state_hash = self._state, self._state_hash
             value = body_value(body)
             record.know_body(value)
-            parameters = [body] if kind == "send" else [request_id, body]
-            recorded = [*parameters[:-1], value]
+            given, recorded = parameters(kind, name, body), parameters(kind, name, value)
+        self._messages.begin(turn, kind, name)
         record.know(state_hash)
         called = [state_ref(state_hash), recorded]
         try:
@@ -304,19 +309,13 @@ class Worker:
             else:
                 recorder.begin(record, interface, function, called)
             reached("worker.turn-begun", order.actor)
-            result, fuel = self._call(interface, function, state, parameters)
+            result, fuel = self._call(interface, function, state, given)
             if "err" in result:
                 recorder.end("it failed")
                 raise GuestFailure("err", result["err"] or "", [], fuel)  # type: ignore[arg-type]
             recorder.end("the turn has ended")
             new_state = result["ok"][0]
-            if new_state is not None and len(new_state) > order.state_max:
-                raise GuestFailure(
-                    "err",  # type: ignore[arg-type]
-                    f"the new state has {len(new_state)} bytes; the limit is {order.state_max}",
-                    [],
-                    fuel,
-                )
+            self._check_sizes(kind, result["ok"], fuel)
             data, new_hash = record.result(interface, function, result, new_state, fuel)
             self._box.record(data)
         except GuestFailure as error:
@@ -329,6 +328,7 @@ class Worker:
             self._failed("diverged", str(error), [], 0)
         except Leave:
             os._exit(ExitStatus.STOPPED)
+        self._messages.end(kind, name, result["ok"])
         self._send_step(record)
         recorder.turn = None
         self._answers.clear()
@@ -357,16 +357,24 @@ class Worker:
             self._load,
         )
 
+    def _check_sizes(self, kind: str, returned: list[Any], fuel: int) -> None:
+        state, order = returned[0], self._order
+        for what, size, limit in (
+            ("the new state", 0 if state is None else len(state), order.state_max),
+            ("the answer", answer_bytes(kind, returned), order.message_max),
+        ):
+            if size > limit:
+                text = f"{what} has {size} bytes; the limit is {limit}"
+                raise GuestFailure("err", text, [], fuel)  # type: ignore[arg-type]
+
     def _call(
-        self, interface: str, function: str, state: bytes | None, parameters: list[Any]
+        self, interface: str, function: str, state: bytes | None, given: list[Any]
     ) -> tuple[dict[str, Any], int]:
         """Call an export. An actor without the export takes the message and does nothing."""
         assert self._instance is not None
         if (interface, function) not in self._instance.exports:
             return {"err": f"the component does not export {interface}.{function}"}, 0
-        result, fuel = self._instance.call(
-            interface, function, [state, parameters], self._order.fuel
-        )
+        result, fuel = self._instance.call(interface, function, [state, given], self._order.fuel)
         return result, fuel
 
     def _send_step(self, record: TurnRecord) -> None:

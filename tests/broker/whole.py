@@ -1,0 +1,87 @@
+"""A `Logged` whose log is in a file, and as whole as a real one: `fsck` can judge it."""
+
+from __future__ import annotations
+
+import sqlite3
+import struct
+from pathlib import Path
+from typing import Any
+
+from tests.broker.logged import Logged
+from tests.broker.pretend import PretendedWorker, connect
+from theater.broker.burial import Death, bury
+from theater.events import EventType, encode
+from theater.fsck.check import check
+from theater.fsck.findings import Note, Problem
+
+
+class Whole(Logged):
+    def __init__(self, directory: Path, *orders: dict[str, Any], db: Any = None) -> None:
+        if db is None:
+            db = sqlite3.connect(directory / "chain.db", isolation_level=None)
+            db.execute("PRAGMA synchronous = OFF")
+        super().__init__(directory, *orders, db=db)
+
+    def again(self, *orders: dict[str, Any]) -> Whole:
+        """Everything dies at once, and is started again."""
+        return Whole(self.directory, *orders, db=self.db)
+
+    def start(self, name: str) -> PretendedWorker:
+        actor, turns = self.turns.actors[name], self.turns
+        assert not actor.live
+        connect(actor)
+        actor.was_ready = actor.revived = actor.fenced = actor.has_ended_turns = False
+        turns.batch.incarnations.append((actor.id, actor.incarnation, None, turns.at))
+        turns.lifecycle(actor, EventType.STARTED, {"component": actor.component})
+        self.phase(name, "starting")
+        worker = self.workers[name] = PretendedWorker(turns, actor)
+        if actor.initialised:
+            turns.ready(actor)
+        self.phase(name, "running")
+        worker.take()
+        if not actor.initialised:
+            worker.begin()
+            worker.end(None)
+            worker.take()
+        self.step()
+        return worker
+
+    def kill(self, name: str, box: bytes = b"", wanted: bool = False) -> None:
+        """`box`: as of a worker that has begun its turn, unless it has not."""
+        worker = self.workers.pop(name)
+        if not box and worker.record is not None:
+            box = self._box(worker)
+        death = Death("killed by SIGKILL", "crash", wanted)
+        bury(self.turns, self.turns.actors[name], death, box, 0.0)
+        self.step()
+
+    def fail(self, name: str) -> None:
+        """The guest traps in the turn that it has begun, as if it were its instance's first."""
+        worker = self.workers[name]
+        assert worker.record is not None
+        failure = {"kind": "trap", "message": "unreachable", "backtrace": [], "fuel": 1}
+        worker.actor.has_ended_turns = False
+        worker.record.add(EventType.WASM_ERROR, "i", "failed", failure)
+        self.kill(name, self._box(worker))
+
+    def _box(self, worker: PretendedWorker) -> bytes:
+        record = worker.record
+        assert record is not None
+        events = record.events or [self._line(worker)]
+        return b"".join(struct.pack("<I", len(event)) + event for event in events)
+
+    def _line(self, worker: PretendedWorker) -> bytes:
+        record, actor = worker.record, worker.actor
+        assert record is not None
+        numbers = (actor.incarnation, record.turn, record.index)
+        return encode(actor.name, *numbers, EventType.LOG, "wasi:cli/stdout", "line", ["..."])
+
+    def remove(self, name: str, reason: str = "deleted") -> None:
+        self.phase(name, "stopped")
+        super().remove(name, reason)
+
+    def problems(self) -> list[str]:
+        """What the check of the whole log finds."""
+        found: list[Problem | Note] = []
+        check(str(self.directory / "chain.db"), found.append)
+        return list(map(str, found))
