@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tests.broker.logged import Logged
 from tests.broker.pretend import PretendedWorker, connect
+from theater.broker.book import Out
 from theater.broker.burial import Death, bury
 from theater.events import EventType, encode
 from theater.fsck.check import check
@@ -20,7 +22,14 @@ class Whole(Logged):
         if db is None:
             db = sqlite3.connect(directory / "chain.db", isolation_level=None)
             db.execute("PRAGMA synchronous = OFF")
+        self.listeners: list[Callable[[Out], None]] = []  # to what leaves, after its commit
         super().__init__(directory, *orders, db=db)
+
+    def release(self) -> None:
+        for item in self.turns.out:
+            for listener in self.listeners:
+                listener(item)
+        super().release()
 
     def again(self, *orders: dict[str, Any]) -> Whole:
         """Everything dies at once, and is started again."""
