@@ -31,10 +31,20 @@ class Sizes:
     trips: int
     actors: int  # idle ones
     pairs: int  # a sender and a receiver each, busy at once
+    flood_s: float  # how long some try to take all for themselves
 
 
 TINY = Sizes(
-    rounds=1, starts=2, kills=1, crowds=(2,), turns=200, raw=500, trips=20, actors=2, pairs=2
+    rounds=1,
+    starts=2,
+    kills=1,
+    crowds=(2,),
+    turns=200,
+    raw=500,
+    trips=20,
+    actors=2,
+    pairs=2,
+    flood_s=1.2,
 )
 QUICK = Sizes(
     rounds=2,
@@ -46,6 +56,7 @@ QUICK = Sizes(
     trips=60,
     actors=15,
     pairs=8,
+    flood_s=8.0,
 )
 FULL = Sizes(
     rounds=5,
@@ -57,6 +68,7 @@ FULL = Sizes(
     trips=200,
     actors=50,
     pairs=16,
+    flood_s=60.0,
 )
 
 

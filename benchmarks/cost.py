@@ -63,7 +63,7 @@ def cost(bench: Bench) -> list[Figure]:
                 alone,
             ),
             (
-                "cost: broker's work for one",
+                "cost: broker's work",
                 "µs",
                 "processor time of the broker for each of these turns, sending included",
                 work,

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from benchmarks import floors, systems
 from benchmarks.bench import BODY, Bench, artifact, milliseconds
 from benchmarks.cost import cost
+from benchmarks.fairness import fair
 from benchmarks.helper import private_bytes
 from benchmarks.report import Bar, Figure, Round
 from theater.client import System
@@ -269,6 +270,7 @@ FIGURES: dict[str, Callable[[Bench], list[Figure]]] = {
     "oneway": one_way,
     "relay": relay,
     "cost": cost,
+    "fair": fair,
     "memory": memory,
     "parts": parts,
     "sync": sync,

@@ -1,4 +1,4 @@
-"""The processes of the floors: `python -m benchmarks.helper ROLE [ENDPOINT]`.
+"""The processes of the benchmark's own: `python -m benchmarks.helper ROLE [ENDPOINT]`.
 
 Orders come as JSON lines on stdin, answers leave as JSON lines on stdout; the end of stdin is
 the end. All times are in seconds.
@@ -7,6 +7,7 @@ fork     as the zygote: has imported and made what a worker needs, opened nothin
 router   a ROUTER that passes each message on to the other of its two DEALERs, in Python
 sender   the DEALER that sends or asks
 receiver the DEALER that takes or answers
+client   of the system whose clients' ENDPOINT this is: floods an actor, or sends at a pace
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ import os
 import struct
 import sys
 import time
+import uuid
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 import zmq
 
-from theater import linux
+from theater import linux, wire
 from theater.worker.instance import Instance
 from theater.worker.loop import warm
 
@@ -204,6 +207,57 @@ class Peer:
         self._socket.context.term()
 
 
+# client
+
+
+class Client:
+    """Sends as the Python API does, but does not wait for what it has sent before."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._socket = _socket(zmq.DEALER)
+        self._socket.connect(endpoint)
+        self._name = uuid.uuid4().hex
+        self._sent = 0
+        self._replies: Counter[str] = Counter()
+
+    def flood(self, to: str, size: int, seconds: float, flying: int) -> dict[str, int]:
+        """Keep so many messages on their way; how many were taken (`ok`) and refused (`error`).
+
+        A reply for which the broker had no room is not waited for for ever.
+        """
+        until_s, body = time.monotonic() + seconds, b"x" * size
+        given_up = 0
+        while time.monotonic() < until_s:
+            while self._sent - self._replies.total() - given_up < flying:
+                self._send(to, body)
+            if not self._hear(1000):
+                given_up = self._sent - self._replies.total()
+        return dict(self._replies)
+
+    def pace(self, to: str, body: str, seconds: float, per_second: float) -> dict[str, int]:
+        """So many a second, at their times, whatever has become of those before."""
+        began_s = time.monotonic()
+        while (now_s := self._sent / per_second) < seconds:
+            time.sleep(max(0.0, began_s + now_s - time.monotonic()))
+            self._send(to, body.encode())
+            self._hear(0)
+        while self._replies.total() < self._sent and self._hear(5000):
+            pass
+        return dict(self._replies)
+
+    def _send(self, to: str, body: bytes) -> None:
+        self._sent += 1
+        self._socket.send(wire.pack(("send", f"{self._name}:{self._sent}", to, body)))
+
+    def _hear(self, wait_ms: int) -> bool:
+        """All replies that are here, or the first that comes; whether there was one."""
+        heard = False
+        while self._socket.poll(0 if heard else wait_ms):
+            self._replies[wire.unpack(self._socket.recv())[0]] += 1
+            heard = True
+        return heard
+
+
 def serve(roles: dict[str, Callable[..., Any]]) -> None:
     for line in sys.stdin:
         order: Order = json.loads(line)
@@ -219,6 +273,9 @@ def main() -> None:
         serve({"start": forker.start, "hold": forker.hold})
     elif role == "router":
         forward(*arguments)
+    elif role == "client":
+        client = Client(*arguments)
+        serve({"flood": client.flood, "pace": client.pace})
     else:
         peer = Peer(*arguments)
         serve({name: getattr(peer, name) for name in ("send", "take", "ask", "echo", "end")})

@@ -156,6 +156,8 @@ def _tails_table(figures: Sequence[Figure]) -> Table:
         table.add_column(column, justify="right")
     for figure in figures:
         for name, samples in ((figure.name, figure.samples()), ("  floor", figure.floor_samples())):
+            if not samples:
+                continue
             count, *rest = tails(samples).values()
             table.add_row(name, f"{count:.0f}", *map(number, rest))
     return table

@@ -6,7 +6,7 @@ import itertools
 import os
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,15 +28,23 @@ class FirstStarts:
     by_log: list[float]
 
 
-def write_manifest(directory: Path, durability: str, actors: Iterable[tuple[str, str]]) -> Path:
-    """A system of these (name, component), each allowed to send to all of them."""
+def write_manifest(
+    directory: Path,
+    durability: str,
+    actors: Iterable[tuple[str, str]],
+    keys: Mapping[str, str] | None = None,
+) -> Path:
+    """A system of these (name, component), each allowed to send to all of them.
+
+    `keys`: more lines of the manifest, by name. Mailboxes are as good as without a bound otherwise.
+    """
     text = [f'name = "bench"\ndurability = "{durability}"\n[supervisor]\nintensity = 10_000\n']
     for name, component in actors:
         text.append(
             f'[[child]]\nname = "{name}"\ncomponent = "{COMPONENTS / component}"\n'
             'handler = [{ type = "runtime" }, { type = "message-server" }]\n'
-            'mailbox = { max_messages = 1_000_000, max_bytes = "512MiB" }\n'
             'request_timeout = "60s"\n'
+            + (keys or {}).get(name, 'mailbox = { max_messages = 1_000_000, max_bytes = "512MiB" }')
         )
     directory.mkdir(parents=True, exist_ok=True)
     file = directory / "manifest.toml"
@@ -44,8 +52,13 @@ def write_manifest(directory: Path, durability: str, actors: Iterable[tuple[str,
     return file
 
 
-def start(directory: Path, durability: str, actors: Iterable[tuple[str, str]]) -> System:
-    return System.start(write_manifest(directory, durability, actors))
+def start(
+    directory: Path,
+    durability: str,
+    actors: Iterable[tuple[str, str]],
+    keys: Mapping[str, str] | None = None,
+) -> System:
+    return System.start(write_manifest(directory, durability, actors, keys))
 
 
 def start_bare(directory: Path, actors: Iterable[tuple[str, str]]) -> System:
@@ -125,6 +138,26 @@ def turn_done_at(system: System, actor: str, turn: int) -> float:
         " WHERE a.name = ? AND t.turn = ? AND t.status = 'done'"
     )
     return float(_wait(system, sql, actor, turn)[0])
+
+
+def turns_between(system: System, from_at: float, to_at: float) -> dict[str, int]:
+    """How many turns each actor has done from one Unix time to another."""
+    sql = (
+        "SELECT a.name, count(*) FROM turns t JOIN actors a ON a.id = t.actor"
+        " WHERE t.at > ? AND t.at <= ? AND t.status = 'done' GROUP BY t.actor"
+    )
+    return dict(system.log.query(sql, from_at, to_at))
+
+
+def relayed(system: System, first: str, last: str) -> list[tuple[float, float]]:
+    """When `first` was sent each message, and when `last` had done what came of it; Unix times."""
+    sql = (
+        "SELECT m.at, t.at FROM messages n JOIN actors a ON a.id = n.from_actor"
+        " JOIN messages m ON m.to_actor = n.from_actor AND m.turn = n.from_turn"
+        " JOIN turns t ON t.actor = n.to_actor AND t.message = n.id"
+        " WHERE a.name = ? AND n.to_name = ? AND t.status = 'done' ORDER BY m.id"
+    )
+    return [tuple(row) for row in system.log.query(sql, first, last)]
 
 
 def _wait(system: System, sql: str, *parameters: Any) -> tuple[Any, ...]:

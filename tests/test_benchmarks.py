@@ -35,6 +35,10 @@ def test_a_tiny_run_gives_every_figure_and_leaves_no_process(
         "kill to ready (disk)",
         "one-way turns (process)",
         "one-way turns (disk)",
+        "fair: least of the others",
+        "fair: kept by a pair",
+        "fair: memory of broker",
+        "fair: memory of root",
         "own memory of an idle actor",
     ]
     report.show(figures, facts)

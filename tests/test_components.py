@@ -10,7 +10,7 @@ import wasmtime
 from tests.components.drive import Actor, engine, load
 
 COMPONENTS = Path(__file__).parent / "components"
-ACTORS = ["probe", "counter", "sink", "gate", "burst", "minimal"]
+ACTORS = ["probe", "counter", "sink", "gate", "burst", "ring", "minimal"]
 
 
 def start(name: str, *, memory_bytes: int = 1024 * 1024) -> Actor:
@@ -42,6 +42,7 @@ def test_init_keeps_the_state_it_is_given(name: str, state: bytes | None) -> Non
         ("counter", b"x" * 1000),
         ("sink", b"x" * 1000),
         ("burst", b"2 b " + b"x" * 1000),
+        ("ring", b"2" + b"x" * 1000),
     ],
 )
 def test_many_messages_need_no_more_memory_than_one(name: str, message: bytes) -> None:
@@ -282,6 +283,18 @@ def test_burst_stops_at_the_first_error() -> None:
     assert actor.send(b"9 b hi") == "refused: not you"
     assert actor.ask(b"9 b hi") == "timeout: b did not answer"
     assert actor.host.calls == ["send", "request"]
+
+
+def test_ring_passes_on_what_it_takes() -> None:
+    actor = start("ring")
+    actor.init(b"pool/b")
+    for message, times in ((b"1", 1), (b"9 times", 9), (b"0 times", 0), (b"", 0)):
+        actor.host.sent.clear()
+        assert actor.send(message) is None
+        assert actor.host.sent == [("pool/b", message)] * times
+        assert actor.state == b"pool/b"
+    actor.host.send_error = "refused: not you"
+    assert actor.send(b"2") == "refused: not you"
 
 
 # ---- what is to be refused ----

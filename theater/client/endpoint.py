@@ -61,8 +61,8 @@ class Endpoint:
                 self._require_running()
                 for frame in waiting.values():
                     self._socket.send(frame)
-            elif reply[0] == "error":
-                raise NotDelivered(reply[2])
+            elif reply[0] == "error" and (reply[1] is None or reply[1] in waiting):
+                raise NotDelivered(reply[2])  # others are about messages of a call that is over
             elif reply[0] == "ok":
                 waiting.pop(reply[1], None)
 
