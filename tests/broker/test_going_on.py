@@ -158,3 +158,14 @@ def test_a_message_that_traps_is_tried_once_more_even_if_each_instance_runs_init
         system.step()
         assert len(rows(system, "SELECT id FROM dead_letters")) == attempt - 1
         system.start("b")
+
+
+def test_a_death_that_nobody_saw_is_judged_once_however_often_the_next_run_is_killed(
+    system: Logged,
+) -> None:
+    again = system.again(order("a"), order("b"))
+    for _ in range(2):
+        again = again.again(order("a"), order("b"))
+    assert rows(again, "SELECT deliveries FROM turns WHERE turn = 2") == [(1,)]
+    assert [type for type, _ in again.told("a")].count("exited") == 1
+    assert rows(again, "SELECT count(*) FROM incarnations WHERE ended_at IS NULL") == [(0,)]

@@ -294,7 +294,9 @@ def test_one_that_comes_back_goes_on_where_it_was(tmp_path: Path) -> None:
     worker.take()
     assert worker.inputs[0][1] == 3
     turn(worker)
-    assert system.again(order("a", component="beef"), order("b")).told("a")[-1][0] == "returned"
+    told = system.again(order("a", component="beef"), order("b")).told("a")
+    assert told[-2][0] == "returned"
+    assert told[-1] == ("exited", {"reason": "the system ended", "kind": "crash"})
 
 
 def test_the_number_of_a_turn_that_had_failed_is_not_used_again(tmp_path: Path) -> None:

@@ -533,8 +533,8 @@ LIVES = {
         "^a, incarnation 1: ready_at is none; should be [0-9.]+, as ready is chained$",
     ),
     "one that has ended": (
-        f"UPDATE incarnations SET ended_at = 1.0 WHERE actor = {A} AND incarnation = 1",
-        "^a, incarnation 1: ended_at is 1.0; should be none, as no exited is$",
+        f"UPDATE incarnations SET ended_at = 1.0 WHERE actor = {A} AND incarnation = 2",
+        "^a, incarnation 2: ended_at is 1.0; should be none, as no exited is$",
     ),
     "one that has not ended": (
         f"UPDATE incarnations SET ended_at = NULL WHERE actor = {GATE} AND incarnation = 1",

@@ -111,13 +111,16 @@ def bury(turns: Turns, actor: Actor, death: Death, box: bytes, now_s: float) -> 
 
 def bury_unseen(turns: Turns, actor: Actor, box: bytes, now_s: float) -> None:
     """An incarnation that died with the whole system: judge its turn by its box, as a lost one."""
+    reason, found = "the system ended", read_box(box)
     handed = _next_input(actor)
-    if handed is None:
-        return
-    found = read_box(box)
-    failure = found.failures.get(handed.turn)
-    reason = failure_text(failure) if failure is not None else "the system ended"
-    _judge(turns, actor, handed, Death(reason, "crash", wanted=False), found, reason, now_s)
+    if handed is not None:
+        failure = found.failures.get(handed.turn)
+        if failure is not None:
+            reason = failure_text(failure)
+        _judge(turns, actor, handed, Death(reason, "crash", wanted=False), found, reason, now_s)
+    # In the same commit: it is judged once, however often the next system is killed.
+    turns.lifecycle(actor, EventType.EXITED, {"reason": reason, "kind": "crash"})
+    turns.batch.incarnation_ended.append((turns.at, reason, actor.id, actor.incarnation))
 
 
 def _next_input(actor: Actor) -> Handed | None:

@@ -131,19 +131,18 @@ class Members:
                 self._turns.deadlines.watch(actor)
 
     def _bury_unseen(self, going_on: set[str], now_s: float) -> None:
-        """Black boxes that are here and nobody's: the system was killed, or the broker."""
+        """Incarnations of whose end the log knows nothing: the system was killed, or the broker."""
         kept = []
         for actor in self._turns.actors.values():
             if actor.name in going_on:
                 kept.append(actor)
                 continue
-            data = self._boxes.read(actor)
             known = self._log.incarnation(actor.id, actor.incarnation)
-            if data and not (known and known[1] is not None):  # else it has been judged
+            if known is not None and known[1] is None:  # else it has been judged
                 actor.has_ended_turns = self._log.ran_before(
                     actor.id, actor.next_turn, actor.incarnation
                 )
-                burial.bury_unseen(self._turns, actor, data, now_s)
+                burial.bury_unseen(self._turns, actor, self._boxes.read(actor), now_s)
         self._boxes.all_done(kept)
 
     # While the system runs
