@@ -30,7 +30,7 @@ def is_open(system: System, name: str) -> bool:
 
 
 def kill(system: System, name: str) -> None:
-    before = system.actor(name)
+    before = eventually(lambda: (row := system.actor(name))["pid"] and row, "its process")
     os.kill(before["pid"], signal.SIGKILL)
     system.wait_for(lambda: system.actor(name)["incarnation"] > before["incarnation"], "the next")
 

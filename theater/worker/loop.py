@@ -5,21 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
-import signal
-import time
 from collections import deque
 from dataclasses import asdict
 from typing import Any, NoReturn
 
-import zmq
 from wasmtime import Engine
 
 from theater import linux, wire
 from theater.crashpoints import reached
 from theater.engine import MIB, make_engine
-from theater.errors import ComponentError, ProtocolError
+from theater.errors import ComponentError
 from theater.events import EventType, content_hash, decode, encode, state_ref
 from theater.journal import Journal, resolver
+from theater.worker import signals
 from theater.worker.blackbox import FULL_BYTES, BlackBox
 from theater.worker.calls import ACTOR, CALLS, answer_bytes, parameters
 from theater.worker.failure import Abort, GuestFailure
@@ -28,23 +26,11 @@ from theater.worker.handlers.message_server import MessageServer
 from theater.worker.handlers.runtime import Runtime
 from theater.worker.host import Differs, Leave, Recorder, TooLong
 from theater.worker.instance import Instance
+from theater.worker.link import Link
 from theater.worker.order import ExitStatus, Order
 from theater.worker.turn import TurnRecord, body_value
 from theater.worker.wasi import Wasi, WasiExit
 
-MESSAGES = {
-    "welcome": 1,
-    "refused": 1,
-    "who": 0,
-    "ack": 2,
-    "input": 8,
-    "answer": 3,
-    "sender": 1,
-    "settled": 1,
-    "channel": 2,
-}
-RECONNECT_S = 2.0  # a worker that waits this long for an acknowledgement says HELLO again ...
-RECONNECT_MAX_S = 64.0  # ... and again after twice as long: a broker whose disk is full is silent
 UNACKED_MAX = 128  # steps on their way before the worker looks for acknowledgements
 WARM_TIMES = 8  # from then on CPython 3.11 runs a function in its quick form
 HOST_BYTES = 1024 * MIB  # address space of the process beside the guest's memory
@@ -60,22 +46,16 @@ class Worker:
         self._recorder = Recorder(self._handlers(), self._wasi(), self._box, order.world)
         self._recorder.ask = self._ask
         self._recorder.wait = self._answer
-        self._recorder.settle = self._settle
-        self._acked: tuple[int, int] | None = None  # the last step acknowledged
-        self._unacked: deque[tuple[int, int, bytes]] = deque()
+        self._link = Link(order, self._from_broker)
+        self._recorder.settle = self._link.settle
         self._inputs: deque[list[Any]] = deque()
         self._last_input = 0  # the newest turn that has been received
         self._answers: dict[tuple[int, int], Any] = {}
-        self._welcomed = False
-        self._expecting = False  # it has been called to say HELLO, to a broker that is new
+        self._is_welcome = False
         self._state: bytes | None = None
         self._state_hash: bytes | None = None
         self._input_id = 0
-        self._waited_since = 0.0
-        self._patience_s = RECONNECT_S
-        self._repeat = False  # when the broker answers, say again what it has not acknowledged
         self._instance: Instance | None = None
-        self._context: zmq.Context[Any] | None = None
 
     def _handlers(self) -> list[Handler]:
         handlers: list[Handler] = [self._runtime]
@@ -107,21 +87,21 @@ class Worker:
     # Life
 
     def run(self) -> None:
-        self._connect()  # first: ZeroMQ shakes hands in its own thread while we load
+        self._link.connect()  # first: ZeroMQ shakes hands in its own thread while we load
         artifact_bytes = os.fstat(self._order.component_fd).st_size
         _limit_address_space(self._order.memory_bytes, artifact_bytes)
         self._load()
         reached("worker.loaded", self._order.actor)
-        self._hello()
+        self._link.hello()
         while True:
-            if self._stopping():
+            if signals.is_asked_to_stop():
                 self._leave(ExitStatus.STOPPED)
             if self._inputs and self._has_room():
                 self._turn(self._inputs.popleft())
                 if self._runtime.shutdown_called:
                     self._leave(ExitStatus.NORMAL)
             else:
-                self._wait()
+                self._link.wait()
 
     def _load(self) -> None:
         if self._instance is not None:  # a turn that is carried on wants another one
@@ -151,103 +131,29 @@ class Worker:
                 order.actor, order.incarnation, 0, 0, EventType.WASM_ERROR, ACTOR, "start", failure
             )
         )
-        self._box.insist(self._stopping)
+        self._box.insist(signals.is_asked_to_stop)
         os._exit(ExitStatus.START_FAILED)
-
-    def _connect(self) -> None:
-        self._wake, write = os.pipe()
-        os.set_blocking(self._wake, False)
-        os.set_blocking(write, False)
-        signal.set_wakeup_fd(write, warn_on_full_buffer=False)
-        self._context = zmq.Context()
-        self._socket = self._context.socket(zmq.DEALER)
-        self._socket.setsockopt(zmq.LINGER, 0)
-        self._socket.setsockopt(zmq.SNDHWM, 0)  # bounded by UNACKED_MAX and the black box
-        self._socket.setsockopt(zmq.RCVHWM, 0)  # bounded by the broker's credit
-        self._socket.setsockopt(zmq.RECONNECT_IVL, 20)
-        self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, 500)
-        self._socket.connect(self._order.endpoint)
-        self._poller = zmq.Poller()
-        self._poller.register(self._socket, zmq.POLLIN)
-        self._poller.register(self._wake, zmq.POLLIN)
-
-    def _hello(self) -> None:
-        order = self._order
-        self._waited_since = time.monotonic()
-        self._send(("hello", order.actor, order.incarnation, order.secret, self._acked))
-
-    def _send(self, message: tuple[Any, ...]) -> None:
-        self._socket.send(wire.pack(message))
-
-    def _stopping(self) -> bool:
-        return _stop_requested
 
     def _leave(self, status: ExitStatus) -> NoReturn:
         """End once everything sent is acknowledged; root's patience is the limit."""
-        self._settle()
+        self._link.settle()
         os._exit(status)
 
-    # Waiting
+    # What the broker says
 
     def _has_room(self) -> bool:
         """Whether one more turn may go unacknowledged. Acknowledgements are taken on the way."""
-        if len(self._unacked) < UNACKED_MAX and self._box.size < FULL_BYTES:
+        if self._link.unacked < UNACKED_MAX and self._box.size < FULL_BYTES:
             return True
-        self._take()
-        return len(self._unacked) < UNACKED_MAX and self._box.size < FULL_BYTES
-
-    def _wait(self) -> None:
-        """Wait until something arrives, a signal comes, or an acknowledgement is overdue."""
-        if _hello_wanted():
-            self._expecting = True
-            self._say_again()
-        owed = bool(self._unacked) or not self._welcomed or self._expecting
-        ready = dict(self._poller.poll(int(RECONNECT_S * 1000) if owed else None))
-        if self._wake in ready:
-            os.read(self._wake, 4096)
-            return
-        if self._socket in ready:
-            self._take()
-        elif owed and time.monotonic() - self._waited_since > self._patience_s:
-            # Only HELLO: a broker whose disk was full for an hour must not find all steps 60 times.
-            self._patience_s = min(2 * self._patience_s, RECONNECT_MAX_S)
-            self._repeat = True
-            self._hello()
-
-    def _say_again(self) -> None:
-        self._hello()
-        self._send_unacked()
-
-    def _send_unacked(self) -> None:
-        self._repeat = False
-        for _, _, frame in self._unacked:
-            self._socket.send(frame)
-
-    def _take(self) -> None:
-        """Take all that has arrived."""
-        while True:
-            try:
-                data = self._socket.recv(zmq.NOBLOCK)
-            except zmq.Again:
-                return
-            self._waited_since = time.monotonic()
-            self._patience_s = RECONNECT_S
-            messages = wire.unpack(data)
-            if not isinstance(messages, list):
-                raise ProtocolError("the broker sent no list")
-            for message in messages:
-                self._from_broker(message)
+        self._link.take()
+        return self._link.unacked < UNACKED_MAX and self._box.size < FULL_BYTES
 
     def _from_broker(self, message: list[Any]) -> None:
         match message[0]:
             case "ack":
-                step = self._acked = (message[1], message[2])
-                while self._unacked and self._unacked[0][:2] <= step:
-                    self._unacked.popleft()
-                if not self._unacked and self._recorder.turn is None:
+                if not self._link.unacked and self._recorder.turn is None:
                     self._box.clear()
-                self._messages.acknowledged(step[0])
-                reached("worker.step-acknowledged", self._order.actor)
+                self._messages.acknowledged(message[1])
             case "input":
                 if message[1] > self._last_input:  # else it was sent again and is known
                     self._last_input = message[1]
@@ -261,20 +167,16 @@ class Worker:
             case "channel":
                 self._messages.channel(message[1], message[2])
             case "welcome":
-                self._expecting = False
-                if not self._welcomed:
-                    self._welcomed = True
-                    self._state = message[1]["state"]
-                    self._state_hash = None if self._state is None else content_hash(self._state)
-                facts = message[1]
-                self._senders.update(facts["senders"])
-                self._messages.stand(facts["requests"], facts["channels"], facts["committed"][0])
-                if self._repeat:
-                    self._send_unacked()
-            case "who":
-                self._say_again()
-            case "refused":
-                os._exit(ExitStatus.REFUSED)
+                self._welcome(message[1])
+
+    def _welcome(self, facts: dict[str, Any]) -> None:
+        """Where this actor stands, as is committed."""
+        if not self._is_welcome:
+            self._is_welcome = True
+            self._state = facts["state"]
+            self._state_hash = None if self._state is None else content_hash(self._state)
+        self._senders.update(facts["senders"])
+        self._messages.stand(facts["requests"], facts["channels"], facts["committed"][0])
 
     # Turns
 
@@ -380,12 +282,7 @@ class Worker:
     def _send_step(self, record: TurnRecord) -> None:
         step, events, contents = record.cut()
         frame = wire.pack(("step", record.turn, step, self._input_id, events, contents))
-        if not self._unacked:
-            self._waited_since = time.monotonic()
-        self._unacked.append((record.turn, step, frame))
-        reached("worker.step-made", self._order.actor)
-        self._socket.send(frame)
-        reached("worker.step-sent", self._order.actor)
+        self._link.send(record.turn, step, frame)
 
     def _ask(self) -> None:
         """Send the step that asks; it is committed before there is an answer."""
@@ -393,54 +290,26 @@ class Worker:
         self._send_step(self._recorder.turn)
         reached("worker.asked", self._order.actor)
 
-    def _settle(self) -> None:
-        """Wait until everything sent is committed."""
-        while self._unacked:
-            self._wait()
-
     def _answer(self, index: int) -> Any:
         """Wait for the answer of the ask that is event `index`. The instance stands still."""
         assert self._recorder.turn is not None
         turn = self._recorder.turn.turn
         while True:
-            self._take()
+            self._link.take()
             if (turn, index) in self._answers:
                 reached("worker.answered", self._order.actor)
                 return self._answers.pop((turn, index))
-            if self._stopping() and not self._unacked:
+            if signals.is_asked_to_stop() and not self._link.unacked:
                 raise Leave("stopped while waiting for an answer")
-            self._wait()
+            self._link.wait()
 
     def _failed(self, kind: str, message: str, backtrace: list[str], fuel: int) -> NoReturn:
         """The guest could not end its turn: say why in the black box, and end."""
         failure = {"kind": kind, "message": message, "backtrace": backtrace, "fuel": fuel}
         self._recorder.flush()
         self._recorder.record(EventType.WASM_ERROR, ACTOR, "failed", failure)
-        self._box.insist(self._stopping)
+        self._box.insist(signals.is_asked_to_stop)
         self._leave(ExitStatus.GUEST_FAILED)
-
-
-_stop_requested = False
-
-
-def _on_stop(_number: int, _frame: Any) -> None:
-    global _stop_requested
-    _stop_requested = True
-
-
-_hello_requested = False
-
-
-def _on_call(_number: int, _frame: Any) -> None:
-    """Root has started another broker, which cannot speak to us before we have spoken to it."""
-    global _hello_requested
-    _hello_requested = True
-
-
-def _hello_wanted() -> bool:
-    global _hello_requested
-    wanted, _hello_requested = _hello_requested, False
-    return wanted
 
 
 def _limit_address_space(memory_bytes: int, artifact_bytes: int) -> None:
@@ -492,9 +361,7 @@ def main(data: dict[str, Any]) -> NoReturn:
 
     The zygote has prepared the process: no new privileges, no core dumps, and root's signals wait.
     """
-    signal.signal(signal.SIGTERM, _on_stop)
-    signal.signal(signal.SIGHUP, _on_call)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    signals.install()
     order = Order.read(data)
     linux.set_name(f"th:{order.actor}"[-15:])
     Worker(order).run()
