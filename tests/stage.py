@@ -89,7 +89,9 @@ class Stage:
         match action:
             case policy.Decided(subject, decision, detail):
                 self.log.write(name_in_log(subject), "decided", decision=decision.value, **detail)
-            case policy.Spawn(child, incarnation):
+            case policy.Spawn(child, incarnation, init):
+                if init:
+                    self.log.write(child, "reinitialised", reason="operator")
                 self.log.write(child, "started")
                 assert self.log.incarnations[child] == incarnation
                 if child in self.broken:

@@ -14,6 +14,7 @@ from theater.spec import (
     Limits,
     MailboxBounds,
     OnFull,
+    OnRestart,
     Restart,
     Shutdown,
     ShutdownKind,
@@ -41,6 +42,7 @@ compile_timeout = "1m"
 name = "counter"
 component = "wasm/counter.wat"
 restart = "transient"
+on_restart = "init"
 shutdown = "500ms"
 initial_state = "zwölf"
 env = { A = "b" }
@@ -112,6 +114,7 @@ def test_every_key_arrives_where_it_belongs() -> None:
                     path="counter",
                     component="/srv/wasm/counter.wat",
                     restart=Restart.TRANSIENT,
+                    on_restart=OnRestart.INIT,
                     shutdown=Shutdown(timeout_s=0.5),
                     initial_state="zwölf".encode(),
                     handlers=(
@@ -169,6 +172,7 @@ DEFAULTS = """
 name = "s"
 [defaults]
 restart = "temporary"
+on_restart = "init"
 shutdown = "brutal_kill"
 request_timeout = 1
 [defaults.limits]
@@ -187,6 +191,7 @@ supervisor = {}
 name = "own"
 component = "a.wat"
 restart = "transient"
+on_restart = "resume"
 shutdown = "infinity"
 request_timeout = 2
 limits = { fuel = 7 }
@@ -198,6 +203,7 @@ def test_defaults_hold_key_by_key_for_actors_that_say_nothing() -> None:
     system = parse(DEFAULTS, "/m.toml")
     plain, own = system.root.actors()
     assert plain.restart is Restart.TEMPORARY
+    assert (plain.on_restart, own.on_restart) == (OnRestart.INIT, OnRestart.RESUME)
     assert plain.shutdown.kind is ShutdownKind.BRUTAL_KILL
     assert plain.request_timeout_s == 1.0
     assert plain.limits == Limits(fuel=5, turn_timeout_s=6.0)

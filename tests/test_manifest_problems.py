@@ -234,6 +234,10 @@ def test_an_initial_state_larger_than_a_state_may_be_is_told() -> None:
             'restart = "transcient"',
             'restart: found "transcient"; did you mean "transient"? allowed',
         ),
+        (
+            'on_restart = "int"',
+            'on_restart: found "int"; did you mean "init"? allowed: resume, init',
+        ),
     ],
 )
 def test_the_sentence_helps(line: str, expected: str) -> None:
@@ -365,11 +369,6 @@ def test_another_word_for_a_key_of_another_table_is_understood(
 def test_the_place_of_a_key_is_named_with_all_tables_above() -> None:
     text = POOL + '[[child.child]]\nname = "a"\ncomponent = "a"\nmemory = 1'
     assert problem(text).endswith("it belongs in [child.child.limits]")
-
-
-def test_a_key_of_a_later_version_is_told_so() -> None:
-    text = problem(ACTOR + 'on_restart = "init"')
-    assert text == "child[0].on_restart: unknown key: not available in this version"
 
 
 def test_an_unknown_key_like_no_other_gets_the_list() -> None:

@@ -9,7 +9,7 @@ they hold: `supervisor/orders.Decision` and whoever decides it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import takewhile
 from typing import Any, Protocol
@@ -158,10 +158,18 @@ def _starts_of(past: Past, name: str) -> Iterator[Account]:
     later: Fact | None = None
     for started in past.starts(name, LAST):
         if later is not None:
-            yield _start(past, name, later, started.seq)
+            yield _whole_start(past, name, later, started.seq)
         later = started
     if later is not None:
-        yield _start(past, name, later, 0)
+        yield _whole_start(past, name, later, 0)
+
+
+def _whole_start(past: Past, name: str, started: Fact, after: int) -> Account:
+    """Why it was started, and that it began anew, if it did."""
+    account = _start(past, name, started, after)
+    since = takewhile(lambda fact: fact.type != EventType.STARTED, past.tail(name, started.seq))
+    anew = [fact for fact in since if fact.type == EventType.REINITIALISED]
+    return replace(account, steps=_in_order([*account.steps, *anew])) if anew else account
 
 
 def _start(past: Past, name: str, started: Fact, after: int) -> Account:

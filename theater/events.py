@@ -54,6 +54,7 @@ class EventType(StrEnum):
     COMPONENT_CHANGED = "component-changed"
     CHANGED = "changed"  # its grants, or a supervisor's flags
     RETURNED = "returned"  # after it had been removed
+    REINITIALISED = "reinitialised"  # its next turn is `init`, with the initial state
     STARTED = "started"
     READY = "ready"
     EXITED = "exited"

@@ -28,6 +28,7 @@ from theater.spec import (
     Limits,
     MailboxBounds,
     OnFull,
+    OnRestart,
     Restart,
     Strategy,
     SupervisorSpec,
@@ -298,6 +299,7 @@ def _actor(
     if isinstance(state, StateFile):
         state = files.states[state.path]
     restart = _first("restart", table, defaults)
+    on_restart = _first("on_restart", table, defaults)
     limits_said = (limits, _first("limits", defaults))
     mailbox_said = (table.mailbox, _first("mailbox", defaults))
     on_full = _first("on_full", *mailbox_said)
@@ -331,6 +333,7 @@ def _actor(
         where=where,
         **_given(
             restart=None if restart is None else Restart(restart),
+            on_restart=None if on_restart is None else OnRestart(on_restart),
             significant=table.significant,
             shutdown=_first("shutdown", table, defaults),
             request_timeout_s=_first("request_timeout", table, defaults),

@@ -52,7 +52,6 @@ _SYNONYMS = {
     "state": ("initial_state",),
     "wasm": ("component", "package"),
 }
-_NOT_YET = ("on_restart",)
 _IN_MANIFEST = "the manifest of the system, not in a fragment"
 T = TypeVar("T", bound=Table)
 
@@ -133,8 +132,6 @@ def _table_at(loc: Loc, top: type[Table]) -> type[Table]:
 
 def _unknown_key(loc: Loc, top: type[Table], tables: Mapping[str, Any]) -> str:
     key = str(loc[-1])
-    if key in _NOT_YET:
-        return "unknown key: not available in this version"
     table = _table_at(loc[:-1], top)
     known = sorted(table.model_fields)
     allowed = "allowed: " + ", ".join(known)

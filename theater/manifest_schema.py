@@ -25,6 +25,7 @@ from theater.spec import (
     AutoShutdown,
     Durability,
     OnFull,
+    OnRestart,
     Restart,
     Shutdown,
     ShutdownKind,
@@ -260,6 +261,7 @@ instances = _whole(0, INSTANCES_MAX)
 StrategyWord = Annotated[str, PlainValidator(_one_of(*Strategy))]
 AutoShutdownWord = Annotated[str, PlainValidator(_one_of(*AutoShutdown))]
 RestartWord = Annotated[str, PlainValidator(_one_of(*Restart))]
+OnRestartWord = Annotated[str, PlainValidator(_one_of(*OnRestart))]
 DurabilityWord = Annotated[str, PlainValidator(_one_of(*Durability))]
 OnFullWord = Annotated[str, PlainValidator(_one_of(*OnFull))]
 ShutdownValue = Annotated[Shutdown, PlainValidator(_shutdown)]
@@ -334,6 +336,7 @@ class SingleLimitsTable(LimitsTable, SystemLimitsTable):
 
 class DefaultsTable(Table):
     restart: RestartWord | None = None
+    on_restart: OnRestartWord | None = None
     shutdown: ShutdownValue | None = None
     request_timeout: Seconds | None = None
     limits: LimitsTable | None = None
@@ -344,6 +347,7 @@ class ActorKeys(Table):
     """What an actor may have, wherever it stands. Handlers are checked by `grants`."""
 
     restart: RestartWord | None = None
+    on_restart: OnRestartWord | None = None
     significant: Flag | None = None
     shutdown: ShutdownValue | None = None
     initial_state: InitialState | None = None

@@ -23,6 +23,13 @@ class Restart(StrEnum):
     TEMPORARY = "temporary"
 
 
+class OnRestart(StrEnum):
+    """What an actor's next incarnation begins with."""
+
+    RESUME = "resume"  # the last committed state
+    INIT = "init"  # `init` with the initial state, as a process does in Erlang
+
+
 class AutoShutdown(StrEnum):
     """Whether a supervisor goes down when its significant children have ended by themselves."""
 
@@ -96,6 +103,7 @@ class ActorSpec:
     path: str  # the actor's address, e.g. "pool/worker-1"
     component: str  # absolute path of the .wasm or .wat file
     restart: Restart = Restart.PERMANENT
+    on_restart: OnRestart = OnRestart.RESUME
     significant: bool = False  # its own end may end its supervisor: see AutoShutdown
     shutdown: Shutdown = Shutdown()
     initial_state: bytes | None = None

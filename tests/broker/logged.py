@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from tests.broker.pretend import KINDS, PretendedWorker, connect
 from theater.broker.actors import Actor
+from theater.broker.anew import reinitialise
 from theater.broker.batch import Batch
 from theater.broker.book import Out, ToClient, ToRoot
 from theater.broker.boxes import Boxes
@@ -16,6 +18,7 @@ from theater.broker.log import Log
 from theater.broker.mailbox import WINDOW
 from theater.broker.members import Members
 from theater.broker.recovery import load_window
+from theater.broker.revival import Living
 from theater.broker.turns import Turns
 from theater.chain import first_break
 from theater.events import Event, decode
@@ -59,6 +62,7 @@ class Logged:
         *orders: dict[str, Any],
         db: Any = None,
         durability: Durability = Durability.PROCESS,
+        living: Iterable[tuple[Any, ...]] = (),
     ) -> None:
         self.db = db or sqlite3.connect(":memory:", isolation_level=None)
         self.directory = directory
@@ -74,7 +78,7 @@ class Logged:
         self.workers: dict[str, PretendedWorker] = {}
         self.out: list[Out] = []
         self.members = Members(self.turns, self.log, Boxes(str(directory)), self.write)
-        self.members.register(list(orders), [], {}, 0.0)
+        self.members.register(list(orders), [Living(*one) for one in living], {}, 0.0)
         self.write()
         self.release()
         (self.registered,) = [item.message[1] for item in self.out if isinstance(item, ToRoot)]
@@ -116,21 +120,30 @@ class Logged:
         self.workers.pop(name, None)
         self.step()
 
-    def start(self, name: str) -> PretendedWorker:
-        """A worker for an actor; its `init` is done, if it has not been."""
+    def expect(self, name: str, anew: str = "") -> PretendedWorker:
+        """A worker for an actor, which is handed what there is."""
         actor = self.turns.actors[name]
         assert not actor.live
+        if anew:
+            reinitialise(self.turns, actor, anew, 0.0)
+        actor.has_ended_turns = False
         connect(actor)
         row = (actor.id, actor.incarnation, None, 0.0)
         self.turns.batch.incarnations.append(row)
         self.phase(name, "running")
         worker = self.workers[name] = PretendedWorker(self.turns, actor)
         worker.take()
-        if not actor.initialised:
+        self.step()
+        return worker
+
+    def start(self, name: str) -> PretendedWorker:
+        """As `expect`; its `init` is done, if it has not been."""
+        worker = self.expect(name)
+        if not worker.actor.initialised:
             worker.begin()
             worker.end(None)
             worker.take()
-        self.step()
+            self.step()
         return worker
 
     def kill(self, name: str, box: bytes = b"", wanted: bool = False) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.broker.logged import Logged
 from tests.broker.pretend import PretendedWorker, connect
+from theater.broker.anew import reinitialise
 from theater.broker.book import Out
 from theater.broker.burial import Death, bury
 from theater.events import EventType, encode
@@ -18,12 +19,14 @@ from theater.fsck.findings import Note, Problem
 
 
 class Whole(Logged):
-    def __init__(self, directory: Path, *orders: dict[str, Any], db: Any = None) -> None:
+    def __init__(
+        self, directory: Path, *orders: dict[str, Any], db: Any = None, **more: Any
+    ) -> None:
         if db is None:
             db = sqlite3.connect(directory / "chain.db", isolation_level=None)
             db.execute("PRAGMA synchronous = OFF")
         self.listeners: list[Callable[[Out], None]] = []  # to what leaves, after its commit
-        super().__init__(directory, *orders, db=db)
+        super().__init__(directory, *orders, db=db, **more)
 
     def release(self) -> None:
         for item in self.turns.out:
@@ -35,9 +38,11 @@ class Whole(Logged):
         """Everything dies at once, and is started again."""
         return Whole(self.directory, *orders, db=self.db)
 
-    def start(self, name: str) -> PretendedWorker:
+    def expect(self, name: str, anew: str = "") -> PretendedWorker:
         actor, turns = self.turns.actors[name], self.turns
         assert not actor.live
+        if anew:
+            reinitialise(turns, actor, anew, 0.0)
         connect(actor)
         actor.was_ready = actor.revived = actor.fenced = actor.has_ended_turns = False
         turns.batch.incarnations.append((actor.id, actor.incarnation, None, turns.at))
@@ -48,10 +53,6 @@ class Whole(Logged):
             turns.ready(actor)
         self.phase(name, "running")
         worker.take()
-        if not actor.initialised:
-            worker.begin()
-            worker.end(None)
-            worker.take()
         self.step()
         return worker
 

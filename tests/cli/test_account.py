@@ -65,6 +65,20 @@ def nested(restart: str = "permanent", **more: Any) -> Stage:
     return Stage(supervisor("", shop, actor("y"), **more))
 
 
+def test_that_it_began_anew_is_told_before_the_start() -> None:
+    stage = flat()
+    stage.do(policy.RestartChild("a", init=True))
+    told = lines(last(stage, "a"))
+    assert [line.split("  ", 3)[-1].strip() for line in told[1:]] == [
+        "restart with init asked for",
+        "stopped",
+        "begins anew with init, as somebody asked for",
+        "started: incarnation 2, pid 4711",
+    ]
+    stage.do(policy.RestartChild("a"))
+    assert not any("anew" in line for line in lines(last(stage, "a")))
+
+
 def test_a_restart_is_told_from_the_death_to_the_start() -> None:
     stage = flat(strategy=ALL)
     stage.crash("a")

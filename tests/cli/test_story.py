@@ -221,10 +221,16 @@ def test_a_decision_is_told_in_plain_words(payload: dict[str, Any], told: str) -
 @pytest.mark.parametrize(
     "type, payload, told",
     [
-        ("changed", {"grants": {}}, "what it may do has changed"),
+        ("changed", {"grants": {}}, "what it may do or begins with has changed"),
         ("changed", {"flags": {}}, "its flags have changed"),
         ("returned", {"grants": {}}, "here again, with the state it had"),
         ("returned", {"flags": {}}, "here again"),
+        ("reinitialised", {"reason": "operator"}, "begins anew with init, as somebody asked for"),
+        (
+            "reinitialised",
+            {"reason": "on_restart"},
+            "begins anew with init, as its on_restart says",
+        ),
         ("removed", {"reason": "no longer in the manifest"}, "removed: no longer in the manifest"),
         ("removed", {"reason": "no-actor: it was deleted"}, "removed: it was deleted"),
     ],

@@ -27,6 +27,7 @@ ACTORS = (
     actor("b", extra='shutdown = "brutal_kill"\n'),
     actor("keeper", extra=f'initial_state = "{"kept " * 300}"\n'),
     actor("busy", extra='shutdown = "brutal_kill"\n'),
+    actor("anew", extra='shutdown = "brutal_kill"\non_restart = "init"\n'),
     actor("asker", extra="request_timeout = 600\n[child.limits]\nmax_deliveries = 1\n"),
     actor("gate", "gate.wat"),
     '[[child]]\nname = "group"\nsupervisor = { strategy = "one_for_all" }\n'
@@ -44,6 +45,7 @@ def build(directory: Path) -> None:
     _fail(system)
     _come_and_go(system, more)
     _be_busy(system, "busy")
+    _be_busy(system, "anew")
     everybody = processes(system)
     os.kill(system.info()["pid"], signal.SIGKILL)
     eventually(lambda: gone(everybody), "everything to die with root")
@@ -52,6 +54,7 @@ def build(directory: Path) -> None:
     # Once more: what was begun has failed for the first time, and is begun again.
     system = theater.up(*ACTORS, head=HEAD)
     eventually(lambda: _begun(system, "busy", 2), "the message to be tried again")
+    system.wait_status("anew", "running")
     os.kill(system.actor("gate")["pid"], signal.SIGSTOP)
     system.send("asker", b"log before\nrequest gate never")
     eventually(lambda: system.log.query("SELECT 1 FROM asks WHERE status = 'open'"), "the ask")

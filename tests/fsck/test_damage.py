@@ -22,7 +22,7 @@ NOTHING = "zeroblob(32)"
 def test_the_log_of_a_real_run_is_whole(damaged: Damaged) -> None:
     found, summary = damaged.check()
     assert found == []
-    assert (summary.actors, summary.went_on) == (8, False)
+    assert (summary.actors, summary.went_on) == (9, False)
     assert summary.events == damaged.one("SELECT count(*) FROM events")
     assert summary.contents == damaged.one("SELECT count(*) FROM blobs")
 
@@ -253,6 +253,22 @@ TURNS = {
     "done, and has not begun": (
         "UPDATE turns SET status = 'done' WHERE status = 'waiting'",
         '^busy, turn 2: status is "done" in turns; should be failed or waiting: no step is chained',
+    ),
+    "done, and was renumbered": (
+        "UPDATE turns SET status = 'done' WHERE status = 'renumbered'",
+        '^anew, turn 2: status is "done" in turns; should be failed or renumbered: its actor began',
+    ),
+    "failed, and its message waits": (
+        "UPDATE turns SET status = 'failed' WHERE status = 'renumbered'",
+        '^anew, turn 2: its message [0-9]+ is "queued"; should be dead in it$',
+    ),
+    "why it was renumbered": (
+        "UPDATE turns SET reason = 'x' WHERE status = 'renumbered'",
+        '^anew, turn 2: reason is "x" in turns; should be "its actor began anew: ',
+    ),
+    "deliveries under the number before": (
+        "UPDATE turns SET deliveries = 3 WHERE status = 'renumbered'",
+        "^anew, turn 2: deliveries is 3 in turns; should be 1 at most, as failures are chained$",
     ),
     "its state": (
         f"UPDATE turns SET state = {NOTHING} WHERE actor = {A} AND turn = 3",

@@ -115,6 +115,11 @@ CASES: dict[str, tuple[str, Change, str]] = {
         edit("wasm-call", "", 1, payload=put([0], None)),
         "^keeper, turn 1, .*: called with state none; should be [0-9a-f]+, the initial state$",
     ),
+    "beginning anew": (
+        "anew",
+        edit("reinitialised", type="decided", function="decided"),
+        "^anew, turn 3, .*: a call of init; should be a message, as it has been$",
+    ),
     "a content that is not there": (
         "a",
         edit("wasm-result", "", 4, payload=put([0, "ok", 1, 0], ref(NOTHING))),
@@ -342,7 +347,7 @@ CASES: dict[str, tuple[str, Change, str]] = {
 
 
 def test_chains_hashed_anew_are_whole_if_nothing_else_was_done(damaged: Damaged) -> None:
-    for name in ("a", "b", "gate", "/"):
+    for name in ("a", "b", "gate", "anew", "/"):
         forge(damaged, name, lambda _events: None)
     assert damaged.check()[0] == []
 

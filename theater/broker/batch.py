@@ -14,7 +14,7 @@ class Batch:
 
     actors: list[Row] = field(default_factory=list)
     phases: list[Row] = field(default_factory=list)  # (phase, reason, actor)
-    initialised: list[Row] = field(default_factory=list)  # (actor,)
+    initialised: list[Row] = field(default_factory=list)  # (0 or 1, actor)
     components: list[Row] = field(default_factory=list)  # (component, actor)
     removed: list[Row] = field(default_factory=list)  # (at, actor)
     returned: list[Row] = field(default_factory=list)  # (role, component, actor)

@@ -184,6 +184,8 @@ def _judge(
     _turn_failed(turns, actor, handed, reason, events, again=True)
     if current is None:
         turns.turn_row(actor, handed, "waiting", 0, reason=reason)
+        if message is not None:
+            message.numbered = True
     else:
         turns.turn_row(actor, handed, "open", current.step)
 

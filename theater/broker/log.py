@@ -37,7 +37,7 @@ _WRITES: tuple[tuple[str, str], ...] = (
         "INSERT INTO actors (id, name, role, component, phase, created_at) VALUES (?,?,?,?,?,?)",
     ),
     ("phases", "UPDATE actors SET phase = ?, reason = ? WHERE id = ?"),
-    ("initialised", "UPDATE actors SET initialised = 1 WHERE id = ?"),
+    ("initialised", "UPDATE actors SET initialised = ? WHERE id = ?"),
     ("components", "UPDATE actors SET component = ? WHERE id = ?"),
     ("removed", "UPDATE actors SET removed_at = ? WHERE id = ?"),
     ("returned", "UPDATE actors SET role = ?, component = ?, removed_at = NULL WHERE id = ?"),
@@ -298,10 +298,22 @@ class Log:
         ).fetchone()
         return row is not None and row[0] == incarnation
 
-    def waiting_turns(self, actor: int | None = None) -> list[tuple[int, int, int | None, int]]:
-        """(actor, turn, message, failed deliveries) of turns that never committed a step."""
-        rows: list[tuple[int, int, int | None, int]] = self._db.execute(
-            "SELECT actor, turn, message, deliveries FROM turns WHERE status = 'waiting'"
+    def waiting_turns(self, actor: int) -> list[tuple[int, int | None, int]]:
+        """(turn, message, failed deliveries) of turns that never committed a step."""
+        rows: list[tuple[int, int | None, int]] = self._db.execute(
+            "SELECT turn, message, deliveries FROM turns WHERE status = 'waiting' AND actor = ?",
+            (actor,),
+        ).fetchall()
+        return rows
+
+    def failed_deliveries(
+        self, actor: int | None = None
+    ) -> list[tuple[int, int | None, int, bool]]:
+        """(actor, message, deliveries, under a number it has no more) of inputs that have failed
+        without a step; also of messages that have been consumed since."""
+        rows: list[tuple[int, int | None, int, bool]] = self._db.execute(
+            "SELECT actor, message, deliveries, status = 'renumbered' FROM turns"
+            " WHERE status IN ('waiting', 'renumbered')"
             f" {'' if actor is None else 'AND actor = ?'}",
             () if actor is None else (actor,),
         ).fetchall()

@@ -11,6 +11,7 @@ from typing import Any
 import zmq
 
 from theater import linux
+from theater.broker.anew import reinitialise
 from theater.broker.batch import Batch
 from theater.broker.book import ToClient, ToRoot
 from theater.broker.boxes import Boxes
@@ -158,7 +159,7 @@ class Broker:
     def _root_register(
         self,
         orders: list[dict[str, Any]],
-        living: list[tuple[str, int, bytes, int | None]],
+        living: list[tuple[str, int, bytes, int | None, str]],
         phases: dict[str, str],
     ) -> None:
         """Who is there. Nobody can connect before: a worker that lives would be a stranger."""
@@ -178,9 +179,11 @@ class Broker:
     def _root_remove(self, name: str, reason: str = "") -> None:
         self._members.remove(name, reason, self.now_s())
 
-    def _root_expect(self, name: str, incarnation: int, secret: bytes) -> None:
-        """A worker is about to be forked."""
+    def _root_expect(self, name: str, incarnation: int, secret: bytes, anew: str = "") -> None:
+        """A worker is about to be forked. `anew`: why it begins with `init`, if it does."""
         actor = self._turns.actors[name]
+        if anew:
+            reinitialise(self._turns, actor, anew, self.now_s())
         actor.incarnation, actor.secret = incarnation, secret
         actor.pid, actor.live, actor.fenced = None, True, False
         actor.was_ready = actor.revived = actor.has_ended_turns = False

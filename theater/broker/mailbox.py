@@ -31,6 +31,7 @@ class Message:
     body: bytes
     body_hash: bytes | None = None  # only of a body over the inline size
     deliveries: int = 0  # failed ones
+    numbered: bool = False  # it has failed without a step: its turn's number stands in the chain
     was_tried: bool = False  # a guest has failed with it, and a fresh instance tries it once more
     sender_id: int | None = None
     channel: str | None = None  # the id of the channel that it opens, is on, or closes

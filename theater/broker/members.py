@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable
 from dataclasses import replace
 
-from theater.broker import burial, channels, outstanding, recovery, register, revival
+from theater.broker import anew, burial, channels, outstanding, recovery, register, revival
 from theater.broker.actors import ROOT, Actor, Chain
 from theater.broker.boxes import Boxes
 from theater.broker.log import Log, OpenRow, StoredActor
@@ -89,7 +89,7 @@ class Members:
         )
         waiting = map(recovery.message_from, self._log.waiting_after(gone.id, 0))
         begun = None
-        for _, turn, message, deliveries in self._log.waiting_turns(gone.id):
+        for turn, message, deliveries in self._log.waiting_turns(gone.id):
             if message is not None:
                 begun = (turn, message, deliveries, 0)
         if opened is not None and opened.message is not None:
@@ -119,6 +119,8 @@ class Members:
             revival.buried_already(self._turns, actor, last_exit)
             return
         is_ready = known is not None and known[0] is not None
+        if known is None and living.anew:
+            anew.reinitialise(self._turns, actor, living.anew, now_s)
         has_ended = log.ran_before(actor.id, actor.next_turn, living.incarnation)
         revival.revive(self._turns, actor, living, known is not None, is_ready, has_ended)
         turn = actor.next_turn - 1
@@ -126,7 +128,7 @@ class Members:
             last = log.turn_events(actor.id, turn)
             if revival.has_shut_down(last, living.incarnation):
                 actor.shut_down = True
-                actor.ignored = turn == 1
+                actor.ignored = revival.is_init(last)
                 actor.due_s = now_s + actor.settings.turn_timeout_s
                 self._turns.deadlines.watch(actor)
 
@@ -167,7 +169,7 @@ class Members:
         for actor, sender in self._log.senders(id):
             if actor in self._turns.by_id:
                 self._turns.by_id[actor].senders.add(sender)
-        recovery.count_deliveries(self._turns, self._log.waiting_turns(id))
+        recovery.count_deliveries(self._turns, self._log.failed_deliveries(id))
 
     def remove(self, name: str, reason: str, now_s: float) -> None:
         """Let one go for good; it has no live incarnation."""
@@ -186,7 +188,7 @@ class Members:
         older = list(mailbox.window)
         newer = map(recovery.message_from, self._log.waiting_after(chain.id, mailbox.last_loaded))
         begun = None
-        if older and older[0].deliveries:
+        if older and older[0].numbered:
             begun = (chain.next_turn, older[0].id, older[0].deliveries, 0)
         register.remove(
             turns, chain, reason, itertools.chain(older, newer), chain.state, begun, now_s

@@ -27,9 +27,9 @@ def message_from(row: tuple[Any, ...]) -> Message:
     return message
 
 
-def count_deliveries(turns: Turns, waiting: Iterable[tuple[int, int, int | None, int]]) -> None:
+def count_deliveries(turns: Turns, failed: Iterable[tuple[int, int | None, int, bool]]) -> None:
     """Inputs that have killed a worker before: turns with no step that have a row."""
-    for actor_id, _turn, message_id, deliveries in waiting:
+    for actor_id, message_id, deliveries, renumbered in failed:
         actor = turns.by_id.get(actor_id)
         if actor is None:
             continue
@@ -37,7 +37,8 @@ def count_deliveries(turns: Turns, waiting: Iterable[tuple[int, int, int | None,
             actor.init_deliveries = deliveries
         for message in actor.mailbox.window:
             if message.id == message_id:
-                message.deliveries = deliveries
+                message.deliveries = max(message.deliveries, deliveries)
+                message.numbered = message.numbered or not renumbered
 
 
 def reopen(

@@ -173,6 +173,21 @@ def _tell_changes(turns: Turns, chain: Chain, component: str, order: Order) -> N
         _tell(turns, chain, EventType.CHANGED, facts, order)
 
 
+def tell_initial_state(turns: Turns, actor: Actor) -> None:
+    """It is about to be initialised, and its chain may know an older state for that."""
+    state = actor.initial_state
+    hash = None if state is None else content_hash(state)
+    if actor.facts.get("initial_state") == hash:
+        return
+    if hash is not None:
+        turns.batch.blobs.append((hash, state))
+    same = {"component": actor.component} | {
+        key: actor.facts[key] for key in ("engine", "grants") if key in actor.facts
+    }
+    actor.facts = {**same, "initial_state": hash}
+    turns.lifecycle(actor, EventType.CHANGED, actor.facts)
+
+
 def _tell(
     turns: Turns, chain: Chain, type: EventType, payload: dict[str, Any], order: Order
 ) -> None:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import msgpack
 
-from theater.broker.actors import Actor
+from theater.broker.actors import INIT, Actor
 from theater.broker.book import ChainPart
-from theater.broker.steps import RUNTIME
+from theater.broker.steps import CALLED, RUNTIME
 from theater.broker.turns import Turns
 from theater.events import CHAIN_CODE, Event, EventType, decode, internalise
 
@@ -27,6 +27,7 @@ class Living:
     incarnation: int
     secret: bytes
     pid: int | None  # None: its fork is not reported yet, or it is dead, which root tells next
+    anew: str = ""  # why it begins with `init`; see anew.py
 
 
 def revive(
@@ -62,6 +63,12 @@ def has_shut_down(events: list[bytes], incarnation: int) -> bool:
     """Whether a turn that has ended called `shutdown` in this incarnation."""
     decoded = [decode(data) for data in events]
     return any(is_shutdown(event) and event.incarnation == incarnation for event in decoded)
+
+
+def is_init(events: list[bytes]) -> bool:
+    """Whether this is a turn of `init`."""
+    calls = [event for event in map(decode, events) if event.type == EventType.WASM_CALL]
+    return bool(calls) and (calls[0].interface, calls[0].function) == CALLED[INIT]
 
 
 def is_shutdown(event: Event) -> bool:

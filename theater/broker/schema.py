@@ -36,7 +36,8 @@ CREATE TABLE turns (
     turn INTEGER NOT NULL,
     kind TEXT NOT NULL,                 -- init, or that of its message
     message INTEGER,                    -- messages.id; NULL for init
-    status TEXT NOT NULL,               -- waiting, open, done, failed
+    -- waiting, open, done, failed; renumbered: its actor began anew, its message has another turn
+    status TEXT NOT NULL,
     incarnation INTEGER NOT NULL,       -- the last that ran it
     steps INTEGER NOT NULL DEFAULT 0,   -- committed ones
     deliveries INTEGER NOT NULL DEFAULT 0,  -- failed ones

@@ -216,7 +216,7 @@ class Turns(Post):
         self.turn_row(actor, handed, "done", step.step + 1, fuel=step.fuel)
         if handed.message is None:
             actor.initialised = True
-            self.batch.initialised.append((actor.id,))
+            self.batch.initialised.append((1, actor.id))
             if not shut_down:
                 self.ready(actor)
         elif handed.kind == REQUEST:

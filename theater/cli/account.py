@@ -11,7 +11,7 @@ from theater.causes import Account, Fact, parent
 from theater.cli.decisions import Told, decided, listed, seconds
 from theater.cli.headline import headline, how_it_ended
 from theater.cli.page import NAME_MAX, utc_time
-from theater.cli.story import Facts, Mark, exited, fate_of, pid_of, removal
+from theater.cli.story import Facts, Mark, began_anew, exited, fate_of, pid_of, removal
 from theater.cli.terminal import BOLD, DIM, RED, Stream
 from theater.events import EventType
 from theater.values import json_value, visible
@@ -83,6 +83,8 @@ def _texts(fact: Fact, account: Account, log: Facts, windows: Windows) -> Iterat
             told = exited(fact.facts, _failed_before(fact, account))
             if told is not None:
                 yield Told(told[1], told[0] is Mark.BAD)
+        case EventType.REINITIALISED:
+            yield Told(began_anew(fact.facts))
         case EventType.REMOVED:
             yield Told(f"removed: {removal(fact.facts)}")
         case EventType.DECIDED:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from theater.cli.place import Place, control_path
 from theater.cli.terminal import RED, Terminal
 from theater.errors import Refused, TheaterError
@@ -30,14 +32,16 @@ def down(terminal: Terminal, place: Place, kill: bool, timeout_s: float | None) 
     terminal.note("stopped")
 
 
-def administer(terminal: Terminal, place: Place, operation: str, actors: list[str]) -> None:
+def administer(
+    terminal: Terminal, place: Place, operation: str, actors: list[str], **facts: Any
+) -> None:
     """Ask root to stop, start or restart actors, one after the other; print what it says."""
     control = place.control()
     refused = 0
     try:
         for actor in actors:
             try:
-                text = control.ask(operation, actor=control_path(actor))["text"]
+                text = control.ask(operation, actor=control_path(actor), **facts)["text"]
                 terminal.print(f"{actor}: {text}")
                 terminal.flush()
             except Refused as error:

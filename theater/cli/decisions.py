@@ -72,6 +72,8 @@ def _asked(payload: Mapping[str, Any]) -> str:
         return f"scaling from {before} to {after} instances asked for"
     if call == "start-instance":
         return f"one more instance asked for, number {_text(payload.get('number', '?'))}"
+    if payload.get("init") is True:
+        call += " with init"
     return f"{call} asked for" + (" by a reload" if payload.get("part_of") == "reload" else "")
 
 

@@ -351,20 +351,31 @@ def start(actors: Actors, manifest: Manifest = None, data: Data = None) -> None:
     _administer("start", actors, manifest, data)
 
 
-@app.command()
-def restart(actors: Actors, manifest: Manifest = None, data: Data = None) -> None:
+@app.command(
+    epilog="With --init the initial state takes the place of the state there is, an open turn is"
+    " set aside, and whoever waits for an answer gets an error. What waits in the mailbox stays."
+)
+def restart(
+    actors: Actors,
+    init: Annotated[
+        bool, typer.Option("--init", help="Begin with init: the way out of a bad state.")
+    ] = False,
+    manifest: Manifest = None,
+    data: Data = None,
+) -> None:
     """Stop actors or supervisors if they run, then start them."""
-    _administer("restart", actors, manifest, data)
+    _administer("restart", actors, manifest, data, init=init)
 
 
 def _administer(
-    operation: str, actors: list[str], manifest: Path | None, data: Path | None
+    operation: str, actors: list[str], manifest: Path | None, data: Path | None, **facts: bool
 ) -> None:
     from theater.cli import administer
 
-    _run(
-        lambda terminal: administer.administer(terminal, _place(manifest, data), operation, actors)
-    )
+    def action(terminal: Terminal) -> None:
+        administer.administer(terminal, _place(manifest, data), operation, actors, **facts)
+
+    _run(action)
 
 
 @app.command()

@@ -105,11 +105,15 @@ class Story:
             case EventType.COMPONENT_CHANGED:
                 return Mark.LIFE, "its component has changed; it goes on with its state"
             case EventType.CHANGED:
-                what = "its flags have" if "flags" in payload else "what it may do has"
+                what = (
+                    "its flags have" if "flags" in payload else "what it may do or begins with has"
+                )
                 return Mark.LIFE, f"{what} changed"
             case EventType.RETURNED:
                 state = "" if "flags" in payload else ", with the state it had"
                 return Mark.LIFE, f"here again{state}"
+            case EventType.REINITIALISED:
+                return Mark.LIFE, began_anew(payload)
             case EventType.REMOVED:
                 return Mark.LIFE, f"removed: {removal(payload)}"
             case EventType.DEAD_LETTER:
@@ -198,6 +202,12 @@ def letter_decided(payload: Mapping[str, Any]) -> str:
     whose = f" for {subject}" if subject is not None else ""
     now = f": its message is back in the mailbox, as {message}" if message is not None else ""
     return f"dead letter {payload.get('id', '?')}{whose} {payload.get('decision', '?')}{now}"
+
+
+def began_anew(payload: Mapping[str, Any]) -> str:
+    by_hand = payload.get("reason") == "operator"
+    why = "as somebody asked for" if by_hand else "as its on_restart says"
+    return f"begins anew with init, {why}"
 
 
 def removal(payload: Mapping[str, Any]) -> str:

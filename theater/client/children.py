@@ -31,9 +31,13 @@ class Children:
         """Start a child that does not run, also a temporary one that has ended."""
         return self._text("start", actor=in_tree(path))
 
-    def restart(self, path: str) -> str:
-        """Stop it if it runs, then start it."""
-        return self._text("restart", actor=in_tree(path))
+    def restart(self, path: str, init: bool = False) -> str:
+        """Stop it if it runs, then start it.
+
+        `init`: with its initial state, as on the first day, whatever its `on_restart` says; what
+        waits in its mailbox stays. The way out of a bad state.
+        """
+        return self._text("restart", actor=in_tree(path), init=init)
 
     def terminate_child(self, path: str) -> str:
         """OTP's: as `stop`, but a temporary child that has ended is `not_found`."""

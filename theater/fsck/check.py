@@ -263,6 +263,8 @@ class Check:
                 turns.failed(at)
             elif at.type == EventType.REMOVED:
                 turns.removed(at)
+            elif at.type == EventType.REINITIALISED:
+                turns.began_anew(at)
         wanted = references(at)
         if wanted is None:
             self._reports.wrong(

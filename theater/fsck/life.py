@@ -107,6 +107,9 @@ class Life:
         if at.type in FACTS:
             self._facts(at)
         match at.type:
+            case EventType.REINITIALISED:
+                if self.role == SUPERVISOR and self.sure:
+                    self._wrong(at, "a supervisor begins anew", "an actor")
             case EventType.STARTED:
                 self._started(at)
             case EventType.READY | EventType.EXITED:

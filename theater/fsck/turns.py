@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgpack
@@ -76,7 +76,9 @@ class Turns:
     state: bytes | None = None  # after the last turn that is done
     state_sure: bool = True
     last_message: int = 0  # that a turn has consumed, or is about to
+    carried: dict[int, int] = field(default_factory=dict)  # see Verdict.renumbered
     _initialised: bool = False
+    _whole: bool = True  # no turn has ever been missing
     _sure: bool = True  # no turn is missing
 
     def wrong(self, at: Crossing | None, found: str, expected: str, **where: str | int) -> None:
@@ -142,9 +144,22 @@ class Turns:
         if self._turn is not None:
             self._turn.removed_by = at.incarnation
 
+    def began_anew(self, at: Crossing) -> None:
+        """Its next turn is `init`. What the one before has not ended by then, it does not end."""
+        self._initialised = False
+        turn = self._turn
+        if turn is None:
+            return
+        if not turn.is_over():
+            if turn.index:
+                self.wrong(at, f"it begins anew in turn {turn.number}", "its end before")
+                turn.sure = False
+            turn.renumbered_by, turn.renumbered = at.incarnation, at.time
+        turn.anew = True
+
     def lost(self) -> None:
         """Something that is not known any more was here."""
-        self._sure = False
+        self._sure = self._whole = False
         if self._turn is not None:
             self._turn.sure = False
 
@@ -168,6 +183,7 @@ class Turns:
         if not follows or not whole:
             turn.sure = False
             turn.after_gap = not follows
+            self._whole = False
             self.state_sure = self.state_sure and follows
         self._sure = True
         return turn
@@ -222,6 +238,9 @@ class Turns:
             if not turn.kind:
                 self.wrong(at, f"a call of {shown('.'.join(at.name))}", "init or a message")
                 turn.sure = False
+            elif self._whole and self.life.sure and (turn.kind == INIT) == self._initialised:
+                expected = "a message, as it has been" if self._initialised else "init first"
+                self.wrong(at, f"a call of {at.function}", expected)
             return
         harmless = at.type == EventType.LOG or (
             at.type == EventType.HOST_CALL and at.name not in HELD | ASKS and not at.asks()
@@ -448,14 +467,14 @@ class Turns:
             Verdict(self, turn, row, last).give()
         if turn.result is not None and turn.sure:
             self.state, self.state_sure = turn.state, True
-            self._initialised = self._initialised or turn.kind == INIT
+            self._initialised = self._initialised or (turn.kind == INIT and not turn.anew)
         elif not turn.sure:
             # As its row has it: what follows shows whether that is right.
             known = row is not None and row.status in (DONE, FAILED)
             self.state_sure = known
             self.state = row.state if known and row is not None else None
             if row is not None and row.kind == INIT and row.status == DONE:
-                self._initialised = True
+                self._initialised = not turn.anew
         self._turn = None
 
     def _extra_turns(self, rows: Iterable[tuple[tuple[int, ...], TurnRow | None]]) -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 OURS = "theater:"  # how the interfaces begin whose asks the broker answers
 
 WAITING, OPEN, DONE, FAILED = "waiting", "open", "done", "failed"
+RENUMBERED = "renumbered"  # its actor began anew, its message has another turn
+BEGAN_ANEW = "its actor began anew: its message has another turn"
 INIT, SEND, REQUEST = "init", "send", "request"
 CHANNEL_OPEN, CHANNEL_CLOSE = "channel-open", "channel-close"
 KINDS = (INIT, SEND, REQUEST, CHANNEL_OPEN, "channel-message", CHANNEL_CLOSE)
@@ -61,12 +63,15 @@ class Turn:
     failed_by: int = 0  # incarnation of the last of them
     failed_reason: Any = None
     set_aside: bool = False  # one of them after a step
+    anew: bool = False  # its actor began anew after it
+    renumbered_by: int = 0  # incarnation of an actor that did so before its end
+    renumbered: float = 0  # when
     removed_by: int | None = None  # incarnation of an actor that was removed after it
     last_seq: int = 0
     time: float = 0  # when its row was written last
 
     def is_over(self) -> bool:
-        return self.result is not None or self.set_aside
+        return self.result is not None or self.set_aside or self.anew
 
 
 class Verdict:
@@ -95,12 +100,9 @@ class Verdict:
         fuel = turn.fuel if status == DONE else None
         if row.fuel != fuel:
             self._wrong(f"fuel is {shown(row.fuel)} in turns", f"{shown(fuel)}, as is chained")
-        if (
-            row.time != turn.time
-            and turn.removed_by is None
-            and turn.last_seq >= self._turns.old_until
-        ):
-            self._wrong(f"at is {row.time} in turns", f"{turn.time}, as of its last event")
+        time = turn.renumbered if status == RENUMBERED else turn.time
+        if row.time != time and turn.removed_by is None and turn.last_seq >= self._turns.old_until:
+            self._wrong(f"at is {row.time} in turns", f"{time}, as of its last event")
         self._states(status)
         self._incarnation(status)
         self._failures(status)
@@ -116,6 +118,8 @@ class Verdict:
             allowed, why = {DONE}, "its result is chained"
         elif turn.set_aside:
             allowed, why = {FAILED}, "its failure is chained"
+        elif turn.anew:
+            allowed, why = {RENUMBERED, FAILED}, "its actor began anew"
         elif not turn.steps:
             allowed, why = ({WAITING, FAILED} if self._last else {FAILED}), "no step is chained"
         elif turn.removed_by is not None or (old and status == FAILED):
@@ -148,6 +152,8 @@ class Verdict:
             allowed = {turn.incarnation}
             if status == OPEN and turn.failures:
                 allowed.add(turn.failed_by)
+        elif status == RENUMBERED:
+            allowed = {turn.renumbered_by}
         elif turn.set_aside or turn.removed_by is None:
             allowed = {turn.failed_by or 0}
         elif turn.steps:
@@ -160,7 +166,7 @@ class Verdict:
 
     def _failures(self, status: str) -> None:
         turn, row = self._turn, self._row
-        count = turn.failures
+        count = turn.failures + self._turns.carried.get(row.message or 0, 0)
         # A failure of the guest's is chained, and does not count as a delivery that was lost.
         if not 0 <= row.deliveries <= count:
             found = f"deliveries is {row.deliveries} in turns"
@@ -168,6 +174,10 @@ class Verdict:
         if status in (DONE, OPEN):
             if row.reason is not None:
                 self._wrong(f"reason is {shown(row.reason)} in turns", "none")
+        elif status == RENUMBERED:
+            self._turns.carried[row.message or 0] = row.deliveries
+            if row.reason != BEGAN_ANEW:
+                self._wrong(f"reason is {shown(row.reason)} in turns", shown(BEGAN_ANEW))
         elif turn.removed_by is None and count and row.reason != turn.failed_reason:
             found = f"reason is {shown(row.reason)} in turns"
             self._wrong(found, f"{shown(turn.failed_reason)}, as is chained")
@@ -198,7 +208,8 @@ class Verdict:
         if row.message <= turns.last_message:
             found = f"message {row.message} after message {turns.last_message}"
             self._wrong(found, "in order, each once")
-        turns.last_message = max(turns.last_message, row.message)
+        if status != RENUMBERED:
+            turns.last_message = max(turns.last_message, row.message)
         if row.message_id is None:
             self._wrong(f"its message {row.message} is not there", "in messages")
             return
@@ -207,6 +218,8 @@ class Verdict:
         if row.message_kind != row.kind:
             found = f"its message {row.message} is of kind {shown(row.message_kind)}"
             self._wrong(found, shown(row.kind))
+        if status == RENUMBERED:
+            return  # what became of it, the turn that it has now tells
         found = f"its message {row.message} is {shown(row.message_status)}"
         if row.message_turn is not None:
             found += f" in turn {shown(row.message_turn)}"

@@ -7,7 +7,7 @@ from typing import Any
 
 from theater.engine import SETTINGS
 from theater.grants import world_calls
-from theater.spec import ActorSpec, SupervisorSpec, SystemSpec, plain
+from theater.spec import ActorSpec, OnRestart, SupervisorSpec, SystemSpec, plain
 
 CALLBACKS = "theater:simple/message-server-client"
 KINDS = ("send", "request", "channel-open", "channel-message", "channel-close")  # of messages
@@ -66,6 +66,13 @@ def registration(actor: ActorSpec, exports: Mapping[str, Any]) -> dict[str, Any]
             "on_full": actor.mailbox.on_full.value,
         },
     }
+
+
+def begins_anew(actor: ActorSpec, asked: bool) -> str:
+    """Why its next incarnation begins with `init`, if it has been there before; "": it resumes."""
+    if asked:
+        return "operator"
+    return "on_restart" if actor.on_restart is OnRestart.INIT else ""
 
 
 def order(actor: ActorSpec, system: SystemSpec, incarnation: int, endpoint: str) -> dict[str, Any]:

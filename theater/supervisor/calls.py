@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import Any, assert_never
 
 from theater import addresses
 from theater.spec import ActorSpec, AutoShutdown, Restart, SupervisorSpec, instance
@@ -23,7 +23,7 @@ from theater.supervisor.orders import (
     StopChild,
 )
 from theater.supervisor.stopper import Stopper
-from theater.supervisor.tree import Batch, Book, Child, Node, Purpose, Task, build
+from theater.supervisor.tree import Batch, Book, Child, Node, Purpose, Task, below, build
 
 CALLS_MAX = 1000  # waiting at one supervisor; the next one is answered "busy"
 
@@ -137,6 +137,9 @@ def _serve_existing(machine: Stopper, node: Node, child: Child, call: Existing) 
                 node.task = Task(Purpose.CALL, start=[child], call=call.call)
         case RestartChild():
             _operator(machine, call, "restart")
+            if call.init:
+                for each in (child, *below(child)):
+                    each.init = each.inner is None
             if child.book is Book.RESTARTING:
                 _leave_group(machine, node, child)
             stop = [child] if child.book is not Book.NONE else []
@@ -304,8 +307,10 @@ def _not_a_pool(node: Node) -> str:
 def _operator(machine: Stopper, call: Existing, verb: str) -> None:
     """Somebody asked for it, or a reload needs it."""
     own = machine.state.batches.get(call.call) if call.call is not None else None
-    whose = {"part_of": "reload"} if own is not None else {}
-    machine.decided(call.path, Decision.OPERATOR, call=verb, **whose)
+    more: dict[str, Any] = {"part_of": "reload"} if own is not None else {}
+    if isinstance(call, RestartChild) and call.init:
+        more["init"] = True
+    machine.decided(call.path, Decision.OPERATOR, call=verb, **more)
 
 
 def _wait(child: Child, call: StopChild) -> None:

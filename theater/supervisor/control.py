@@ -6,7 +6,7 @@
 | children                          | supervisor: path ("" is the root)                     |
 | spec                              | actor: path of an actor or a supervisor               |
 | stop, start, delete               | actor; strict: OTP's answer for an ended temporary one |
-| restart                           | actor                                                 |
+| restart                           | actor; init: what is started begins with `init`       |
 | scale                             | pool, instances                                       |
 | start_instance                    | pool, args: list of strings                           |
 | add                               | supervisor, file: absolute path of a fragment         |

@@ -208,8 +208,8 @@ class Desk:
         self._root.call(policy.StartChild(path, self._number(connection), strict))
 
     def _restart(self, connection: control.Connection, request: dict[str, Any]) -> None:
-        path = _text(request, "actor")
-        self._root.call(policy.RestartChild(path, self._number(connection)))
+        path, init = _text(request, "actor"), request.get("init") is True
+        self._root.call(policy.RestartChild(path, self._number(connection), init))
 
     def _delete(self, connection: control.Connection, request: dict[str, Any]) -> None:
         path, strict = _text(request, "actor"), request.get("strict") is True

@@ -74,6 +74,8 @@ class Machine(Restarter):
                     self.start(state.root, automatic=False)
             case Ready():
                 child = self.find(event.child, event.incarnation)
+                if child:
+                    child.init = False
                 if child and not child.kill_why:
                     self.ready(child)
             case Exited():
@@ -120,7 +122,7 @@ class Machine(Restarter):
         going_down = child.parent is not None and child.parent.ending
         if child.book is Book.STARTING and not child.kill_why and not going_down:
             self.number(child)
-            self.out.append(Spawn(child.path, child.incarnation))
+            self.out.append(Spawn(child.path, child.incarnation, child.init))
         else:
             kind = ExitKind.CRASH if child.kill_why else ExitKind.SHUTDOWN
             self.gone(child, kind, "it was never forked")
@@ -232,7 +234,7 @@ class Machine(Restarter):
         node = child.inner
         if node is None:
             self.set_timer(child, start_timeout_s(child.spec))
-            self.out.append(Spawn(child.path, child.incarnation))
+            self.out.append(Spawn(child.path, child.incarnation, child.init))
             return
         node.window.stamps.clear()
         for each in list(node.children.values()):
@@ -307,7 +309,7 @@ class Machine(Restarter):
             task.current = None
             if ignored:
                 self.decided(child.path, Decision.IGNORED, incarnation=child.incarnation)
-                child.new = False
+                child.new = child.init = False
                 self.stopped(child, Phase.STOPPED)
                 if not task.at_once:  # a pool that is scaled goes on
                     task.done = "it has nothing to run"

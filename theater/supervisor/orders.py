@@ -116,10 +116,14 @@ class StartChild:
 
 @dataclass(frozen=True, slots=True)
 class RestartChild:
-    """Stop it if it runs, then start it."""
+    """Stop it if it runs, then start it.
+
+    `init`: what is started begins with `init` and its initial state, once.
+    """
 
     path: str
     call: int | None = None
+    init: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,10 +216,14 @@ Event = (
 
 @dataclass(frozen=True, slots=True)
 class Spawn:
-    """Fork a worker. Answered by Ready or Exited, or by Unspawnable or ForkLost."""
+    """Fork a worker. Answered by Ready or Exited, or by Unspawnable or ForkLost.
+
+    `init`: somebody has asked that it begin with `init`. What its `on_restart` says, it says.
+    """
 
     child: str
     incarnation: int
+    init: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ _AT_ONCE = frozenset(
         "auto_shutdown",
         "backoff",
         "restart",
+        "on_restart",
         "significant",
         "shutdown",
         "order",

@@ -146,7 +146,7 @@ class Root:
     def _perform(self, action: policy.Action) -> None:
         match action:
             case policy.Spawn():
-                self._spawn(action.child, action.incarnation)
+                self._spawn(action.child, action.incarnation, action.init)
             case policy.AskStop():
                 self._workers.signal(action.child, action.incarnation, signal.SIGTERM, "")
             case policy.Kill():
@@ -201,7 +201,7 @@ class Root:
             needed = {*view.components(self.state), *(spec.component_sha256 for spec in told)}
             self._stock.keep_only(needed)
 
-    def _spawn(self, name: str, incarnation: int) -> None:
+    def _spawn(self, name: str, incarnation: int, init: bool) -> None:
         assert self.state is not None
         actor = view.actor_spec(self.state, name)
         if self._told.get(name) != actor:  # a new specification holds from the next start on
@@ -210,7 +210,8 @@ class Root:
         order = births.order(actor, self._system, incarnation, endpoint)
         if not self._is_ready:  # later nobody asks, and whoever holds the leash may not read
             self._leash.tell("starting", {"actor": name, "incarnation": incarnation})
-        self._workers.fork(order, self._stock.descriptor(actor.component_sha256))
+        anew = births.begins_anew(actor, init)
+        self._workers.fork(order, self._stock.descriptor(actor.component_sha256), anew)
 
     # The broker
 

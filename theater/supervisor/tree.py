@@ -41,6 +41,7 @@ class Child:
     dynamic: bool = False  # not on its supervisor's initial list: gone when that starts anew
     from_manifest: bool = False  # it is, or was, in the manifest; else it was added by a call
     new: bool = False  # added by a call and not up yet: forgotten if it does not start
+    init: bool = False  # somebody wants it to begin with `init`, which has not committed yet
     args: tuple[str, ...] = ()  # of a pool's instance, beyond the template's
     incarnation: int = 0  # the last one used; supervisors have them too
     book: Book = Book.NONE

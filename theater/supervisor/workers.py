@@ -51,6 +51,7 @@ class Workers:
         self._signals: dict[str, int] = {}  # actor -> signal for a fork that is not reported yet
         self._wanted: set[tuple[str, int]] = set()  # incarnations whose end the policy asked for
         self._secrets: dict[str, bytes] = {}  # of each actor's last incarnation
+        self._anew: dict[str, str] = {}  # why that begins with `init`; "" if it does not
         self._orders: deque[tuple[dict[str, Any], int, int]] = deque()  # with artifact and box
         self._strangers_due = False
         self._window = helper_window()  # of the zygote's restarts
@@ -58,8 +59,11 @@ class Workers:
 
     # Births
 
-    def fork(self, order: dict[str, Any], artifact: int) -> None:
-        """Have a worker forked. Its end is reported also if it never begins."""
+    def fork(self, order: dict[str, Any], artifact: int, anew: str) -> None:
+        """Have a worker forked. Its end is reported also if it never begins.
+
+        `anew`: see `births.begins_anew`.
+        """
         name, incarnation = order["actor"], order["incarnation"]
         try:
             box = self._make_box(name, incarnation)
@@ -68,7 +72,8 @@ class Workers:
             self._root.news.append(policy.Unspawnable(name, incarnation, reason))
             return
         order["secret"] = self._secrets[name] = secrets.token_bytes(16)
-        self._root.tell_broker("expect", name, incarnation, order["secret"])
+        self._anew[name] = anew
+        self._root.tell_broker("expect", name, incarnation, order["secret"], anew)
         self._forking[name] = incarnation
         self.unresponsive.discard(name)
         self.started_at[name] = time.time()
@@ -153,15 +158,20 @@ class Workers:
 
     # A new broker
 
-    def living(self, unburied: Iterable[policy.Exited]) -> list[tuple[str, int, bytes, int | None]]:
-        """(actor, incarnation, secret, pid) of those that it has to know, also of the dead that
-        the old one has not buried."""
+    def living(
+        self, unburied: Iterable[policy.Exited]
+    ) -> list[tuple[str, int, bytes, int | None, str]]:
+        """(actor, incarnation, secret, pid, why it begins anew) of those that it has to know, also
+        of the dead that the old one has not buried."""
         found: dict[str, tuple[int, int | None]] = {
             exited.child: (exited.incarnation, None) for exited in unburied
         }
         found |= {name: (incarnation, None) for name, incarnation in self._forking.items()}
         found |= {p.actor: (p.incarnation, p.pid) for p in self.processes.values()}
-        return [(name, number, self._secrets[name], pid) for name, (number, pid) in found.items()]
+        return [
+            (name, number, self._secrets[name], pid, self._anew[name])
+            for name, (number, pid) in found.items()
+        ]
 
     def call_together(self) -> None:
         """Have every worker say HELLO: an idle one does not notice that its broker is new."""
@@ -273,6 +283,7 @@ class Workers:
         """The actor is gone for good."""
         self.started_at.pop(name, None)
         self._secrets.pop(name, None)
+        self._anew.pop(name, None)
         self.unresponsive.discard(name)
 
     def close(self, timeout_s: float) -> None:
