@@ -47,6 +47,7 @@ class System:
             "clients_endpoint": f"ipc://{runtime}/clients",
         }
         db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        self.db = db
         self._frames = wire.FrameReader()
         self._heard: list[Any] = []
         self._sockets: list[zmq.Socket[bytes]] = []
@@ -186,6 +187,67 @@ def test_newcomers_in_the_middle_of_many_deaths_upset_no_order(system: System) -
     heard = [system.hear() for _ in range(1 + 2 * len(names))]
     buried = [(name, number) for kind, name, number, *_ in heard[1:] if kind == "buried"]
     assert buried == [(name, number) for name in names for number in (1, 2)]
+
+
+def fill(system: System) -> None:
+    (pages,) = system.db.execute("PRAGMA page_count").fetchone()
+    system.db.execute(f"PRAGMA max_page_count = {pages}")
+
+
+def make_room(system: System) -> None:
+    system.db.execute("PRAGMA max_page_count = 100000")
+
+
+def test_a_log_without_room_is_waited_for_and_nothing_is_taken_from_anybody(
+    system: System,
+) -> None:
+    system.tell(("register", [order("a")], [], {"a": "running"}))
+    client = system.connect("clients")
+    assert ask(client, "send", "1", "a", b"x")[:2] == ["ok", "1"]
+    system.settle()
+    fill(system)
+    client.send(wire.pack(("send", "2", "a", bytes(100_000))))
+    waits = system.hear()
+    assert waits[:2] == ["waits", "the disk is full"]
+    for number in range(3, 6):
+        client.send(wire.pack(("send", str(number), "a", b"x")))
+    system.tell(("phase", "a", "stopped", ""), ("stats", 7))
+    assert system.hear() == ["stats", 7, {"a": {"messages": 2, "bytes": 100_001}}]
+    assert not client.poll(200)
+
+    make_room(system)
+    assert system.hear() == ["goes_on"]
+    assert wire.unpack(client.recv()) == ["ok", "2", 2]
+    answers = [wire.unpack(client.recv()) for _ in range(3, 6)]
+    assert [answer[1] for answer in answers] == ["3", "4", "5"]
+    assert ask(client, "send", "2", "a", bytes(100_000)) == ["ok", "2", 2]
+    system.settle()
+    log = LogReader(str(system.path))
+    kept = log.query("SELECT client FROM messages ORDER BY id")
+    assert [row[0] for row in kept] == ["1", "2", *(each[1] for each in answers if each[0] == "ok")]
+    log.close()
+
+
+def test_a_worker_that_asked_again_and_again_is_told_once_where_it_stands(system: System) -> None:
+    system.tell(("register", [order("a")], [], {"a": "running"}))
+    system.tell(("expect", "a", 1, b"s"), ("spawned", "a", 1, os.getpid()))
+    worker = system.connect("workers")
+    assert ask(worker, *hello("a", 1))[0][0] == "welcome"
+    system.settle()
+    fill(system)
+    system.tell(("decided", "", {"why": "x" * 100_000}))
+    while system.hear()[0] != "waits":
+        pass
+    for _ in range(5):
+        worker.send(wire.pack(hello("a", 1)))
+    system.tell(("stats", 7))
+    assert system.hear()[0] == "stats"
+    assert not worker.poll(200)
+    make_room(system)
+    welcomes = 0
+    while worker.poll(500):
+        welcomes += sum(message[0] == "welcome" for message in wire.unpack(worker.recv()))
+    assert welcomes == 1
 
 
 def test_a_broker_without_work_waits_without_end(system: System) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from io import StringIO
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from theater.cli.record import event_json, event_text
-from theater.cli.status import duration, listing, size
+from theater.cli.status import duration, listing, size, trouble
 from theater.cli.terminal import Stream, table
 from theater.client.reader import LoggedEvent
 from theater.events import EventType, content_hash, encode, ref
@@ -206,3 +207,13 @@ def test_bytes_that_are_no_event_are_shown_as_that() -> None:
     broken = LoggedEvent(1, 0.0, 0, bytes(32), b"\x93\x01", None)
     assert "not an event" in event_text(broken, CONTENTS.get, Stream(StringIO()))
     assert event_json(broken, CONTENTS.get)["bytes"] == "9301"
+
+
+def test_what_is_wrong_with_the_system_is_one_line_with_its_time() -> None:
+    found = {"what": "the log cannot be written: the disk is full", "todo": "make room", "since": 0}
+    line = trouble(found, 130.0)
+    clock = datetime.datetime.fromtimestamp(0).strftime("%H:%M:%S")
+    assert line == (
+        f"! the log cannot be written: the disk is full; make room (since {clock}, for 2m)"
+    )
+    assert trouble({**found, "since": None}, 130.0).endswith("; make room")

@@ -7,7 +7,6 @@ import os
 import resource
 import signal
 import sqlite3
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -16,47 +15,19 @@ from typing import Any
 
 import pytest
 
+from tests.mounted import Disk, mounted
 from tests.real.conftest import Theater, actor, eventually, gone, processes
 from theater.client import System
 from theater.errors import EnvironmentProblem, TheaterError
 
-MIB = 1024 * 1024
 END_S = 20.0
-
-
-class Disk:
-    """A small disk of its own for a data directory."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._ballast = path / "ballast"
-
-    def fill(self) -> None:
-        with contextlib.suppress(OSError), open(self._ballast, "ab", buffering=0) as file:
-            for size in (64 * 1024, 1024, 1):
-                with contextlib.suppress(OSError):
-                    while file.write(bytes(size)) == size:
-                        pass
-
-    def make_room(self) -> None:
-        self._ballast.unlink()
-
-    def remount(self, how: str) -> None:
-        subprocess.run(["mount", "-o", f"remount,{how}", str(self.path)], check=True)
 
 
 @pytest.fixture
 def disk(theater: Theater) -> Iterator[Disk]:
-    theater.data.mkdir(mode=0o700)
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=12m,mode=700", "none", str(theater.data)],
-        capture_output=True,
-    )
-    if mounted.returncode != 0:
-        pytest.skip("a disk cannot be mounted here")
-    yield Disk(theater.data)
-    theater.end()  # while there is a log to look at
-    subprocess.run(["umount", "--lazy", str(theater.data)], check=True)
+    with mounted(theater.data, "12m") as disk:
+        yield disk
+        theater.end()  # while there is a log to look at
 
 
 def waits(system: System) -> Any:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.mounted import mounted
 from theater.errors import ComponentError, EnvironmentProblem, TheaterError
 from theater.supervisor import cache
 from theater.supervisor.cache import Artifact, open_verified, prepare
@@ -461,3 +462,25 @@ def test_the_supervisor_does_not_load_wasmtime_for_any_of_this(component: str) -
 
 def test_every_error_is_one_a_person_can_act_on() -> None:
     assert issubclass(ComponentError, TheaterError) and ComponentError.exit_code == 3
+
+
+def test_a_cache_that_cannot_be_written_is_said_in_one_line_and_read_all_the_same(
+    component: str, directory: Path
+) -> None:
+    with mounted(directory, "1m") as disk:
+        disk.fill()
+        with pytest.raises(EnvironmentProblem, match="No space left on device") as full:
+            prepare(component)
+        disk.make_room()
+        there = prepare(component)
+        disk.remount("ro")
+        os.close(open_verified(there))
+        assert prepare(component) == there
+        other = Path(component).with_name("other.wat")
+        other.write_text(SMALL + " ")
+        with pytest.raises(EnvironmentProblem, match="Read-only file system") as read_only:
+            prepare(str(other))
+        for refused in (full, read_only):
+            said = str(refused.value)
+            assert said.startswith(f"{directory}: the compile cache cannot be written: ")
+            assert "set XDG_CACHE_HOME" in said and "\n" not in said

@@ -266,7 +266,7 @@ def _locked(path: str, component: str, timeout_s: float, on_progress: Progress) 
     try:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise EnvironmentProblem(f"{path}: {error.strerror}") from None
+        raise _unwritable(str(error)) from None
     try:
         started_s = said_s = time.monotonic()
         while True:
@@ -354,8 +354,15 @@ def _raise_reported(orders: Orders, answer: bytes) -> None:
     if "entry" in report:
         return
     if report["kind"] == "environment":
-        raise EnvironmentProblem(f"the compile cache cannot be written: {report['error']}")
+        raise _unwritable(report["error"])
     raise ComponentError(report["error"])
+
+
+def _unwritable(error: str) -> EnvironmentProblem:
+    return EnvironmentProblem(
+        f"{_directory()}: the compile cache cannot be written: {error}; make room there, or set "
+        "XDG_CACHE_HOME to a directory that can be written"
+    )
 
 
 def _death(orders: Orders, status: int, errors: bytes) -> str:

@@ -1,0 +1,57 @@
+"""A worker whose broker says nothing asks less and less, and says everything again only once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from theater import wire
+from theater.worker import loop
+from theater.worker.loop import RECONNECT_MAX_S, RECONNECT_S, Worker
+from theater.worker.order import Order
+
+HOUR_S = 3600.0
+ORDER = Order("a", 1, b"s", "", 1 << 20, 0, 1 << 20, 1 << 20, 1 << 20, {}, {}, {}, [])
+
+
+class Line:
+    """Socket, poller and clock in one: what is said, and time that passes only in waiting."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self.hellos = 0
+        self.steps: list[bytes] = []
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    def poll(self, timeout_ms: int | None) -> list[Any]:
+        assert timeout_ms is not None, "it waits without end, and is owed something"
+        self.now_s += timeout_ms / 1000
+        return []
+
+    def send(self, frame: bytes) -> None:
+        if frame.startswith(b"step"):
+            self.steps.append(frame)
+        else:
+            assert wire.unpack(frame)[0] == "hello"
+            self.hellos += 1
+
+
+def test_a_silent_broker_is_asked_less_and_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = Line()
+    monkeypatch.setattr(loop, "time", line)
+    worker: Any = Worker(ORDER)
+    worker._socket = worker._poller = line
+    worker._wake, worker._welcomed = -1, True
+    for number in range(1, 101):
+        worker._unacked.append((number, 0, b"step %d" % number))
+    while line.now_s < HOUR_S:
+        worker._wait()
+    assert line.hellos < HOUR_S / RECONNECT_MAX_S + 10 and not line.steps
+    welcome = ["welcome", {"senders": [], "state": None}]
+    worker._from_broker(welcome)
+    worker._from_broker(welcome)
+    assert line.steps == [b"step %d" % number for number in range(1, 101)], "once, and in order"
+    assert worker._patience_s == RECONNECT_MAX_S > RECONNECT_S
