@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from theater import wire
-from theater.worker import loop
-from theater.worker.loop import RECONNECT_MAX_S, RECONNECT_S, Worker
+from theater.worker import link
+from theater.worker.link import RECONNECT_MAX_S, Link
 from theater.worker.order import Order
 
 HOUR_S = 3600.0
@@ -41,17 +41,16 @@ class Line:
 
 def test_a_silent_broker_is_asked_less_and_less(monkeypatch: pytest.MonkeyPatch) -> None:
     line = Line()
-    monkeypatch.setattr(loop, "time", line)
-    worker: Any = Worker(ORDER)
+    monkeypatch.setattr(link, "time", line)
+    worker: Any = Link(ORDER, lambda _message: None)
     worker._socket = worker._poller = line
-    worker._wake, worker._welcomed = -1, True
+    worker._wake, worker._is_welcome = -1, True
     for number in range(1, 101):
         worker._unacked.append((number, 0, b"step %d" % number))
     while line.now_s < HOUR_S:
-        worker._wait()
+        worker.wait()
     assert line.hellos < HOUR_S / RECONNECT_MAX_S + 10 and not line.steps
     welcome = ["welcome", {"senders": [], "state": None}]
-    worker._from_broker(welcome)
-    worker._from_broker(welcome)
+    worker._take_one(welcome)
+    worker._take_one(welcome)
     assert line.steps == [b"step %d" % number for number in range(1, 101)], "once, and in order"
-    assert worker._patience_s == RECONNECT_MAX_S > RECONNECT_S
