@@ -131,8 +131,15 @@ def test_probe_sends_and_asks_in_the_order_of_the_command(probe: Actor) -> None:
 def test_probe_sends_its_state_along(probe: Actor) -> None:
     probe.state = b"9"
     assert probe.ask(b"count\nsend-state b append x\nrequest-state c echo \nget") == b"10"
+    probe.said("b:1:2", b"say-state $ x")
+    assert probe.host.told == [("say", "b:1:2", b"x10")]
     assert probe.host.sent == [("b", b"append x10")]
     assert probe.host.asked == [("c", b"echo 10")]
+
+
+def test_probe_answers_later_by_a_message_to_itself(probe: Actor) -> None:
+    assert probe.ask(b"set x\npostpone so be it") is None
+    assert probe.host.sent == [("pool/me", b"respond request-1 so be it")]
 
 
 def test_probe_sends_a_body_many_times_and_numbered(probe: Actor) -> None:

@@ -7,10 +7,15 @@ each sender. A teller's turn has up to six steps, so there is always something h
 A teller numbers its turns in its own state and sends the number along. In the audit's state each
 teller's stream must be a1 b1 c1 a2 b2 c2 ...: `a` and `b` are sends with a request to somebody
 else between them, `c` is a request to the audit itself, so the order holds between the two kinds.
+
+A guest opens channels to a host, whose first message is what the guest is to say there; the host
+passes it on to a scribe, where it must be such a stream again. And some requests are answered by
+their callee in a later turn.
 """
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from collections import Counter
@@ -19,7 +24,11 @@ from tests.chaos.customer import Lane, Operation
 from tests.real.conftest import actor
 
 TELLERS = ("ann", "bob")
-ACTORS = ("north", "south", "audit", "vault", "diary", "hits", *TELLERS)
+ACTORS = (
+    *("north", "south", "audit", "vault", "later", "diary", "hits"),
+    *("guest", "host", "scribe"),
+    *TELLERS,
+)
 COMPONENTS = {"hits": "counter.wat", "vault": "sink.wat"}
 LARGE = 1500  # bytes: over what stands in an event itself
 
@@ -31,11 +40,22 @@ supervisor = { intensity = 100000, period = 1 }
 request_timeout = 600
 """
 LIMITS = "[child.limits]\nmax_deliveries = 1000\n"
+# The state of the host, which it answers to who opens a channel: what is to be said there.
+TALK = r"""count
+say-state $ send scribe append a
+request later postpone well
+say-state $ send scribe append b
+say-state $ send scribe append c
+close $"""
 
 
 def manifest() -> str:
-    actors = (actor(name, COMPONENTS.get(name, "probe.wat"), extra=LIMITS) for name in ACTORS)
-    return HEAD + "\n".join(actors)
+    return HEAD + "\n".join(map(_actor, ACTORS))
+
+
+def _actor(name: str) -> str:
+    initial = f"initial_state = {json.dumps(TALK)}\n" if name == "host" else ""
+    return actor(name, COMPONENTS.get(name, "probe.wat"), extra=initial + LIMITS)
 
 
 class Bank:
@@ -45,6 +65,7 @@ class Bank:
         self._transfers: Counter[str] = Counter()
         self._pressed = 0
         self._diary = 0
+        self._talks = 0
 
     def round(self) -> list[Lane]:
         """Some work for everybody."""
@@ -54,6 +75,7 @@ class Bank:
             lanes.append([Operation("request", teller, self._transfer(teller, careful=True))])
         lanes.append([self._write() for _ in range(3)])
         lanes.append([self._press() for _ in range(2)])
+        lanes.append([self._open()])
         self._dice.shuffle(lanes)
         return lanes
 
@@ -74,12 +96,17 @@ class Bank:
         ]
         if careful:
             lines.insert(4, "chain")
+            lines.insert(4, "request later postpone yes")
             lines.insert(6, f"request vault {'x' * LARGE}")
         return "\n".join([*lines, "get"]).encode()
 
     def _write(self) -> Operation:
         self._diary += 1
         return Operation("send", "diary", b"append ,%d" % self._diary)
+
+    def _open(self) -> Operation:
+        self._talks += 1
+        return Operation(self._dice.choice(("send", "request")), "guest", b"open host get")
 
     def _press(self) -> Operation:
         self._pressed += 1
@@ -88,15 +115,16 @@ class Bank:
     def wrong_states(self, states: dict[str, bytes]) -> list[str]:
         """What is wrong with the states after all that has been asked for."""
         wanted = {
-            "north": b"%d" % -self._moved if self._moved else b"",
-            "south": b"%d" % self._moved if self._moved else b"",
-            "hits": b"%d" % self._pressed if self._pressed else b"",
+            "north": _decimal(-self._moved),
+            "south": _decimal(self._moved),
+            "hits": _decimal(self._pressed),
             "vault": b"",
+            "later": b"",
+            "guest": _decimal(self._talks),
+            "host": TALK.encode(),
+            "scribe": "".join(_stream(self._talks)).encode(),
             "diary": b"".join(b",%d" % number for number in range(1, self._diary + 1)),
-            **{
-                name: b"%d" % self._transfers[name] if self._transfers[name] else b""
-                for name in TELLERS
-            },
+            **{name: _decimal(self._transfers[name]) for name in TELLERS},
         }
         found = [
             f"{name} is {states[name][-80:]!r}, not {state[-80:]!r}"
@@ -116,7 +144,16 @@ class Bank:
         for teller in TELLERS:
             stream = [entry for name, entry in entries if name == teller]
             count = self._transfers[teller]
-            wanted = [f"{letter}{number + 1}" for number in range(count) for letter in "abc"]
+            wanted = _stream(count)
             if stream != wanted:
                 found.append(f"{teller}'s stream ends with {stream[-6:]}, not {wanted[-6:]}")
         return found
+
+
+def _decimal(number: int) -> bytes:
+    """As a state that has counted to it; none is the empty one."""
+    return b"%d" % number if number else b""
+
+
+def _stream(count: int) -> list[str]:
+    return [f"{letter}{number + 1}" for number in range(count) for letter in "abc"]

@@ -18,6 +18,7 @@ from theater.broker.steps import MESSAGES
 from theater.client import LogReader
 from theater.events import Event, EventType
 
+OPEN = "handle-channel-open"
 Call = tuple[str, int, int]  # the actor, turn and index that name a message
 
 
@@ -28,6 +29,7 @@ def judge(log: LogReader, history: Iterable[Operation]) -> list[str]:
         *_clients(log, history),
         *_turns(log, events),
         *_pairs(log, events),
+        *_channels(log),
         *_answers(events),
         *_leftovers(log),
     ]
@@ -98,9 +100,17 @@ def _turns(log: LogReader, events: list[Event]) -> list[str]:
 def _pairs(log: LogReader, events: list[Event]) -> list[str]:
     """Whether what an actor sent to another came once, and in the order of the calls."""
     found = []
+    channels = _channels_of(log)
+    opened: dict[tuple[str, int], str] = {}  # the channel that a turn is asked to open
     sent: dict[tuple[str, str], list[Call]] = defaultdict(list)
     for event in events:
-        to = _addressee(event)
+        if (event.type, event.function) == (EventType.WASM_CALL, OPEN):
+            opened[event.actor, event.turn] = event.payload[1][0]
+        elif (event.type, event.function) == (EventType.WASM_RESULT, OPEN):
+            opener = channels[opened[event.actor, event.turn]][0]
+            if event.payload[0]["ok"][1][0]["message"] is not None:
+                sent[event.actor, opener].append((event.actor, event.turn, event.index))
+        to = _addressee(event, channels)
         if to is not None:
             sent[event.actor, to].append((event.actor, event.turn, event.index))
     came: dict[tuple[str, str], list[Call]] = defaultdict(list)
@@ -120,16 +130,44 @@ def _pairs(log: LogReader, events: list[Event]) -> list[str]:
     return found
 
 
-def _addressee(event: Event) -> str | None:
+def _channels_of(log: LogReader) -> dict[str, tuple[str, str]]:
+    """The two actors of each channel, by its id."""
+    rows = log.query(
+        "SELECT c.id, o.name, d.name FROM channels c"
+        " JOIN actors o ON o.id = c.opener JOIN actors d ON d.id = c.callee"
+    )
+    return {id: (opener, callee) for id, opener, callee in rows}
+
+
+def _addressee(event: Event, channels: dict[str, tuple[str, str]]) -> str | None:
     """To whom the event sends a message, if it does."""
+    payload: Any = event.payload
     if event.type != EventType.HOST_CALL or event.interface != MESSAGES:
         return None
-    payload: Any = event.payload
-    if event.function == "send" and "ok" not in payload[1]:
-        return None
-    if event.function == "request" and len(payload) == 2:
+    is_ask = event.function in ("request", "open-channel")
+    if is_ask != (len(payload) == 1) or not (is_ask or "ok" in payload[1]):
         return None  # it was refused at once
-    return str(payload[0][0]) if event.function in ("send", "request") else None
+    if event.function in ("send", "request", "open-channel"):
+        return str(payload[0][0])
+    if event.function in ("send-on-channel", "close-channel"):
+        opener, callee = channels[payload[0][0]]
+        return callee if event.actor == opener else opener
+    return None
+
+
+def _channels(log: LogReader) -> list[str]:
+    """Whether each channel was opened once, and its end was told once."""
+    found = []
+    rows = log.query(
+        "SELECT c.id, c.status, c.untold IS NOT NULL,"
+        " (SELECT count(*) FROM messages m WHERE m.channel = c.id AND m.kind = 'channel-open'),"
+        " (SELECT count(*) FROM messages m WHERE m.channel = c.id AND m.kind = 'channel-close')"
+        " FROM channels c"
+    )
+    for id, status, is_untold, opens, closes in rows:
+        if (status, is_untold, opens, closes) != ("closed", 0, 1, 1):
+            found.append(f"channel {id} is {status}, opened {opens} times and closed {closes}")
+    return found
 
 
 def _answers(events: list[Event]) -> list[str]:
@@ -152,4 +190,6 @@ def _leftovers(log: LogReader) -> list[str]:
     for status, count in log.query("SELECT status, count(*) FROM asks GROUP BY status"):
         if status != "answered":
             found.append(f"{count} asks are {status}")
+    # Dead letters, late answers, timeouts, violations: none of it has a reason to be.
+    found += [f"counted {value} {name}" for name, value in log.query("SELECT * FROM counters")]
     return found

@@ -17,8 +17,14 @@ from theater.crashpoints import POINTS
 ITSELF = "itself"
 ALL = "all"
 HELPERS = ("broker", "zygote")
-OTHERS = (*ACTORS, "zygote", "root", ALL)  # who can be killed at a point of the broker's
-COMMIT_POINTS = ("broker.before-commit", "broker.after-commit", "broker.released")
+OTHERS = (*ACTORS, "zygote", "root", ALL)
+# Who is killed around each commit, beside the broker itself. To a worker that dies it is all one
+# whether that is before or after the commit, unless the broker dies with it.
+AT_COMMITS = {
+    "broker.before-commit": ("root",),
+    "broker.after-commit": OTHERS,
+    "broker.released": (*ACTORS, "zygote"),
+}
 BIRTH_POINTS = tuple(
     point
     for point in POINTS
@@ -85,12 +91,11 @@ def every(hits: Hits, dice: random.Random) -> list[Plan]:
     plans = []
     for (point, who), count in sorted(hits.items()):
         plans += [Plan((Kill(point, who, n, ITSELF),)) for n in range(1, count + 1)]
-        if point in COMMIT_POINTS:
-            plans += [
-                Plan((Kill(point, who, n, victim),))
-                for n in range(1, count + 1)
-                for victim in OTHERS
-            ]
+        plans += [
+            Plan((Kill(point, who, n, victim),))
+            for n in range(1, count + 1)
+            for victim in AT_COMMITS.get(point, ())
+        ]
     plans += _births()
     dice.shuffle(plans)
     return plans

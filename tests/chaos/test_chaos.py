@@ -85,9 +85,11 @@ FORGED = {
     "with 1 calls and 0 results": "DELETE FROM events WHERE seq = (SELECT seq FROM events"
     " WHERE type = 'wasm-result' AND actor = (SELECT id FROM actors WHERE name = 'hits')"
     " ORDER BY seq DESC LIMIT 1)",
+    "opened 1 times and closed 0": "DELETE FROM messages WHERE kind = 'channel-close'",
     "has 0 answers": "DELETE FROM events WHERE type = 'host-answer'",
     "was set aside": "INSERT INTO dead_letters (actor, reason, at) VALUES ('ann', 'bad', 0)",
     "asks are open": "UPDATE asks SET status = 'open'",
+    "counted 2 violations": "INSERT INTO counters VALUES ('violations', 2)",
 }
 
 

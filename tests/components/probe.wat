@@ -411,6 +411,20 @@
           (global.get $state) (global.get $state_len)))
       (global.set $rest_len (i32.add (global.get $rest_len) (global.get $state_len))))
 
+    ;; "respond ID X" of the request that the message is, with the rest for X.
+    (func $response (result i32 i32)
+      (local $ptr i32) (local $len i32)
+      (local.set $len (i32.add (i32.const 8) (global.get $name_len)))
+      (local.set $ptr
+        (call $join
+          (i32.const 0x360) (i32.const 8) (global.get $name) (global.get $name_len)))
+      (local.set $ptr
+        (call $join (local.get $ptr) (local.get $len) (i32.const 0x260) (i32.const 1)))
+      (local.set $len (i32.add (local.get $len) (i32.const 1)))
+      (call $join
+        (local.get $ptr) (local.get $len) (global.get $rest) (global.get $rest_len))
+      (i32.add (local.get $len) (global.get $rest_len)))
+
     ;; ---- ways to die ----
 
     (func $deep (param $n i32) (result i32)
@@ -449,6 +463,9 @@
     (data (i32.const 0x310) "add\00")
     (data (i32.const 0x320) "send-state\00")
     (data (i32.const 0x330) "request-state\00")
+    (data (i32.const 0x340) "say-state\00")
+    (data (i32.const 0x350) "postpone\00")
+    (data (i32.const 0x360) "respond \00")
     (data (i32.const 0x1e0) "id\00")
     (data (i32.const 0x1f0) "outstanding\00")
     (data (i32.const 0x200) "respond\00")
@@ -628,6 +645,17 @@
             (i32.const 0x1000))
           (call $note_err)
           (return)))
+      (if (call $is (i32.const 0x350)) ;; postpone X
+        (then
+          (call $response)
+          (local.set $len)
+          (local.set $ptr)
+          (call $self (i32.const 0x1000))
+          (call $do_send
+            (i32.load (i32.const 0x1000)) (i32.load (i32.const 0x1004))
+            (local.get $ptr) (local.get $len))
+          (global.set $answer_some (i32.const 0))
+          (return)))
       (if (call $is (i32.const 0x210)) ;; cancel ID
         (then
           (call $cut_id)
@@ -640,8 +668,11 @@
           (call $do_open
             (global.get $word) (global.get $word_len) (global.get $rest) (global.get $rest_len))
           (return)))
-      (if (call $is (i32.const 0x230)) ;; say ID BODY
+      (if (i32.or
+            (call $is (i32.const 0x230)) ;; say ID BODY
+            (call $is (i32.const 0x340))) ;; say-state ID BODY
         (then
+          (if (call $is (i32.const 0x340)) (then (call $with_state)))
           (call $cut_id)
           (call $say
             (global.get $word) (global.get $word_len) (global.get $rest) (global.get $rest_len)
