@@ -112,6 +112,7 @@ def test_a_report_says_all_that_is_known_and_what_to_do(monkeypatch: pytest.Monk
 FATES = [
     ({}, "theater dead retry 3  a new message for shop/prices, after all others"),
     ({"kind": "request"}, "after all others; nobody gets the answer"),
+    ({"kind": "channel-open", "channel": "a:1:2"}, "after all others; nobody gets the answer"),
     ({"message": None, "kind": "init"}, "theater restart shop/prices: it was an init"),
     ({"status": "dropped", "decided_at": AT}, "nothing: it was dropped at "),
     ({"status": "retried", "again": Again(17, "queued", None, None)}, "that waits in the mailbox"),
@@ -125,6 +126,11 @@ def test_what_to_do_depends_on_what_has_been_done(facts: dict[str, Any], text: s
     advice = told(report(letter=letter(**facts))).partition("what to do\n")[2]
     assert text in advice
     assert ("dead retry" in advice) == ("status" not in facts and "message" not in facts)
+
+
+def test_a_message_on_a_channel_says_on_which() -> None:
+    said = told(report(letter=letter(kind="channel-message", channel="shop/clerk:8:2")))
+    assert "  kind    channel-message shop/clerk:8:2\n" in said
 
 
 @pytest.mark.parametrize(

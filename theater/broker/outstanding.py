@@ -122,7 +122,7 @@ def forget_client(turns: Turns, client: str, why: str, now_s: float) -> None:
     turns.reply(_settle(turns, callee, id), {"err": why}, now_s)
 
 
-def abandon(turns: Turns, actor: Actor, reason: str, now_s: float) -> None:
+def abandon_outstanding(turns: Turns, actor: Actor, reason: str, now_s: float) -> None:
     """The callee will not answer what it has received: it is removed, or begins anew."""
     for id in list(actor.outstanding):
         turns.reply(_settle(turns, actor, id), {"err": reason}, now_s)

@@ -227,7 +227,7 @@ def remove(
     turns.batch.moved.add(chain.name)
     text = f"no-actor: {chain.name} has been removed: {reason}"
     if isinstance(chain, Actor):
-        outstanding.abandon(turns, chain, text, now_s)
+        outstanding.abandon_outstanding(turns, chain, text, now_s)
         channels.close_channels(turns, chain, f"{chain.name} has been removed: {reason}")
         channels.forget(turns, chain)
     for message in waiting:

@@ -179,9 +179,10 @@ def _from(letter: DeadLetter) -> str:
 
 
 def _kind(letter: DeadLetter) -> str:
-    if letter.kind != "request":
-        return letter.kind
-    return "request; whoever asked has had an error, and does not wait any more"
+    kind = letter.kind if letter.channel is None else f"{letter.kind} {visible(letter.channel)}"
+    if letter.asks:
+        kind = f"{kind}; whoever asked has had an error, and does not wait any more"
+    return kind
 
 
 def _turn(report: Report) -> str:
@@ -272,7 +273,7 @@ def _advice(letter: DeadLetter) -> Iterator[str]:
     elif letter.message is None:
         yield f"theater restart {actor}: it was an init, not a message that could be retried"
     else:
-        last = "; nobody gets the answer" if letter.kind == "request" else ""
+        last = "; nobody gets the answer" if letter.asks else ""
         yield f"theater dead retry {letter.id}  a new message for {actor}, after all others{last}"
         yield f"theater dead drop {letter.id}   let it be; it stays in the log"
 
@@ -299,6 +300,7 @@ def _letter_json(letter: DeadLetter) -> dict[str, Any]:
         "from": letter.sender,
         "from_turn": letter.sender_turn,
         "kind": letter.kind,
+        "channel": letter.channel,
         "size": letter.size,
         "message": letter.message,
         "turn": letter.turn,
@@ -398,7 +400,7 @@ def _check(ids: list[int]) -> None:
 def _retry(system: System, id: int, letter: DeadLetter | None) -> str:
     message = system.retry_dead(id)
     whose = "" if letter is None else f" for {visible(letter.actor)}"
-    answer = "; nobody gets its answer" if letter and letter.kind == "request" else ""
+    answer = "; nobody gets its answer" if letter and letter.asks else ""
     return f"dead letter {id}: message {message}{whose}{answer}"
 
 

@@ -35,7 +35,7 @@ class DeadLetter:
     actor: str  # the address it was for
     status: str  # open, retried, dropped
     reason: str
-    kind: str  # send, request; init, if it was none
+    kind: str  # send, request, channel-open, ...; init, if it was none
     sender: str | None  # an address; None: a client
     sender_turn: int | None
     size: int
@@ -44,6 +44,12 @@ class DeadLetter:
     state: bytes | None  # hash of the state before the turn
     decided_at: float | None
     again: Again | None
+    channel: str | None = None  # the id of the channel that it opened, was on, or closed
+
+    @property
+    def asks(self) -> bool:
+        """Whether somebody waited for an answer."""
+        return self.kind in ("request", "channel-open")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +108,15 @@ def addressees(log: LogReader) -> list[str]:
 
 def _letters(log: LogReader, where: str, parameters: Sequence[Any]) -> list[DeadLetter]:
     decision = "d.status, d.decided_at, d.again"
-    again = "d.again"
+    again, channel = "d.again", "m.channel"
+    if log.version() < 4:
+        channel = "NULL"
     if log.version() < 3:  # nothing was ever decided then
         decision, again = f"'{OPEN}', NULL, NULL", "NULL"
     rows = log.query(
         "SELECT d.id, d.at, d.actor, d.reason, d.message, m.kind, s.name, m.from_turn, m.size,"
-        f" coalesce(d.turn, m.turn), d.state, n.status, n.turn, r.id, {decision}"
+        f" coalesce(d.turn, m.turn), d.state, n.status, n.turn, r.id, {decision},"
+        f" {channel}"
         " FROM dead_letters d LEFT JOIN messages m ON m.id = d.message"
         f" LEFT JOIN actors s ON s.id = m.from_actor LEFT JOIN messages n ON n.id = {again}"
         f" LEFT JOIN dead_letters r ON r.message = n.id WHERE {where} ORDER BY d.id",
@@ -134,6 +143,7 @@ def _letter(
     status: str,
     decided_at: float | None,
     again: int | None,
+    channel: str | None,
 ) -> DeadLetter:
     return DeadLetter(
         id=id,
@@ -150,6 +160,7 @@ def _letter(
         state=state if turn is not None else None,
         decided_at=decided_at,
         again=None if again is None else Again(again, now or "", now_turn, now_dead),
+        channel=channel,
     )
 
 
