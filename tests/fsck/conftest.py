@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.real.conftest import Theater, actor, eventually, gone, processes
+from theater import wire
 from theater.broker.burial import read_box
 from theater.client import System
 from theater.errors import NotDelivered
@@ -32,6 +33,10 @@ ACTORS = (
     actor("gate", "gate.wat"),
     '[[child]]\nname = "group"\nsupervisor = { strategy = "one_for_all" }\n'
     + actor("c", "counter.wat").replace("[child", "[child.child"),
+    actor("pen", extra="request_timeout = 600\n"),
+    actor("ink", extra='shutdown = "brutal_kill"\n'),
+    actor("hasty", extra="request_timeout = 0.2\n"),
+    actor("patient", extra="request_timeout = 600\n"),
 )
 
 
@@ -44,6 +49,8 @@ def build(directory: Path) -> None:
     _talk(system)
     _fail(system)
     _come_and_go(system, more)
+    _answer_later(system)
+    _speak(system)
     _be_busy(system, "busy")
     _be_busy(system, "anew")
     everybody = processes(system)
@@ -57,7 +64,14 @@ def build(directory: Path) -> None:
     system.wait_status("anew", "running")
     os.kill(system.actor("gate")["pid"], signal.SIGSTOP)
     system.send("asker", b"log before\nrequest gate never")
-    eventually(lambda: system.log.query("SELECT 1 FROM asks WHERE status = 'open'"), "the ask")
+    _ask(system, "three", b"defer")
+    system.send("patient", b"request ink defer")
+    eventually(lambda: len(system.request("ink", b"outstanding").split()) == 3, "both to wait")
+    os.kill(system.actor("ink")["pid"], signal.SIGSTOP)
+    (channel,) = system.log.query("SELECT id FROM channels WHERE status = 'open' LIMIT 1")
+    system.request("pen", b"close " + channel[0].encode())
+    open_asks = "SELECT 1 FROM asks WHERE status = 'open'"
+    eventually(lambda: len(system.log.query(open_asks)) == 2, "the asks")
     everybody = processes(system)
     os.kill(system.info()["pid"], signal.SIGKILL)
     eventually(lambda: gone(everybody), "everything to die with root")
@@ -111,6 +125,38 @@ def _die_in_an_ask(system: System, name: str) -> None:
     system.wait_for(
         lambda: system.actor(name)["incarnation"] > before["incarnation"], "it to come back"
     )
+
+
+def _ask(system: System, id: str, body: bytes) -> None:
+    """A request to ink, for whose answer nobody looks."""
+    system._endpoint._socket.send(wire.pack(("request", id, "ink", body, 600.0)))
+
+
+def _answer_later(system: System) -> None:
+    """By a call: in the turn that received the request, or in another one."""
+    assert system.request("ink", b"respond $ at once\necho again") == b"at once"
+    with suppress(NotDelivered):
+        system.request("ink", b"cancel $\ndefer")
+    _ask(system, "one", b"defer")
+    _ask(system, "two", b"defer")
+    one, two, _ = system.request("ink", b"outstanding").split()
+    system.request("ink", b"respond %s %s\ncancel %s" % (one, b"long " * 400, two))
+
+
+def _speak(system: System) -> None:
+    """Two channels that stay open; others that were closed by either side, or by neither."""
+    first, second, *_ = (system.request("pen", b"open ink echo append hi,") for _ in range(4))
+    system.request("pen", b"say %s append x\nsay %s append %s" % (first, first, b"ink " * 400))
+    system.request("pen", b"say %s err poison\nclose %s" % (first, first))
+    eventually(lambda: system.dead_letters("ink"), "the dead letter")
+    system.wait_status("ink", "running")
+    assert system.request("ink", b"close " + second) == b""
+    system.request("pen", b"open ink refuse")
+    os.kill(system.actor("ink")["pid"], signal.SIGSTOP)
+    assert system.request("hasty", b"open ink append late").startswith(b"err: timeout: ")
+    os.kill(system.actor("ink")["pid"], signal.SIGCONT)
+    told = "SELECT 1 FROM channels GROUP BY 1 HAVING count(closed_at) = 3 AND count(untold) = 0"
+    eventually(lambda: system.log.query(told), "all ends to be told")
 
 
 def _begun(system: System, name: str, incarnation: int) -> bool:

@@ -22,7 +22,7 @@ NOTHING = "zeroblob(32)"
 def test_the_log_of_a_real_run_is_whole(damaged: Damaged) -> None:
     found, summary = damaged.check()
     assert found == []
-    assert (summary.actors, summary.went_on) == (9, False)
+    assert (summary.actors, summary.went_on) == (13, False)
     assert summary.events == damaged.one("SELECT count(*) FROM events")
     assert summary.contents == damaged.one("SELECT count(*) FROM blobs")
 
@@ -621,7 +621,7 @@ OTHERS = {
     ),
     "the count of timeouts": (
         "DELETE FROM counters WHERE name = 'timeouts'",
-        "^counters: timeouts is 0; should be 1, as counted$",
+        "^counters: timeouts is 0; should be 2, as counted$",
     ),
     "a counter of something else": (
         "INSERT INTO counters VALUES ('tea', 3)",
@@ -642,6 +642,126 @@ OTHERS = {
     ),
 }
 
+PEN = "(SELECT id FROM actors WHERE name = 'pen')"
+INK = "(SELECT id FROM actors WHERE name = 'ink')"
+CLOSED_BY_INK = f"status = 'closed' AND closed_by = {INK}"
+NEW = "x'81a26f6bc4036e6577'"  # {"ok": b"new"}
+
+CHANNELS = {
+    "one that is missing": (
+        f"DELETE FROM channels WHERE {CLOSED_BY_INK}",
+        '^channel "pen:[0-9]+:1": it was accepted, and has no row; should be one$',
+    ),
+    "one that is missing, and was closed": (
+        f"DELETE FROM channels WHERE {CLOSED_BY_INK}",
+        '^channel "pen:[0-9]+:1": it was closed, and has no row; should be one$',
+    ),
+    "one that nobody opened": (
+        f"INSERT INTO channels VALUES ('a:1:1', {A}, {B}, 1, 'open', 1.0, NULL, NULL, NULL, NULL)",
+        '^channel "a:1:1": message 1 is "send" .*; should be what opened it, and done$',
+    ),
+    "one that nobody accepted": (
+        f"INSERT INTO channels VALUES ('a:1:1', {A}, {B}, 1, 'open', 1.0, NULL, NULL, NULL, NULL)",
+        '^channel "a:1:1": no turn has accepted it; should be one$',
+    ),
+    "its sides": (
+        f"UPDATE channels SET callee = {A} WHERE {CLOSED_BY_INK}",
+        "its two sides are not those of what opened it; should be the same$",
+    ),
+    "its status": (
+        f"UPDATE channels SET status = 'ajar' WHERE {CLOSED_BY_INK}",
+        'status is "ajar"; should be open or closed$',
+    ),
+    "a reason that is lost": (
+        f"UPDATE channels SET reason = NULL WHERE {CLOSED_BY_INK}",
+        "it is closed without a reason or a time; should be both$",
+    ),
+    "an end of one that is open": (
+        "UPDATE channels SET closed_at = 1.0 WHERE status = 'open'",
+        "it is open, and has an end; should be none$",
+    ),
+    "one that is open again": (
+        "UPDATE channels SET status = 'open', closed_by = NULL, reason = NULL, closed_at = NULL"
+        f" WHERE {CLOSED_BY_INK}",
+        "it is open, and a side was told of its end; should be nobody$",
+    ),
+    "one that is closed": (
+        f"UPDATE channels SET status = 'closed', closed_by = {PEN}, reason = 'x', closed_at = 1.0"
+        " WHERE status = 'open'",
+        "nobody was told of its end; should be the other side$",
+    ),
+    "whoever closed it": (
+        f"UPDATE channels SET closed_by = {PEN} WHERE {CLOSED_BY_INK}",
+        "1 were told of its end; should be one side, once$",
+    ),
+    "a stranger who closed it": (
+        f"UPDATE channels SET closed_by = {A} WHERE {CLOSED_BY_INK}",
+        "it is closed by 2; should be one of its sides, or neither$",
+    ),
+    "whoever is untold": (
+        f"UPDATE channels SET untold = {PEN} WHERE {CLOSED_BY_INK}",
+        "untold is [0-9]+, for whom nothing waits; should be none$",
+    ),
+    "an untold one who closed it": (
+        f"UPDATE channels SET untold = {INK} WHERE {CLOSED_BY_INK}",
+        "untold is [0-9]+; should be a side that has not closed it, or none$",
+    ),
+    "what is said on another one": (
+        "UPDATE messages SET channel = 'pen:9:9' WHERE id ="
+        " (SELECT min(id) FROM messages WHERE kind = 'channel-message')",
+        '^message [0-9]+, seq [0-9]+: channel is "pen:9:9"; should be "pen:2:1", as is chained$',
+    ),
+    "what is said on none": (
+        "UPDATE messages SET channel = NULL WHERE id ="
+        " (SELECT min(id) FROM messages WHERE kind = 'channel-message')",
+        "^message [0-9]+: a channel-message of channel none; should be one if it is on one$",
+    ),
+    "what is said to somebody else": (
+        f"UPDATE messages SET to_name = 'a', to_actor = {A} WHERE id ="
+        " (SELECT min(id) FROM messages WHERE kind = 'channel-message')",
+        '^message [0-9]+, seq [0-9]+: to_name is "a"; should be "pen", as is chained$',
+    ),
+    "a send on one": (
+        "UPDATE messages SET channel = 'pen:2:1' WHERE id ="
+        " (SELECT min(id) FROM messages WHERE kind = 'send')",
+        '^message 1: a send of channel "pen:2:1"; should be one if it is on one$',
+    ),
+}
+
+ANSWERS = {
+    "a request that is over for its callee": (
+        "UPDATE messages SET status = 'done' WHERE status = 'outstanding' AND client IS NULL",
+        "^patient, .*: its ask is open, and message [0-9]+ is done; should be both over, or",
+    ),
+    "a client's that is over": (
+        "UPDATE messages SET status = 'done' WHERE status = 'outstanding' AND client = 'three'",
+        "^message [0-9]+: it is done, and its client has no answer; should be one$",
+    ),
+    "an answer to what is outstanding": (
+        f"UPDATE messages SET answer = {NEW} WHERE status = 'outstanding' AND client = 'three'",
+        "^message [0-9]+: it has an answer; should be none",
+    ),
+    "an answer that came later": (
+        f"UPDATE messages SET answer = {NEW} WHERE client = 'one'",
+        '^ink: request "client:[0-9]+" is answered, as by respond-to-request, with .*; should be',
+    ),
+    "an answer to what was cancelled": (
+        f"UPDATE messages SET answer = {NEW} WHERE client = 'two'",
+        '^ink: request "client:[0-9]+" is answered, as by respond-to-request, with .*; should be'
+        " as by cancel-request, with none$",
+    ),
+    "an answer that came at once": (
+        f"UPDATE messages SET answer = {NEW} WHERE id ="
+        f" (SELECT min(id) FROM messages WHERE to_actor = {INK} AND client IS NOT NULL)",
+        "^ink, turn 2: the answer of message [0-9]+ is .*; should be its reply, as is chained$",
+    ),
+    "a send that is outstanding": (
+        "UPDATE messages SET status = 'outstanding' WHERE id ="
+        " (SELECT min(id) FROM messages WHERE kind = 'send')",
+        "^message 1: a send is outstanding; should be a request, to an actor that is there$",
+    ),
+}
+
 GROUPS = {
     "chain": CHAINS,
     "content": CONTENTS,
@@ -651,6 +771,8 @@ GROUPS = {
     "step": STEPS,
     "message": MESSAGES,
     "ask": ASKS,
+    "channel": CHANNELS,
+    "answer": ANSWERS,
     "life": LIVES,
     "other": OTHERS,
 }

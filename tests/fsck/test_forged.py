@@ -223,6 +223,51 @@ CASES: dict[str, tuple[str, Change, str]] = {
         edit("host-call", "request", 5, payload=[["b", b"x"], {"err": "no"}]),
         '^a, turn 5, .*: an answer of "request"; should be right after its ask$',
     ),
+    "an answer to somebody else's request": (
+        "ink",
+        edit("host-call", "respond-to-request", payload=put([0, 0], "a:2:1")),
+        '^seq [0-9]+: it has answered request "a:2:1"; should be a request that was made to it$',
+    ),
+    "an answer that nobody gave": (
+        "ink",
+        edit("host-call", "cancel-request", 3, payload=put([0, 0], "client:1")),
+        '^ink: request "client:[0-9]+" is answered, as by cancel-request, and nobody called it;',
+    ),
+    "a channel that was not accepted": (
+        "ink",
+        edit("wasm-result", "handle-channel-open", payload=put([0, "ok", 1, 0, "accepted"], False)),
+        '^channel "pen:2:1": no turn has accepted it; should be one$',
+    ),
+    "a first message that was not said": (
+        "ink",
+        edit("wasm-result", "handle-channel-open", payload=put([0, "ok", 1, 0, "message"], b"ho")),
+        "^message [0-9]+, seq [0-9]+: its body has hash .*; should be .*, as is chained$",
+    ),
+    "another channel": (
+        "pen",
+        edit("host-answer", "open-channel", payload=put([0], {"ok": "pen:9:9"})),
+        '^pen, turn 2, .*: an answer .*"pen:9:9".*; should be channel "pen:2:1", or why not$',
+    ),
+    "another message on a channel": (
+        "pen",
+        edit("host-call", "send-on-channel", payload=put([0, 1], b"append y")),
+        "^message [0-9]+, seq [0-9]+: its body has hash .*; should be .*, as is chained$",
+    ),
+    "a message on another channel": (
+        "pen",
+        edit("host-call", "send-on-channel", payload=put([0, 0], "pen:3:1")),
+        '^message [0-9]+, seq [0-9]+: channel is "pen:2:1"; should be "pen:3:1", as is chained$',
+    ),
+    "the end of another channel": (
+        "pen",
+        edit("host-call", "close-channel", payload=put([0, 0], "pen:5:1")),
+        '^message [0-9]+, seq [0-9]+: channel is "pen:2:1"; should be "pen:5:1", as is chained$',
+    ),
+    "a channel that it was told of": (
+        "ink",
+        edit("wasm-call", "handle-channel-close", payload=put([1, 0], "pen:9:9")),
+        '^ink, turn [0-9]+, .*: called with \\["pen:9:9"\\]; should be "pen:2:1"$',
+    ),
     "an answer of one that has not answered": (
         "a",
         edit("host-answer", "", 11, payload=put([0], {"ok": b""})),

@@ -30,7 +30,7 @@ def reinitialise(turns: Turns, actor: Actor, why: str, now_s: float) -> None:
     actor.due_s = None
     abandon(turns, actor, "interrupted: its actor began anew", now_s)
     reason = f"{actor.name} began anew"
-    outstanding.abandon(turns, actor, f"interrupted: {reason}", now_s)
+    outstanding.abandon_outstanding(turns, actor, f"interrupted: {reason}", now_s)
     channels.close_channels(turns, actor, reason)
     if actor.initialised:
         _renumber(turns, actor)

@@ -17,7 +17,7 @@ from typing import Any
 from theater import wire
 from theater.errors import EnvironmentProblem, ProtocolError
 from theater.events import EventType, decode
-from theater.fsck import answers, channels, contents, post, shape
+from theater.fsck import answers, channels, contents, creators, post, shape
 from theater.fsck.ahead import Ahead, Key
 from theater.fsck.answers import Answers
 from theater.fsck.chain import EVENT_MAX, Chain, Crossing, references
@@ -60,7 +60,13 @@ def check(path: str, tell: Tell, progress: Progress = lambda _text: None) -> Sum
     """Tell every problem of the log at `path`. Raises TheaterError if it cannot be looked at."""
     file = LogFile(path)
     try:
-        tables = (contents.TABLES, post.TABLES, answers.TABLES, channels.TABLES)
+        tables = (
+            contents.TABLES,
+            post.TABLES,
+            creators.TABLES,
+            answers.TABLES,
+            channels.TABLES,
+        )
         scratch = Scratch("".join(tables))
         try:
             return Check(file, scratch, Reports(tell), progress).run()

@@ -12,34 +12,28 @@ from typing import Any
 
 from theater import wire
 from theater.errors import ProtocolError
-from theater.events import INLINE_MAX, Event, EventType, content_hash, decode, ref_hash
+from theater.events import INLINE_MAX, content_hash
 from theater.fsck.answers import CLIENT, Answers
-from theater.fsck.chain import (
-    CALLS,
-    CANCEL,
-    CLOSE,
-    EVENT_MAX,
-    OPEN_CHANNEL,
-    REQUEST,
-    RESPOND,
-    SAY,
-    SEND,
-)
+from theater.fsck.chain import CANCEL, RESPOND
 from theater.fsck.channels import Channels
 from theater.fsck.contents import Contents
+from theater.fsck.creators import (
+    ASKED,
+    CHANNEL_CLOSE,
+    CHANNEL_MESSAGE,
+    CHANNEL_OPEN,
+    RETRY,
+    Creator,
+    Creators,
+    hash_of,
+)
 from theater.fsck.file import LogFile, Scratch
 from theater.fsck.findings import Reports, shown
 from theater.fsck.numbering import Numbering
-from theater.fsck.rows import CREATORS, LETTERS, MESSAGES, CreatorRow, LetterRow, MessageRow, as_of
+from theater.fsck.rows import MESSAGES, MessageRow, as_of
 
-RETRY = "retry"
-CHANNEL_OPEN, CHANNEL_MESSAGE = "channel-open", "channel-message"
-CHANNEL_CLOSE = "channel-close"
 KINDS = ("send", "request", CHANNEL_OPEN, CHANNEL_MESSAGE, CHANNEL_CLOSE)
 STATUSES = ("queued", "outstanding", "done", "dead")
-# What a call makes: by an ask, or by a call that is answered Ok.
-ASKED = {REQUEST: "request", OPEN_CHANNEL: CHANNEL_OPEN}
-CALLED = {SEND: "send", SAY: CHANNEL_MESSAGE, CLOSE: CHANNEL_CLOSE}
 
 TABLES = """
 CREATE TABLE lost_events (
@@ -51,26 +45,8 @@ CREATE TABLE lost_messages (
     id INTEGER PRIMARY KEY, kind, actor, turn, idx, receiver, content, channel);
 CREATE INDEX lost_messages_by ON lost_messages (actor, turn, idx);
 CREATE TABLE dead (message INTEGER PRIMARY KEY);
-CREATE TABLE decided (letter INTEGER PRIMARY KEY);
 CREATE TABLE pairs (receiver INTEGER, sender TEXT, PRIMARY KEY (receiver, sender)) WITHOUT ROWID;
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Creator:
-    """An event that makes a message."""
-
-    seq: int
-    kind: str  # of the message, or retry
-    actor: int
-    turn: int
-    index: int
-    to: str  # "": to the other side of its channel
-    content: bytes | None  # its hash
-    message: int | None = None  # of a retry: the one that it makes
-    letter: int = 0
-    sure: bool = True  # it is an event, and says all that
-    channel: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +85,14 @@ class Post:
         self._last_message = last_message
         self._answers = answers
         self._channels = channels
+        self._creators = Creators(file, version, scratch, reports, answers, channels)
         self._pairs: set[tuple[int, str]] = set()
 
     # Messages
 
     def check(self) -> None:
         """Each message has its event, and each such event its message."""
-        creators = self._creators()
+        creators = self._creators.until(self._last_seq)
         creator = next(creators, None)
         for made in self._made():
             while creator is not None and not _belong(creator, made):
@@ -139,61 +116,6 @@ class Post:
                 self._lose(creator)
             creator = next(creators, None)
         self._tell_lost()
-
-    def _creators(self) -> Iterator[Creator]:
-        order = Numbering("seq", self._reports)
-        for row in self._file.pages(CREATORS.select, CREATORS.keys, "seq <= ?", [self._last_seq]):
-            event = CREATORS.make(*row)
-            order.take(event.seq)
-            if event.data is not None:
-                yield from self._made_by(event)
-        order.end(self._last_seq)
-
-    def _made_by(self, row: CreatorRow) -> Iterator[Creator]:
-        numbers = (row.actor, row.turn, row.idx)
-        try:
-            if not isinstance(row.data, bytes) or len(row.data) > EVENT_MAX:
-                raise ProtocolError
-            event = decode(row.data)
-        except (ProtocolError, MemoryError):  # its chain's walk tells
-            if row.type == EventType.HOST_CALL:
-                yield Creator(row.seq, row.function, *numbers, "", None, sure=False)
-            return
-        payload = event.payload
-        if event.type == EventType.DEAD_LETTER and isinstance(payload, dict):
-            yield from self._decision(row, payload)
-        elif event.type == EventType.HOST_CALL and isinstance(payload, list) and payload:
-            yield from self._call(row, event, payload)
-        elif CALLS.get((event.interface, event.function)) == CHANNEL_OPEN:
-            yield from self._accept(row, payload)
-
-    def _call(self, row: CreatorRow, event: Event, payload: list[Any]) -> Iterator[Creator]:
-        """A call that sends something, or answers."""
-        name, arguments = (event.interface, event.function), payload[0]
-        numbers = (row.actor, row.turn, row.idx)
-        if len(payload) == 1:
-            if name in ASKED:
-                yield _sent(row.seq, ASKED[name], numbers, arguments, event.actor)
-        elif isinstance(payload[1], dict) and "ok" in payload[1]:
-            if name in CALLED:
-                yield _sent(row.seq, CALLED[name], numbers, arguments, event.actor)
-            elif name in (RESPOND, CANCEL) and isinstance(arguments, list) and arguments:
-                content = _hash(arguments[1]) if len(arguments) == 2 else None
-                request = str(arguments[0])
-                self._answers.give(row.actor, request, event.function, content, row.seq)
-
-    def _accept(self, row: CreatorRow, payload: Any) -> Iterator[Creator]:
-        """The end of a turn that was asked to open a channel."""
-        try:
-            (answer,) = payload[0]["ok"][1]
-            accepted, message = answer["accepted"], answer["message"]
-        except (TypeError, ValueError, LookupError):
-            return  # its chain's walk tells
-        channel = self._channels.accept(row.actor, row.turn) if accepted is True else None
-        if channel is not None and message is not None:
-            numbers = (row.actor, row.turn, row.idx)
-            hash = _hash(message)
-            yield Creator(row.seq, CHANNEL_MESSAGE, *numbers, "", hash, channel=channel)
 
     def _made(self) -> Iterator[Made]:
         """All messages but those of clients."""
@@ -399,42 +321,13 @@ class Post:
             answer = _answer(message.answered)
             function = RESPOND[1] if "ok" in answer else CANCEL[1]
             name = f"{CLIENT}:{message.id}"
-            self._answers.expect(message.to_name, name, function, _hash(answer.get("ok")))
+            self._answers.expect(message.to_name, name, function, hash_of(answer.get("ok")))
         if message.answered is None and of_client and self._is_over(status):
             wrong(f"it is {status}, and its client has no answer", "one")
 
     def _is_over(self, status: str) -> bool:
         """Whether there has to be an answer. Once a turn could end a request without one."""
         return status == "dead" or (status == "done" and self._version >= 4)
-
-    # Decisions about dead letters
-
-    def _decision(self, row: CreatorRow, payload: dict[str, Any]) -> Iterator[Creator]:
-        """Somebody has retried or dropped a dead letter."""
-        id, decision = payload.get("id"), payload.get("decision")
-        again = payload.get("message")
-        if not isinstance(id, int) or decision not in ("retried", "dropped"):
-            found = f"a decision {shown(decision)} about dead letter {shown(id)}"
-            self._reports.wrong(found, "retried or dropped", seq=row.seq)
-            return
-        letter = self._letter(id)
-        if letter is None:
-            self._reports.wrong(f"dead letter {id} is not there", "in dead_letters", seq=row.seq)
-        elif (letter.status, letter.again) != (decision, again):
-            found = f"it is {shown(letter.status)}, as message {shown(letter.again)}"
-            expected = f"{decision}, as message {shown(again)}, as is chained at seq {row.seq}"
-            self._reports.wrong(found, expected, **{"dead letter": id})
-        if not self._scratch.run("INSERT OR IGNORE INTO decided VALUES (?)", (id,)):
-            found = "it was decided about a second time"
-            self._reports.wrong(found, "once", **{"dead letter": id, "seq": row.seq})
-        if decision == "retried" and isinstance(again, int):
-            to = letter.actor if letter is not None and isinstance(letter.actor, str) else ""
-            numbers = (row.actor, row.turn, row.idx)
-            yield Creator(row.seq, RETRY, *numbers, to, None, again, id, letter is not None)
-
-    def _letter(self, id: int) -> LetterRow | None:
-        row = self._file.one(f"{as_of(LETTERS, self._version)} WHERE d.id = ?", (id,))
-        return None if row is None else LETTERS.make(*row)
 
     def _compare_retried(self, creator: Creator, made: Made) -> None:
         found = self._file.one(
@@ -460,26 +353,6 @@ def _belong(creator: Creator, made: Made) -> bool:
     if creator.kind == RETRY:
         return creator.message == made.id
     return (creator.actor, creator.turn, creator.index) == (made.actor, made.turn, made.index)
-
-
-def _sent(
-    seq: int, kind: str, numbers: tuple[int, int, int], arguments: Any, actor: str
-) -> Creator:
-    if kind == CHANNEL_CLOSE and isinstance(arguments, list):
-        arguments = [*arguments, b""]
-    if isinstance(arguments, list) and len(arguments) == 2 and isinstance(arguments[0], str):
-        name, body = arguments
-        if kind in (CHANNEL_MESSAGE, CHANNEL_CLOSE):
-            return Creator(seq, kind, *numbers, "", _hash(body), channel=name)
-        _, turn, index = numbers
-        channel = f"{actor}:{turn}:{index}" if kind == CHANNEL_OPEN else None
-        return Creator(seq, kind, *numbers, name, _hash(body), channel=channel)
-    return Creator(seq, kind, *numbers, "", None, sure=False)
-
-
-def _hash(body: Any) -> bytes | None:
-    hash = ref_hash(body)
-    return content_hash(body) if hash is None and isinstance(body, bytes) else hash
 
 
 def _answer(packed: bytes) -> dict[str, Any]:
