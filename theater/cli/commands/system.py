@@ -1,0 +1,96 @@
+"""Commands that start, stop and show a system."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from theater.cli.frame import Data, Json, Manifest, ManifestArgument, place, run
+
+commands = typer.Typer()
+
+Timeout = Annotated[
+    float | None, typer.Option("--timeout", min=0, metavar="S", help="Wait at most S seconds.")
+]
+
+
+@commands.command(
+    epilog="Ctrl-C stops everything in reverse order, a second one kills.\n\n\b\nExamples:\n"
+    "  theater up\n  theater up -d && theater ps\n  theater up examples/market/manifest.toml\n"
+    "  theater up --fresh"
+)
+def up(
+    manifest: ManifestArgument = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="Return when all actors are ready.")
+    ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Put the log that is there away and begin anew.")
+    ] = False,
+    file: Manifest = None,
+    data: Data = None,
+) -> None:
+    """Start the system; show what its actors say and do."""
+    from theater.cli import up as module
+
+    run(lambda terminal: module.up(terminal, place(file, data, manifest), detach, fresh))
+
+
+@commands.command()
+def down(
+    kill: Annotated[bool, typer.Option("--kill", help="Do not wait for anybody.")] = False,
+    timeout: Timeout = None,
+    manifest: Manifest = None,
+    data: Data = None,
+) -> None:
+    """Stop the system in reverse order; return when it is gone."""
+    from theater.cli import administer
+
+    run(lambda terminal: administer.down(terminal, place(manifest, data), kill, timeout))
+
+
+@commands.command()
+def ps(json: Json = False, manifest: Manifest = None, data: Data = None) -> None:
+    """Show the actors: status, pid, restarts, mailbox, memory."""
+    from theater.cli import status
+
+    run(lambda terminal: status.ps(terminal, place(manifest, data), json))
+
+
+@commands.command(
+    epilog="A supervisor: its strategy, how many restarts of how many its window holds, its period."
+    " An actor: its incarnation and restart type."
+)
+def tree(
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Go on, until the system ends or Ctrl-C.")
+    ] = False,
+    json: Json = False,
+    manifest: Manifest = None,
+    data: Data = None,
+) -> None:
+    """Show the supervision tree: who is under whom, and how."""
+    from theater.cli import tree as module
+
+    run(lambda terminal: module.tree(terminal, place(manifest, data), watch, json))
+
+
+@commands.command(
+    "why-restarted",
+    epilog="Also why something does not run; also while the system is down.\n\n\b\nExamples:\n"
+    "  theater why-restarted shop/prices\n  theater why-restarted -n 5 shop",
+)
+def why_restarted(
+    actor: Annotated[str, typer.Argument(metavar="ACTOR", help="An actor or a supervisor.")],
+    count: Annotated[
+        int, typer.Option("-n", min=1, metavar="N", help="The last N times, oldest first.")
+    ] = 1,
+    json: Annotated[bool, typer.Option("--json", help="For programs: one object.")] = False,
+    manifest: Manifest = None,
+    data: Data = None,
+) -> None:
+    """Tell why: what died, of what, and which rule fired."""
+    from theater.cli import why
+
+    run(lambda terminal: why.why_restarted(terminal, place(manifest, data), actor, count, json))
