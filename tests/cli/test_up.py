@@ -7,10 +7,13 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Home, actor, eventually
+from theater import linux
+from theater.supervisor.datadir import open_data
 
 ENDLESS = 'shutdown = "infinity"\nlimits = { fuel = 1000000000000000, turn_timeout = 600 }'
 
@@ -218,8 +221,10 @@ def test_check_says_ok_and_starts_nothing(home: Home) -> None:
 
 def test_nothing_runs_is_exit_code_4(home: Home) -> None:
     home.write(actor("a"))
-    for command in (["ps"], ["down"], ["send", "a", "x"], ["request", "a", "x"], ["stop", "a"]):
+    for command in (["ps"], ["send", "a", "x"], ["request", "a", "x"], ["stop", "a"]):
         assert "no system is running (data in .theater)" in home.fails(4, *command)
+    done = home.run("down")  # as it shall be, it is
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"nothing is running\n")
     assert "nothing has run here yet" in home.fails(4, "logs")
 
 
@@ -324,3 +329,20 @@ def test_fresh_begins_anew_and_says_where_the_old_log_can_be_read(home: Home) ->
     assert "probe | before" in home.out("logs", "--data", data)
     assert home.out("fsck", "--data", data).endswith(": whole\n")
     home.out("down")
+
+
+def test_a_system_that_only_has_its_lock_yet_is_said_to_start(home: Home) -> None:
+    """As while it compiles; here it is us."""
+    home.write(actor("a"))
+    name = Path("/proc/self/comm").read_text().strip()
+    _, lock = open_data(str(home.data))
+    try:
+        linux.set_name("theater-root")
+        for command in (["ps"], ["down"], ["send", "a", "x"]):
+            assert "the system is just starting, or ending" in home.fails(4, *command)
+        linux.set_name(name)
+        assert "no system is running" in home.fails(4, "ps"), "that lock is none of ours"
+    finally:
+        linux.set_name(name)
+        os.close(lock)
+    assert home.run("down").returncode == 0

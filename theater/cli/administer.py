@@ -6,12 +6,18 @@ from typing import Any
 
 from theater.cli.place import Place, control_path
 from theater.cli.terminal import RED, Terminal
-from theater.errors import Refused, TheaterError
+from theater.errors import NotRunning, Refused, TheaterError
 
 
 def down(terminal: Terminal, place: Place, kill: bool, timeout_s: float | None) -> None:
     """Returns when nothing of the system is left."""
-    control = place.control()
+    try:
+        control = place.control()
+    except NotRunning:
+        if place.is_starting():
+            raise
+        terminal.note("nothing is running")
+        return
     try:
         answer = control.ask("kill" if kill else "down", timeout_s=30.0)
         for each in answer["troubles"]:

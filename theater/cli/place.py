@@ -89,9 +89,16 @@ class Place:
             raise self.not_running(directory) from None
 
     def not_running(self, directory: str) -> NotRunning:
-        return NotRunning(
-            f"no system is running (data in {shown_path(directory)}); `theater up` starts one"
-        )
+        where = f"(data in {shown_path(directory)})"
+        if self.is_starting():
+            return NotRunning(f"the system is just starting, or ending {where}; ask again later")
+        return NotRunning(f"no system is running {where}; `theater up` starts one")
+
+    def is_starting(self) -> bool:
+        """Whether there is a system that cannot be spoken to yet, or any more."""
+        from theater.supervisor.datadir import is_taken
+
+        return is_taken(self.data_directory())
 
 
 def shown_path(path: str) -> str:

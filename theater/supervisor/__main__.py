@@ -10,6 +10,7 @@ import traceback
 
 from theater import linux
 from theater.errors import ManifestError, TheaterError
+from theater.manifest import load
 from theater.supervisor.datadir import (
     begin_anew,
     open_data,
@@ -18,7 +19,7 @@ from theater.supervisor.datadir import (
     runtime_of,
 )
 from theater.supervisor.leash import Leash
-from theater.supervisor.prepare import open_artifacts, prepare_system
+from theater.supervisor.prepare import open_artifacts, prepare_loaded
 from theater.supervisor.root import Root
 from theater.supervisor.stock import Stock
 
@@ -46,11 +47,12 @@ def main() -> int:
         linux.no_core_dumps()
         linux.set_name("theater-root")
         linux.raise_descriptor_limit()
-        prepared = prepare_system(manifest, on_progress)
+        spec = load(manifest)
+        data, lock = open_data(data_directory)  # from now on it can be seen that we start
+        prepared = prepare_loaded(manifest, spec, on_progress)
         stock = Stock()
         stock.take_all(prepared, open_artifacts(prepared, on_progress))
         system = prepared.compiled()
-        data, lock = open_data(data_directory)
         if fresh and (archive := begin_anew(data, time.time())) is not None:
             leash.tell("archived", {"path": archive})
         runtime = runtime_of(data.directory)

@@ -70,6 +70,28 @@ def open_internal_log(paths: DataPaths) -> int:
         raise _unusable(paths, error) from None
 
 
+def is_taken(directory: str) -> bool:
+    """Whether a system has this data directory, also one that cannot be spoken to yet.
+
+    Looks and does not touch: to try the lock would be in the way of a system that starts.
+    """
+    with contextlib.suppress(OSError):
+        inode = os.stat(DataPaths(os.path.realpath(directory)).lock).st_ino
+        with open("/proc/locks", encoding="ascii", errors="replace") as file:
+            # 1: FLOCK  ADVISORY  WRITE 4711 fe:00:2255153 0 EOF
+            locks = [line.split() for line in file if " FLOCK " in line]
+        # Not the device: some file systems have another for it here than in stat.
+        pids = [fields[-4] for fields in locks if fields[-3].endswith(f":{inode}")]
+        return any(map(_is_ours, pids))
+    return False
+
+
+def _is_ours(pid: str) -> bool:
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/comm", "rb") as file:
+        return file.read().startswith(b"theater-")
+    return False
+
+
 def _unusable(paths: DataPaths, error: OSError) -> EnvironmentProblem:
     todo = {errno.ENOSPC: "make room", errno.EDQUOT: "make room"}.get(
         error.errno or 0, "make it writable"

@@ -54,7 +54,13 @@ def prepare_system(file: str | os.PathLike[str], on_progress: Progress) -> Prepa
 
     Raises ManifestError with every problem there is, also those of components.
     """
-    spec = manifest.load(file)
+    return prepare_loaded(file, manifest.load(file), on_progress)
+
+
+def prepare_loaded(
+    file: str | os.PathLike[str], spec: SystemSpec, on_progress: Progress
+) -> Prepared:
+    """The rest of it, once the manifest has been read."""
     artifacts = _artifacts(file, spec.root, spec, on_progress)
     return Prepared(spec, artifacts, tuple(warnings(spec)))
 
