@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from theater.broker.handing import CREDIT
 from theater.broker.mailbox import WINDOW, Mailbox, Message
 from theater.spec import MailboxBounds, OnFull
 
@@ -102,5 +103,5 @@ def test_any_history_hands_every_message_out_once_and_in_order(seed: int) -> Non
                 box.take_back(held)
                 held.clear()
         assert box.messages == len(rows), f"seed {seed}"
-        assert len(box.window) <= WINDOW + 64 + len(held), f"seed {seed}"
+        assert len(box.window) <= WINDOW + CREDIT + len(held), f"seed {seed}"
     assert done == list(range(1, len(done) + 1)), f"seed {seed}"

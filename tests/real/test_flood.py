@@ -15,7 +15,7 @@ from theater.errors import NotDelivered
 
 MIB = 1 << 20
 BOUND = 40  # of the mailboxes that are to be full
-CREDIT = 64  # inputs in a worker's hands
+CREDIT = 256  # inputs in a worker's hands
 
 
 def ring(name: str, to: str, extra: str = "") -> str:

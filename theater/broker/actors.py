@@ -143,6 +143,7 @@ class Actor(Chain):
     shut_down: bool = False  # it has committed a `shutdown`
     ignored: bool = False  # ... in its init, which is OTP's `ignore`
     events_a_step: int = 64  # that its worker makes lately, or not known yet: see handing.py
+    narrowest: int = 1 << 62  # messages that fit into the smallest mailbox it has sent to
     due_s: float | None = None  # when the worker is late with what it owes
     alarm_s: float | None = None  # see deadlines.py
     budget_s: float = 0.0  # left of the turn's time while it waits in an ask

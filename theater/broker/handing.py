@@ -8,9 +8,10 @@ from typing import Any
 from theater.broker.actors import INIT, Actor, Handed
 from theater.broker.mailbox import Message
 
-CREDIT = 64  # inputs in a worker's hands
+# Inputs in a worker's hands: enough to go on with while the disk is waited for.
+CREDIT = 256
 CREDIT_BYTES = 4 * 1024 * 1024
-CREDIT_EVENTS = 512  # that its steps make of them, as far as can be told: it is the broker's work
+CREDIT_EVENTS = 1024  # that its steps make of them, as far as can be told: it is the broker's work
 
 
 def hand_out(actor: Actor, now_s: float) -> list[Handed]:
@@ -83,9 +84,13 @@ def learn(actor: Actor, events: int) -> None:
 
 
 def _credit(actor: Actor) -> int:
-    """How many inputs its worker may have. Steps may differ a thousandfold: an actor that sends to
-    many in each turn gives the broker no more to do at once than others, but one step at least."""
-    return max(1, min(CREDIT, CREDIT_EVENTS // actor.events_a_step))
+    """How many inputs its worker may have, one at least.
+
+    Steps may differ a thousandfold: an actor that sends much in each turn gives the broker no more
+    to do at once than others. And what it has in its hands it may send all to a mailbox that is
+    full by then.
+    """
+    return max(1, min(CREDIT, CREDIT_EVENTS // actor.events_a_step, actor.narrowest))
 
 
 def take_back(actor: Actor) -> None:

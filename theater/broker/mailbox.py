@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from theater.events import INLINE_MAX, content_hash, ref
 from theater.spec import MailboxBounds, OnFull
 
-WINDOW = 256  # messages in memory, per actor
+WINDOW = 512  # messages in memory, per actor
 WINDOW_BYTES = 4 * 1024 * 1024
 OVERFLOW = 10  # at this many times the bound a message becomes a dead letter
 

@@ -36,9 +36,11 @@ class Post(Book):
         target = self.actors.get(to)
         if error is None and target is not None:
             self.know_sender(target, sender.name)
-            if sender is not target and target.mailbox.is_full():
-                sender.blocked_on.add(target.name)
-                target.blocking.add(sender.name)
+            if sender is not target:
+                sender.narrowest = min(sender.narrowest, target.mailbox.bounds.max_messages)
+                if target.mailbox.is_full():
+                    sender.blocked_on.add(target.name)
+                    target.blocking.add(sender.name)
         return message.id, error
 
     def post(self, message: Message, to: str, refused: str | None = None) -> str | None:

@@ -17,6 +17,9 @@ from theater.errors import ProtocolError
 from theater.worker import signals
 from theater.worker.order import ExitStatus, Order
 
+# Steps on their way, which the broker has to keep in memory if it cannot write.
+UNACKED_MAX = 512
+UNACKED_MAX_BYTES = 4 * 1024 * 1024
 RECONNECT_S = 2.0  # a worker that waits this long for an acknowledgement says HELLO again ...
 RECONNECT_MAX_S = 64.0  # ... and again after twice as long: a broker whose disk is full is silent
 
@@ -29,6 +32,7 @@ class Link:
         self._on_message = on_message
         self._acked: tuple[int, int] | None = None  # the last step acknowledged
         self._unacked: deque[tuple[int, int, bytes]] = deque()
+        self._unacked_bytes = 0
         self._is_welcome = False
         self._is_expecting = False  # it has been called to say HELLO, to a broker that is new
         self._repeats = False  # when the broker answers, say again what it has not acknowledged
@@ -58,6 +62,10 @@ class Link:
         """How many steps are on their way."""
         return len(self._unacked)
 
+    def has_room(self) -> bool:
+        """Whether one more step may be on its way."""
+        return len(self._unacked) < UNACKED_MAX and self._unacked_bytes < UNACKED_MAX_BYTES
+
     def hello(self) -> None:
         order = self._order
         self._waited_since = time.monotonic()
@@ -69,6 +77,7 @@ class Link:
         if not self._unacked:
             self._waited_since = time.monotonic()
         self._unacked.append((turn, step, frame))
+        self._unacked_bytes += len(frame)
         reached("worker.step-made", self._order.actor)
         self._socket.send(frame)
         reached("worker.step-sent", self._order.actor)
@@ -116,7 +125,7 @@ class Link:
             case "ack":
                 step = self._acked = (message[1], message[2])
                 while self._unacked and self._unacked[0][:2] <= step:
-                    self._unacked.popleft()
+                    self._unacked_bytes -= len(self._unacked.popleft()[2])
                 self._on_message(message)
                 reached("worker.step-acknowledged", self._order.actor)
             case "welcome":

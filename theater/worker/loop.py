@@ -31,7 +31,6 @@ from theater.worker.order import ExitStatus, Order
 from theater.worker.turn import TurnRecord, body_value
 from theater.worker.wasi import Wasi, WasiExit
 
-UNACKED_MAX = 128  # steps on their way before the worker looks for acknowledgements
 WARM_TIMES = 8  # from then on CPython 3.11 runs a function in its quick form
 HOST_BYTES = 1024 * MIB  # address space of the process beside the guest's memory
 
@@ -143,10 +142,10 @@ class Worker:
 
     def _has_room(self) -> bool:
         """Whether one more turn may go unacknowledged. Acknowledgements are taken on the way."""
-        if self._link.unacked < UNACKED_MAX and self._box.size < FULL_BYTES:
+        if self._link.has_room() and self._box.size < FULL_BYTES:
             return True
         self._link.take()
-        return self._link.unacked < UNACKED_MAX and self._box.size < FULL_BYTES
+        return self._link.has_room() and self._box.size < FULL_BYTES
 
     def _from_broker(self, message: list[Any]) -> None:
         match message[0]:
