@@ -38,6 +38,15 @@ def test_a_dead_zygote_is_replaced_and_nobody_notices(theater: Theater) -> None:
     theater.note(system)
 
 
+def test_what_the_broker_is_told_at_the_start_may_be_more_than_a_socket_takes(
+    theater: Theater,
+) -> None:
+    (theater.directory / "state").write_bytes(b"s" * 1_000_000)
+    system = theater.up(actor("a", "minimal.wat", False, 'initial_state = { file = "state" }\n'))
+    assert system.actor("a")["status"] == "running"
+    assert len(system.log.state("a") or b"") == 1_000_000
+
+
 def test_when_root_is_killed_everything_dies_and_the_next_up_continues(theater: Theater) -> None:
     system = theater.up(actor("a"), actor("b"))
     system.send("a", b"set kept")

@@ -56,8 +56,10 @@ class Broker:
         self._waiter.watch(self._helper.pidfd, self._gone)
 
     def say(self, *message: Any) -> None:
-        if self._line is not None:
+        if self._helper is not None and self._line is not None:
             self._line.say(*message)
+            # Now: whoever waits next has to wait for that too.
+            self._waiter.wait_for_room(self._helper.socket, self._line.wants_write)
 
     def ask(self, what: Hashable, now_s: float, *message: Any) -> None:
         """Say something that is to be answered, by `answered` with the same `what`."""
