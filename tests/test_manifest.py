@@ -48,6 +48,7 @@ initial_state = "zwölf"
 env = { A = "b" }
 args = ["x", ""]
 request_timeout = 2
+state_every = 12
 
 [[child.handler]]
 type = "runtime"
@@ -126,6 +127,7 @@ def test_every_key_arrives_where_it_belongs() -> None:
                     limits=Limits(64 * 1024, 1000, 2.0, 10_000_000, 3.0, 1),
                     mailbox=MailboxBounds(7, 512 * 1024, OnFull.REJECT),
                     request_timeout_s=2.0,
+                    state_every=12,
                     where="child[0]",
                 ),
                 SupervisorSpec(
@@ -175,6 +177,7 @@ restart = "temporary"
 on_restart = "init"
 shutdown = "brutal_kill"
 request_timeout = 1
+state_every = 3
 [defaults.limits]
 fuel = 5
 turn_timeout = 6
@@ -194,6 +197,7 @@ restart = "transient"
 on_restart = "resume"
 shutdown = "infinity"
 request_timeout = 2
+state_every = 4
 limits = { fuel = 7 }
 mailbox = { on_full = "block" }
 """
@@ -206,6 +210,7 @@ def test_defaults_hold_key_by_key_for_actors_that_say_nothing() -> None:
     assert (plain.on_restart, own.on_restart) == (OnRestart.INIT, OnRestart.RESUME)
     assert plain.shutdown.kind is ShutdownKind.BRUTAL_KILL
     assert plain.request_timeout_s == 1.0
+    assert (plain.state_every, own.state_every) == (3, 4)
     assert plain.limits == Limits(fuel=5, turn_timeout_s=6.0)
     assert plain.mailbox == MailboxBounds(max_messages=8, on_full=OnFull.REJECT)
     assert own.restart is Restart.TRANSIENT

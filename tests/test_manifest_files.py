@@ -63,7 +63,7 @@ def test_missing_files_are_told_together_with_other_problems(tmp_path: Path) -> 
         'child[0].restart: found "always"; allowed: permanent, transient, temporary',
         'child[0].shutdow: unknown key; did you mean "shutdown"? allowed: args, child, component, '
         "env, handler, initial_state, limits, mailbox, name, on_restart, request_timeout, restart, "
-        "shutdown, significant, supervisor",
+        "shutdown, significant, state_every, supervisor",
     ]
 
 

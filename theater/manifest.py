@@ -337,6 +337,7 @@ def _actor(
             significant=table.significant,
             shutdown=_first("shutdown", table, defaults),
             request_timeout_s=_first("request_timeout", table, defaults),
+            state_every=_first("state_every", table, defaults),
         ),
     )
 

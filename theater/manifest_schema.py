@@ -339,6 +339,7 @@ class DefaultsTable(Table):
     on_restart: OnRestartWord | None = None
     shutdown: ShutdownValue | None = None
     request_timeout: Seconds | None = None
+    state_every: Count | None = None
     limits: LimitsTable | None = None
     mailbox: MailboxTable | None = None
 
@@ -355,6 +356,7 @@ class ActorKeys(Table):
     env: dict[EnvName, Text] | None = None
     args: list[Text] | None = None
     request_timeout: Seconds | None = None
+    state_every: Count | None = None
     mailbox: MailboxTable | None = None
 
 

@@ -113,6 +113,7 @@ class ActorSpec:
     limits: Limits = Limits()
     mailbox: MailboxBounds = MailboxBounds()
     request_timeout_s: float = 5.0  # of the requests this actor makes
+    state_every: int | None = None  # of every so many turns the state is kept; see keeping.py
     where: str = ""  # the TOML path that said so, for error messages: "child[0]"
     component_sha256: str = ""  # hex; known once the component has been compiled
 

@@ -44,6 +44,7 @@ def order(name: str, **changes: Any) -> dict[str, Any]:
         "turn_timeout_s": 30.0,
         "turn_bytes": LIMIT,
         "max_deliveries": 3,
+        "state_every": None,
         **changes,
         "mailbox": {**mailbox, **changes.get("mailbox", {})},
     }

@@ -32,6 +32,7 @@ def settings(**changes: Any) -> Settings:
         "turn_timeout_s": 30.0,
         "turn_bytes": LIMIT,
         "max_deliveries": 3,
+        "state_every": None,
     }
     return Settings(**{**facts, **changes})
 
@@ -76,8 +77,8 @@ class PretendedWorker:
         actor = self.actor
         record = self.record = TurnRecord(actor.name, actor.incarnation, turn, LIMIT, LIMIT)
         before = actor.state
-        if kind == "init" and body is not None:
-            before = content_hash(body)  # the initial state
+        if kind == "init":  # with the initial state
+            before = None if body is None else content_hash(body)
         state = state_ref(before)
         record.know(before)
         if handing.needs_journal(actor, actor.handed[0]):

@@ -6,7 +6,7 @@ import sqlite3
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from tests.broker.logged import Logged
 from tests.broker.pretend import PretendedWorker, connect
@@ -34,9 +34,22 @@ class Whole(Logged):
                 listener(item)
         super().release()
 
-    def again(self, *orders: dict[str, Any]) -> Whole:
+    def again(self, *orders: dict[str, Any]) -> Self:
         """Everything dies at once, and is started again."""
-        return Whole(self.directory, *orders, db=self.db)
+        return type(self)(self.directory, *orders, db=self.db)
+
+    def replaced(self, *orders: dict[str, Any]) -> Self:
+        """The broker dies, and none of the workers, who are at nothing, has seen it."""
+        names = [name for name, worker in self.workers.items() if worker.actor.live]
+        actors = [self.actor(name) for name in names]
+        living = [(actor.name, actor.incarnation, b"", None, "") for actor in actors]
+        next = type(self)(self.directory, *orders, db=self.db, living=living)
+        for name in names:
+            actor = next.actor(name)
+            actor.phase, actor.route = "running", b"route-" + name.encode()
+            next.workers[name] = PretendedWorker(next.turns, actor)
+            next.workers[name].take()
+        return next
 
     def expect(self, name: str, anew: str = "") -> PretendedWorker:
         actor, turns = self.turns.actors[name], self.turns
@@ -45,8 +58,7 @@ class Whole(Logged):
             reinitialise(turns, actor, anew, 0.0)
         connect(actor)
         actor.was_ready = actor.revived = actor.fenced = actor.has_ended_turns = False
-        turns.batch.incarnations.append((actor.id, actor.incarnation, None, turns.at))
-        turns.lifecycle(actor, EventType.STARTED, {"component": actor.component})
+        turns.started(actor)
         self.phase(name, "starting")
         worker = self.workers[name] = PretendedWorker(turns, actor)
         if actor.initialised:

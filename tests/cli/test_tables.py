@@ -135,6 +135,14 @@ MESSAGES = "theater:simple/message-server-client"
             'wasm-call   handle-send("hi"), state "1"',
         ),
         (
+            logged(EventType.WASM_CALL, MESSAGES, "handle-send", [ref(bytes(32)), [b"hi"]]),
+            'wasm-call   handle-send("hi"), state sha256:000000000000 (not kept)',
+        ),
+        (
+            logged(EventType.WASM_RESULT, MESSAGES, "handle-send", [{"ok": [ref(bytes(32))]}, 9]),
+            "wasm-result handle-send -> ok, state sha256:000000000000 (not kept), fuel 9",
+        ),
+        (
             logged(EventType.HOST_CALL, "theater:simple/runtime", "log", [["hi"], None]),
             'host-call   log("hi")',
         ),

@@ -36,6 +36,7 @@ class Settings:
     turn_timeout_s: float
     turn_bytes: int
     max_deliveries: int
+    state_every: int | None  # see keeping.py; None: as the size of the state has it
 
 
 @dataclass(slots=True)
@@ -134,6 +135,7 @@ class Actor(Chain):
     revived: bool = False  # it lived on while the broker was replaced, and has not said HELLO yet
     initialised: bool = False
     state: bytes | None = None  # hash
+    loose_bytes: int | None = None  # its size, if it is not kept for good: see keeping.py
     next_turn: int = 1
     committed: tuple[int, int] = (0, -1)  # the last committed (turn, step)
     handed: deque[Handed] = field(default_factory=deque)

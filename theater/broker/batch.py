@@ -36,6 +36,9 @@ class Batch:
     ask_status: list[Row] = field(default_factory=list)  # (status, actor, turn, index)
     senders: list[Row] = field(default_factory=list)
     blobs: list[Row] = field(default_factory=list)
+    kept_states: list[Row] = field(default_factory=list)  # (actor,): its last state, to blobs
+    # By actor, (hash, bytes) of the state that is its last one and may go again; None: none.
+    last_states: dict[int, tuple[bytes, bytes] | None] = field(default_factory=dict)
     evidence: list[Row] = field(default_factory=list)
     dead_letters: list[Row] = field(default_factory=list)
     letters: list[Row] = field(default_factory=list)  # (status, again, client, at, dead letter)

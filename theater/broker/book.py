@@ -172,8 +172,27 @@ class Book:
                 fuel,
                 reason,
                 self.at,
+                actor.loose_bytes is None,
             )
         )
+
+    def keep_state(self, actor: Actor) -> None:
+        """The actor's state is needed beyond its next turn: see keeping.py."""
+        if actor.loose_bytes is None:
+            return
+        waiting = self.batch.last_states.get(actor.id)
+        if waiting is not None:
+            self.batch.blobs.append(waiting)
+        else:
+            self.batch.kept_states.append((actor.id,))
+        self.batch.last_states[actor.id] = None
+        actor.loose_bytes = None
+
+    def started(self, actor: Actor) -> None:
+        """An incarnation begins, with the actor's state as it is."""
+        self.keep_state(actor)
+        self.batch.incarnations.append((actor.id, actor.incarnation, None, self.at))
+        self.lifecycle(actor, EventType.STARTED, {"component": actor.component})
 
     def ready(self, actor: Actor) -> None:
         if not actor.was_ready:

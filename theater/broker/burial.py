@@ -236,10 +236,12 @@ def set_aside(
 def _turn_failed(
     turns: Turns, actor: Actor, handed: Handed, reason: str, events: list[bytes], again: bool
 ) -> int | None:
-    """Store the evidence and chain its hash. Returns the evidence's id, if there is any.
+    """Store the evidence and chain its hash; keep the state before the turn. Returns the
+    evidence's id, if there is any.
 
     `again`: its input is delivered once more; else the turn is set aside.
     """
+    turns.keep_state(actor)
     payload: dict[str, Any] = {"turn": handed.turn, "reason": reason, "evidence": None}
     if again:
         payload["again"] = True

@@ -59,6 +59,11 @@ _WRITES: tuple[tuple[str, str], ...] = (
     ),
     ("blobs", "INSERT OR IGNORE INTO blobs (hash, bytes) VALUES (?,?)"),
     (
+        "kept_states",
+        "INSERT OR IGNORE INTO blobs (hash, bytes)"
+        " SELECT hash, bytes FROM last_states WHERE actor = ?",
+    ),
+    (
         "events",
         "INSERT INTO events (seq, actor, position, incarnation, turn, idx, type, function, line,"
         " bytes, hash, at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
@@ -85,7 +90,7 @@ _WRITES: tuple[tuple[str, str], ...] = (
     (
         "turns",
         "INSERT OR REPLACE INTO turns (actor, turn, kind, message, status, incarnation, steps,"
-        " deliveries, state, fuel, reason, at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+        " deliveries, state, fuel, reason, at, kept) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
     ),
     (
         "steps",
@@ -126,6 +131,7 @@ class StoredActor:
     initialised: bool
     last_incarnation: int
     state: bytes | None  # hash
+    loose_bytes: int | None  # see `Actor`
     next_turn: int
     head: bytes
     length: int  # events in the chain
@@ -183,14 +189,17 @@ class Log:
                     " ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
                     (counter, value),
                 )
+            for actor, state in batch.last_states.items():
+                self._write_state(actor, state)
             reached("broker.in-commit")
             self._db.execute("COMMIT")
         except BaseException:
             if getattr(self._db, "in_transaction", True):
                 self._db.execute("ROLLBACK")
             raise
-        contents = sum(1 + len(content) // _PAGE_BYTES for _, content in batch.blobs)
-        self._pages += _COMMIT_PAGES + count // _PAGE_ROWS + contents
+        contents = [*batch.blobs, *filter(None, batch.last_states.values())]
+        pages = sum(1 + len(content) // _PAGE_BYTES for _, content in contents)
+        self._pages += _COMMIT_PAGES + count // _PAGE_ROWS + pages
 
     def wants_checkpoint(self) -> bool:
         return self._pages >= self._pages_due
@@ -208,6 +217,18 @@ class Log:
 
     def close(self) -> None:
         self._db.close()
+
+    def _write_state(self, actor: int, state: tuple[bytes, bytes] | None) -> None:
+        if state is None:
+            self._db.execute("DELETE FROM last_states WHERE actor = ?", (actor,))
+            return
+        # Not INSERT OR REPLACE: so SQLite writes over a row of the same size, and of its pages
+        # those that differ.
+        self._db.execute(
+            "INSERT INTO last_states (actor, hash, bytes) VALUES (?,?,?) ON CONFLICT (actor)"
+            " DO UPDATE SET hash = excluded.hash, bytes = excluded.bytes",
+            (actor, *state),
+        )
 
     # Reading at start-up
 
@@ -250,6 +271,7 @@ class Log:
             "SELECT state FROM turns WHERE actor = ? AND status IN ('done', 'failed')"
             " ORDER BY turn DESC LIMIT 1"
         )[0]
+        loose_bytes = one("SELECT length(bytes) FROM last_states WHERE actor = ?")[0]
         position, head = one(
             "SELECT position, hash FROM events WHERE actor = ? ORDER BY position DESC LIMIT 1"
         )
@@ -265,6 +287,7 @@ class Log:
             initialised=bool(initialised),
             last_incarnation=incarnation,
             state=state,
+            loose_bytes=loose_bytes,
             next_turn=(last_turn or 0) + 1,
             head=head or GENESIS,
             length=0 if position is None else position + 1,
@@ -400,6 +423,13 @@ class Log:
     def blob(self, hash: bytes) -> bytes | None:
         row = self._db.execute("SELECT bytes FROM blobs WHERE hash = ?", (hash,)).fetchone()
         return None if row is None else bytes(row[0])
+
+    def state(self, actor: int, hash: bytes) -> bytes | None:
+        """The last state of an actor, wherever it is."""
+        row = self._db.execute(
+            "SELECT bytes FROM last_states WHERE actor = ? AND hash = ?", (actor, hash)
+        ).fetchone()
+        return self.blob(hash) if row is None else bytes(row[0])
 
     def client_message(self, client: str) -> tuple[int, str, bytes | None, str] | None:
         """(id, status, answer, kind) of the message a client has sent under this id before."""

@@ -28,7 +28,6 @@ from theater.broker.turns import Turns
 from theater.broker.workers import Workers
 from theater.clock import SteadyClock
 from theater.crashpoints import reached
-from theater.events import EventType
 
 # So long at most is taken from a socket before a commit, for whose end everybody waits. Half of it
 # for clients: workers have to do what they ask for.
@@ -187,8 +186,7 @@ class Broker:
         actor.incarnation, actor.secret = incarnation, secret
         actor.pid, actor.live, actor.fenced = None, True, False
         actor.was_ready = actor.revived = actor.has_ended_turns = False
-        self._turns.batch.incarnations.append((actor.id, incarnation, None, time.time()))
-        self._turns.lifecycle(actor, EventType.STARTED, {"component": actor.component})
+        self._turns.started(actor)
 
     def _root_spawned(self, name: str, incarnation: int, pid: int) -> None:
         actor = self._turns.actors[name]

@@ -91,6 +91,6 @@ def close_books(turns: Turns, row: OpenRow, open_ask: int | None, state: bytes |
     """The actor of an open turn is gone, and its input with it."""
     reason = "interrupted: its actor has been removed"
     begun = (row.actor, row.turn, row.kind, row.message, "failed", 0, row.steps, row.deliveries)
-    turns.batch.turns.append((*begun, state, None, reason, turns.at))
+    turns.batch.turns.append((*begun, state, None, reason, turns.at, False))
     if open_ask is not None:
         turns.batch.ask_status.append(("abandoned", row.actor, row.turn, open_ask))

@@ -117,6 +117,7 @@ def _settings(order: Order) -> Settings:
         turn_timeout_s=order["turn_timeout_s"],
         turn_bytes=order["turn_bytes"],
         max_deliveries=order["max_deliveries"],
+        state_every=order["state_every"],
     )
 
 
@@ -133,6 +134,7 @@ def _continue(chain: Chain, before: StoredActor) -> None:
     if isinstance(chain, Actor):
         chain.initialised = before.initialised
         chain.state = before.state
+        chain.loose_bytes = before.loose_bytes
         chain.next_turn = before.next_turn
         chain.committed = (before.next_turn - 1, NEVER)
         chain.mailbox.messages = before.mailbox_messages
@@ -235,7 +237,7 @@ def remove(
         if begun is not None and begun[1] == message.id:
             turn, _, deliveries, steps = begun
             row = (chain.id, turn, message.kind, message.id, "failed", chain.incarnation, steps)
-            turns.batch.turns.append((*row, deliveries, state, None, text, turns.at))
+            turns.batch.turns.append((*row, deliveries, state, None, text, turns.at, False))
         turns.batch.consumed.append(("dead", turn, message.id))
         turns.dead_letter(message, chain.name, None, text, state, None)
         if message.kind in ASKED:

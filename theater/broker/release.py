@@ -58,7 +58,7 @@ class Frames:
 
     def _standing(self, actor: Actor) -> list[Message]:
         """Where a worker stands, and again what it may not have received."""
-        state = None if actor.state is None else self._log.blob(actor.state)
+        state = None if actor.state is None else self._log.state(actor.id, actor.state)
         assert actor.state is None or state is not None, "a committed state has no content"
         facts = {
             "state": state,

@@ -6,7 +6,6 @@ last ask is sent again.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -44,8 +43,7 @@ def revive(
     actor.fenced = False
     actor.was_ready, actor.has_ended_turns = was_ready, has_ended_turns
     if not is_known:
-        turns.batch.incarnations.append((actor.id, living.incarnation, None, time.time()))
-        turns.lifecycle(actor, EventType.STARTED, {"component": actor.component})
+        turns.started(actor)
     if living.pid is not None:
         turns.batch.incarnation_pids.append((living.pid, actor.id, living.incarnation))
 

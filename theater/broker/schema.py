@@ -45,6 +45,7 @@ CREATE TABLE turns (
     fuel INTEGER,
     reason TEXT,
     at REAL NOT NULL,
+    kept INTEGER NOT NULL DEFAULT 1,    -- 0: the bytes of its state may go with the next one
     PRIMARY KEY (actor, turn)
 ) WITHOUT ROWID;
 
@@ -184,6 +185,27 @@ FROM messages m LEFT JOIN actors s ON s.id = m.from_actor
 LEFT JOIN blobs b ON b.hash = m.body_hash;
 """
 
+_LAST_STATES = """
+-- Of each actor the last state, if it may go: the next one is written over it.
+CREATE TABLE last_states (
+    actor INTEGER PRIMARY KEY REFERENCES actors(id),
+    hash BLOB NOT NULL,
+    bytes BLOB NOT NULL
+);
+CREATE INDEX last_state_hashes ON last_states (hash);
+"""
+
+_STATES = """
+-- Every state an actor has had: SELECT turn, state FROM states WHERE actor = 'counter';
+-- of those whose bytes are not kept (see state_every in a manifest) the hash.
+CREATE VIEW states AS
+SELECT a.name AS actor, t.turn, t.status, hex(t.state) AS hash,
+       coalesce(length(b.bytes), length(l.bytes)) AS size,
+       CAST(coalesce(b.bytes, l.bytes) AS TEXT) AS state
+FROM turns t JOIN actors a ON a.id = t.actor LEFT JOIN blobs b ON b.hash = t.state
+LEFT JOIN last_states l ON l.actor = t.actor AND l.hash = t.state;
+"""
+
 # Of version 3 already.
 _DEAD = """
 -- What was set aside or came nowhere: SELECT id, reason, body FROM dead WHERE status = 'open';
@@ -227,10 +249,14 @@ UPDATE messages SET answer = x'{_NOBODY}'
 WHERE kind = 'request' AND status = 'done' AND client IS NOT NULL AND answer IS NULL;
 DROP VIEW traffic;
 {_TRAFFIC}
+ALTER TABLE turns ADD COLUMN kept INTEGER NOT NULL DEFAULT 1;
+{_LAST_STATES}
+DROP VIEW states;
+{_STATES}
 """,
 }
 
-TABLES += _CHANNELS
+TABLES += _CHANNELS + _LAST_STATES
 
 VIEWS = f"""
 {_DEAD}
@@ -240,12 +266,7 @@ SELECT e.seq, datetime(e.at, 'unixepoch') AS time, a.name AS actor, e.incarnatio
 FROM events e JOIN actors a ON a.id = e.actor WHERE e.line IS NOT NULL;
 
 {_TRAFFIC}
--- Every state an actor has had: SELECT turn, state FROM states WHERE actor = 'counter';
-CREATE VIEW states AS
-SELECT a.name AS actor, t.turn, t.status, hex(t.state) AS hash, length(b.bytes) AS size,
-       CAST(b.bytes AS TEXT) AS state
-FROM turns t JOIN actors a ON a.id = t.actor LEFT JOIN blobs b ON b.hash = t.state;
-
+{_STATES}
 -- What the supervisor and the broker did: starts, exits, failed turns.
 CREATE VIEW lifecycle AS
 SELECT e.seq, datetime(e.at, 'unixepoch') AS time, a.name AS actor, e.incarnation, e.type

@@ -77,7 +77,7 @@ class Step:
     step: int
     events: list[tuple[bytes, Event]]
     size: int
-    contents: dict[bytes, bytes] = field(default_factory=dict)  # by hash
+    contents: dict[bytes, bytes] = field(default_factory=dict)  # by hash, that events refer to
     effects: list[Effect] = field(default_factory=list)
     closed: set[str] = field(default_factory=set)  # channels, by it
     ask: Event | None = None
@@ -86,6 +86,8 @@ class Step:
     tells: bool = False  # the answer of the world call before it
     ends: bool = False
     state: bytes | None = None  # hash after the turn
+    state_bytes: bytes | None = None  # its content, if it came with the step and is nothing else
+    needs_state: bool = False  # an event refers to the state before the turn, which is so needed
     reply: bytes | None = None  # to a request; or the first message of a channel
     accepted: bool = False  # the channel that the turn was asked to open
     fuel: int = 0
@@ -146,6 +148,7 @@ def check(
     last = len(events) - 1
     carried_on = current is not None and current.incarnation != actor.incarnation
     begun = current is not None and not carried_on
+    referred: list[bytes] = []  # contents, not as the state before or after the turn
     for number, data in enumerate(events):
         if not isinstance(data, bytes):
             raise BadStep("an event is not bytes")
@@ -163,8 +166,10 @@ def check(
         index += 1
         result.size += len(data)
         result.events.append((data, event))
-        if has_refs(data):
-            _check_refs(actor, handed, result, event)
+        refs = refs_in(event.payload) if has_refs(data) else []
+        for hash in refs:
+            if not _is_there(actor, handed, result, hash):
+                raise BadStep(f"an event refers to a content that was not sent: {hash.hex()[:12]}")
         if carried_on:
             name = (event.type, event.interface, event.function)
             if name != (EventType.CARRIED_ON, *CALLED[handed.kind]) or event.payload != []:
@@ -190,8 +195,12 @@ def check(
             # However its reference is spelt: the next start needs the state.
             if result.state is not None and not _is_there(actor, handed, result, result.state):
                 raise BadStep("the content of the new state was not sent")
+            if result.state in refs:
+                refs.remove(result.state)
         elif event.type != EventType.LOG:
             raise BadStep(f"event of type {event.type} inside a turn")
+        if refs and event.type != EventType.WASM_CALL:
+            referred += refs
     if asked is not None and not result.tells:
         raise BadStep(f"turn {turn} went on without the answer of its world call")
     if not result.ends and result.ask is None:
@@ -199,13 +208,10 @@ def check(
     total = result.size + (current.size if current else 0)
     if total > actor.settings.turn_bytes + state_max:
         raise BadStep(f"turn {turn} has {total} bytes of events")
+    result.needs_state = actor.state in referred and actor.state not in result.contents
+    if result.state is not None and result.state not in referred:
+        result.state_bytes = result.contents.pop(result.state, None)
     return result
-
-
-def _check_refs(actor: Actor, handed: Handed, step: Step, event: Event) -> None:
-    for hash in refs_in(event.payload):
-        if not _is_there(actor, handed, step, hash):
-            raise BadStep(f"an event refers to a content that was not sent: {hash.hex()[:12]}")
 
 
 def _is_there(actor: Actor, handed: Handed, step: Step, hash: bytes) -> bool:

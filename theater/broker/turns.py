@@ -12,7 +12,7 @@ from typing import Any
 import msgpack
 
 from theater import addresses
-from theater.broker import channels, handing, outstanding, steps
+from theater.broker import channels, handing, keeping, outstanding, steps
 from theater.broker.actors import (
     CHANNEL_OPEN,
     REQUEST,
@@ -72,6 +72,8 @@ class Turns(Post):
         handed = actor.handed[0]
         for hash, content in checked.contents.items():
             self.batch.blobs.append((hash, content))
+        if checked.needs_state:
+            self.keep_state(actor)
         for data, event in checked.events:
             line = None
             if event.type == EventType.LOG:
@@ -209,7 +211,7 @@ class Turns(Post):
         current = actor.current
         if current is not None and current.shutdown:
             shut_down = True
-        actor.state = step.state
+        keeping.end_turn(self, actor, step)
         actor.current = None
         actor.has_ended_turns = True
         actor.handed.popleft()

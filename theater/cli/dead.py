@@ -154,7 +154,8 @@ def tell(report: Report, log: LogReader, stream: Stream, now_at: float) -> Itera
         yield from _message(report.body, stream)
     if letter.turn is not None:
         yield _head(stream, f"state before the turn{_state_size(report)}")
-        yield from _content(report.state, "none", "--json has all of it")
+        none = "none" if letter.state is None else f"its bytes are not kept ({_hash(letter.state)})"
+        yield from _content(report.state, none, "--json has all of it")
     if report.committed:
         yield _head(stream, "what the turn had committed")
         yield from _events([row.event for row in report.committed], log, stream)
@@ -198,7 +199,11 @@ def _state_size(report: Report) -> str:
     hash = report.letter.state
     if hash is None or report.state is None:
         return ""
-    return f" ({_bytes(len(report.state))}, sha256 {hash.hex()[:12]})"
+    return f" ({_bytes(len(report.state))}, {_hash(hash)})"
+
+
+def _hash(hash: bytes) -> str:
+    return f"sha256 {hash.hex()[:12]}"
 
 
 def _message(body: bytes | None, stream: Stream) -> Iterator[str]:

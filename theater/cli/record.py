@@ -105,12 +105,16 @@ def _told(event: Event, content: Content, limit: int | None) -> str:
     def show(value: Any) -> str:
         return text(value, content, limit)
 
+    def state_of(value: Any) -> str:
+        shown = show(value)  # bytes that are known stand in quotes, or as 0x...
+        return f"{shown} (not kept)" if shown.startswith("sha256:") else shown
+
     def arguments(values: Any) -> str:
         return ", ".join(map(show, values)) if isinstance(values, list) else show(values)
 
     match event.type, payload:
         case EventType.WASM_CALL, [state, parameters]:
-            return f"{name}({arguments(parameters)}), state {show(state)}"
+            return f"{name}({arguments(parameters)}), state {state_of(state)}"
         case EventType.HOST_CALL, [values]:
             return f"{name}({arguments(values)})"
         case EventType.HOST_CALL, [values, answer]:
@@ -120,7 +124,7 @@ def _told(event: Event, content: Content, limit: int | None) -> str:
             return f"{name} -> {show(answer)}"
         case EventType.WASM_RESULT, [{"ok": [state, *answers]}, fuel]:
             said = "".join(f", answer {arguments(answer)}" for answer in answers)
-            return f"{name} -> ok{said}, state {show(state)}, fuel {show(fuel)}"
+            return f"{name} -> ok{said}, state {state_of(state)}, fuel {show(fuel)}"
         case EventType.CARRIED_ON, []:
             return name
         case EventType.LOG, [str(line)]:

@@ -141,15 +141,18 @@ class LogReader:
         return [decode(data) for data in msgpack.unpackb(rows[0][0])]
 
     def content(self, hash: bytes) -> bytes | None:
-        """What a reference in an event stands for."""
+        """What a reference in an event stands for; None: a state whose bytes are not kept."""
         rows = self._rows("SELECT bytes FROM blobs WHERE hash = ?", (hash,))
+        if not rows and self.version() >= 4:
+            rows = self._rows("SELECT bytes FROM last_states WHERE hash = ? LIMIT 1", (hash,))
         return bytes(rows[0][0]) if rows else None
 
     def state(self, actor: str) -> bytes | None:
         """The last committed state; None: the actor has none."""
+        loose = "(SELECT bytes FROM last_states l WHERE l.actor = t.actor AND l.hash = t.state)"
         rows = self._rows(
-            "SELECT b.bytes FROM turns t JOIN actors a ON a.id = t.actor"
-            " LEFT JOIN blobs b ON b.hash = t.state"
+            f"SELECT coalesce(b.bytes, {loose if self.version() >= 4 else 'NULL'})"
+            " FROM turns t JOIN actors a ON a.id = t.actor LEFT JOIN blobs b ON b.hash = t.state"
             " WHERE a.name = ? AND t.status IN ('done', 'failed') ORDER BY t.turn DESC LIMIT 1",
             (actor,),
         )

@@ -35,6 +35,7 @@ from theater.fsck.rows import (
     EVENTS,
     EVIDENCE,
     INCARNATIONS,
+    LAST_STATES,
     SENDERS,
     STEPS,
     TURNS,
@@ -43,6 +44,7 @@ from theater.fsck.rows import (
     Source,
     as_of,
 )
+from theater.fsck.states import States
 from theater.fsck.turns import Rows, Turns
 from theater.quoting import escaped
 
@@ -50,7 +52,7 @@ LINE_MAX = 300
 ROOT = "/"  # the root supervisor; version 1 had none
 NEVER = float("inf")
 STRIDE = 10_000  # events between two words of progress
-OWNED = ("events", "incarnations", "turns", "steps", "asks", "senders", "evidence")
+OWNED = ("events", "incarnations", "turns", "steps", "asks", "senders", "evidence", "last_states")
 COUNTERS = frozenset({"dead_letters", "late_answers", "timeouts", "violations"})
 
 Progress = Callable[[str], None]
@@ -223,13 +225,11 @@ class Check:
                 " ORDER BY id LIMIT 1",
                 (id,),
             )
+            states = States(name, self._version, self._contents, self._reports)
+            self._last_state(id, name, states)
 
         def ahead(source: Source[R], *also: Callable[[R], None]) -> Ahead[R]:
             return Ahead(self._stream(source, id, name, last[source.table], also))
-
-        def state(turn: Any) -> None:
-            if turn.state is not None:
-                self._contents.want(turn.state, name, "turn", turn.turn)
 
         def evidence(row: EvidenceRow) -> None:
             self._judge_evidence(name, row)
@@ -237,7 +237,7 @@ class Check:
         mark = self._mark
         chain = Chain(name, self._reports)
         life = Life(name, ahead(INCARNATIONS), mark.old_until, self._reports)
-        rows = Rows(ahead(TURNS, state), ahead(STEPS), ahead(ASKS), ahead(EVIDENCE, evidence))
+        rows = Rows(ahead(TURNS, states.row), ahead(STEPS), ahead(ASKS), ahead(EVIDENCE, evidence))
         numbers = (mark.old_until, self._reports, mark.seq, self._version)
         turns = Turns(name, id, life, rows, *numbers, self._answers.expect)
         for _, event in self._stream(EVENTS, id, name, last["events"], (), typed=False):
@@ -247,17 +247,38 @@ class Check:
                 life.sure = False
                 turns.lost()
                 continue
-            self._cross(name, life, turns, crossing)
+            self._cross(name, life, turns, states, crossing)
             self._events += 1
             if self._events % STRIDE == 0:
                 self._progress(f"checking ... {self._events:,} of {mark.seq:,} events")
         self._timeouts += turns.timeouts
         initialised = turns.end(queued[0] if queued is not None else None)
+        states.end(turns.state, turns.state_sure and initialised is not None)
         actor = ACTORS.make(*row) if row is not None else None
         if actor is not None and not list(ACTORS.misfits(actor)):
             life.end(actor, initialised)
 
-    def _cross(self, name: str, life: Life, turns: Turns, at: Crossing) -> None:
+    def _last_state(self, id: int, name: str, states: States) -> None:
+        """Look at it now: the next one takes its place."""
+        if self._version < 4:
+            return
+        with self._part(actor=name, table="last_states"):
+            found = self._file.one(f"{LAST_STATES.select} WHERE {LAST_STATES.owner}", (id,))
+            if found is None:
+                return
+            row = LAST_STATES.make(*found)
+            misfits = list(LAST_STATES.misfits(row))
+            if row.type != "blob":
+                misfits.append((f"bytes is {row.type}", "bytes"))
+            for wrong, expected in misfits:
+                self._reports.wrong(wrong, expected, actor=name, table="last_states")
+            if not misfits:
+                digest = hashlib.sha256()
+                for piece in self._file.content("last_states", "bytes", id):
+                    digest.update(piece)
+                states.last(row, digest.digest())
+
+    def _cross(self, name: str, life: Life, turns: Turns, states: States, at: Crossing) -> None:
         life.pass_by(at)
         if at.turn:
             turns.take(at)
@@ -283,7 +304,7 @@ class Check:
         if at.sound and at.type in FACTS and isinstance(at.payload, dict):
             state = at.payload.get("initial_state")
             wanted = [*(wanted or []), *([state] if isinstance(state, bytes) else [])]
-        for hash in wanted or ():
+        for hash in states.take(at, wanted or [], turns):
             self._contents.want(hash, name, "position", at.position)
 
     def _last(self, source: Source[Any], id: int) -> Row | None:
@@ -370,6 +391,8 @@ class Check:
                 numbering.take(id)
             numbering.end(mark.evidence)
         for table in OWNED:
+            if not shape.columns(table, self._version):
+                continue  # of a later version
             with self._part(table=table):
                 self._strangers(table)
         if not self._reports.count:  # else what is missing would be told a second time

@@ -12,7 +12,10 @@ from theater.fsck.rows import BLOBS
 RECENT = 4096  # hashes that are known to be wanted, in memory
 
 TABLES = """
-CREATE TABLE wanted (hash BLOB PRIMARY KEY, actor TEXT, what TEXT, number INTEGER) WITHOUT ROWID;
+CREATE TABLE wanted (
+    hash BLOB PRIMARY KEY, needed INTEGER, actor TEXT, what TEXT, number INTEGER
+) WITHOUT ROWID;
+CREATE TABLE elsewhere (hash BLOB PRIMARY KEY) WITHOUT ROWID;
 """
 
 
@@ -21,19 +24,29 @@ class Contents:
         self._file = file
         self._scratch = scratch
         self._reports = reports
-        self._recent: set[bytes] = set()
+        self._recent: dict[bytes, bool] = {}
         self.count = 0
 
-    def want(self, hash: bytes, actor: str, what: str, number: int) -> None:
-        """Something refers to it: at `number` of `what` (position, turn, message) of an actor."""
-        if hash in self._recent:
+    def want(self, hash: bytes, actor: str, what: str, number: int, needed: bool = True) -> None:
+        """Something refers to it: at `number` of `what` (position, turn, message) of an actor.
+
+        It has to be there if it is `needed`.
+        """
+        if self._recent.get(hash) in (True, needed):
             return
         if len(self._recent) == RECENT:
             self._recent.clear()
-        self._recent.add(hash)
+        self._recent[hash] = needed
         self._scratch.run(
-            "INSERT OR IGNORE INTO wanted VALUES (?,?,?,?)", (hash, actor, what, number)
+            "INSERT INTO wanted VALUES (?,?,?,?,?) ON CONFLICT (hash) DO UPDATE SET needed = 1,"
+            " actor = excluded.actor, what = excluded.what, number = excluded.number"
+            " WHERE excluded.needed AND NOT needed",
+            (hash, needed, actor, what, number),
         )
+
+    def has(self, hash: bytes) -> None:
+        """It was there, in another table, when that was looked at."""
+        self._scratch.run("INSERT OR IGNORE INTO elsewhere VALUES (?)", (hash,))
 
     def check(self, last: int) -> None:
         """`last`: what is stored later than this row nobody may have referred to yet."""
@@ -66,7 +79,7 @@ class Contents:
 
     def _compare(self, last: int) -> None:
         """What is there and what is wanted, both in the order of their hashes."""
-        wanted = self._scratch.rows("SELECT hash, actor, what, number FROM wanted ORDER BY hash")
+        wanted = self._scratch.rows("SELECT * FROM wanted ORDER BY hash")
         unused = unused_bytes = 0
         want = next(wanted, None)
         stored = self._file.pages(
@@ -88,7 +101,10 @@ class Contents:
             many = "1 content" if unused == 1 else f"{unused:,} contents"
             self._reports.note(f"nothing refers to {many} ({unused_bytes:,} bytes)")
 
-    def _missing(self, hash: bytes, actor: str, what: str, number: int) -> None:
+    def _missing(self, hash: bytes, needed: int, actor: str, what: str, number: int) -> None:
+        elsewhere = self._scratch.rows("SELECT 1 FROM elsewhere WHERE hash = ?", (hash,))
+        if not needed or next(elsewhere, None) is not None:
+            return
         where: dict[str, str | int] = {"actor": actor} if actor else {}
         found = f"its content {shown(hash)} is not there"
         self._reports.wrong(found, "in blobs", **where, **{what: number})

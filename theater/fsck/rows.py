@@ -84,6 +84,7 @@ class TurnRow(NamedTuple):
     fuel: int | None
     reason: str | None
     time: float
+    kept: int
     # Of the message:
     message_id: Any
     to_actor: Any
@@ -111,13 +112,13 @@ class TurnRow(NamedTuple):
 TURNS = Source(
     "turns",
     "SELECT t.turn, t.kind, t.message, t.status, t.incarnation, t.steps, t.deliveries, t.state,"
-    " t.fuel, t.reason, t.at, m.id, m.to_actor, m.kind, m.status, m.turn, m.body,"
+    " t.fuel, t.reason, t.at, {kept}, m.id, m.to_actor, m.kind, m.status, m.turn, m.body,"
     " m.body_hash, s.name, m.from_turn, m.from_index, m.client, m.answer, {channel}"
     " FROM turns t LEFT JOIN messages m ON m.id = t.message"
     " LEFT JOIN actors s ON s.id = m.from_actor",
     ("t.turn",),
     TurnRow,
-    "itItiiiBITr" + "*" * 13,
+    "itItiiiBITri" + "*" * 13,
     "t.actor = ?",
 )
 
@@ -406,12 +407,28 @@ BLOBS = Source(
 )
 
 
+class LastStateRow(NamedTuple):
+    actor: int
+    hash: bytes
+    type: str
+
+
+LAST_STATES = Source(
+    "last_states",
+    "SELECT actor, hash, typeof(bytes) FROM last_states",
+    ("actor",),
+    LastStateRow,
+    "ib*",
+    "actor = ?",
+)
+
+
 def as_of(source: Source[R], version: int) -> str:
     """The question as a log of an older version understands it."""
     role = "role" if version >= 2 else "'actor'"
     decision = "d.status, d.again, d.client, d.decided_at"
     if version < 3:
         decision = "'open', NULL, NULL, NULL"
-    channel = "m.channel" if version >= 4 else "NULL"
+    channel, kept = ("m.channel", "t.kept") if version >= 4 else ("NULL", "1")
     select = source.select.replace("{role}", role).replace("{decision}", decision)
-    return select.replace("{channel}", channel)
+    return select.replace("{channel}", channel).replace("{kept}", kept)

@@ -17,7 +17,7 @@ TABLES = {
     " ready_at REAL, ended_at REAL, reason TEXT",
     "turns": "actor INTEGER, turn INTEGER, kind TEXT, message INTEGER, status TEXT,"
     " incarnation INTEGER, steps INTEGER, deliveries INTEGER, state BLOB, fuel INTEGER,"
-    " reason TEXT, at REAL",
+    " reason TEXT, at REAL, kept INTEGER",
     "steps": "actor INTEGER, turn INTEGER, step INTEGER, incarnation INTEGER, last_event INTEGER",
     "events": "seq INTEGER, actor INTEGER, position INTEGER, incarnation INTEGER, turn INTEGER,"
     " idx INTEGER, type TEXT, function TEXT, line TEXT, bytes BLOB, hash BLOB, at REAL",
@@ -30,6 +30,7 @@ TABLES = {
     " opened_at REAL, closed_by INTEGER, reason TEXT, untold INTEGER, closed_at REAL",
     "senders": "actor INTEGER, sender TEXT",
     "blobs": "hash BLOB, bytes BLOB",
+    "last_states": "actor INTEGER, hash BLOB, bytes BLOB",
     "dead_letters": "id INTEGER, message INTEGER, actor TEXT, turn INTEGER, reason TEXT,"
     " state BLOB, evidence INTEGER, at REAL, status TEXT, again INTEGER, client TEXT,"
     " decided_at REAL",
@@ -37,6 +38,7 @@ TABLES = {
     " hash BLOB, at REAL",
     "counters": "name TEXT, value INTEGER",
 }
+NEW = ("channels", "last_states")  # tables of version 4
 # What came later: (table, column) -> version. They are the last ones of their tables.
 SINCE = {
     ("actors", "role"): 2,
@@ -45,7 +47,8 @@ SINCE = {
     ("dead_letters", "client"): 3,
     ("dead_letters", "decided_at"): 3,
     ("messages", "channel"): 4,
-    **dict.fromkeys((("channels", name) for name in TABLES["channels"].split()[::2]), 4),
+    ("turns", "kept"): 4,
+    **{(table, name): 4 for table in NEW for name in TABLES[table].split()[::2]},
 }
 # The keys by which rows are found. Without them a read would take for ever.
 KEYS = {
@@ -58,6 +61,7 @@ KEYS = {
     "asks": ("actor", "turn", "idx"),
     "channels": ("id",),
     "senders": ("actor", "sender"),
+    "last_states": ("actor",),
     "dead_letters": ("id",),
     "evidence": ("id",),
     "counters": ("name",),

@@ -140,6 +140,13 @@ class Turns:
         turn.set_aside = turn.index > 0 and payload.get("again") is not True
         self._evidence(at, number, payload.get("evidence"))
 
+    def state_now(self) -> bytes | None:
+        """The hash of the actor's state after all that has been seen; None: none, or unsure."""
+        turn = self._turn
+        if turn is not None and turn.result is not None:
+            return turn.state if turn.sure else None
+        return self.state if self.state_sure else None
+
     def removed(self, at: Crossing) -> None:
         if self._turn is not None:
             self._turn.removed_by = at.incarnation

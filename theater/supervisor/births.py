@@ -60,6 +60,7 @@ def registration(actor: ActorSpec, exports: Mapping[str, Any]) -> dict[str, Any]
         "turn_timeout_s": actor.limits.turn_timeout_s,
         "turn_bytes": actor.limits.turn_bytes,
         "max_deliveries": actor.limits.max_deliveries,
+        "state_every": actor.state_every,
         "mailbox": {
             "max_messages": actor.mailbox.max_messages,
             "max_bytes": actor.mailbox.max_bytes,
