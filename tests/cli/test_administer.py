@@ -214,6 +214,8 @@ def test_children_are_listed_in_start_order_or_counted(market: Home) -> None:
     rows = json.loads(market.out("children", "shop", "--json"))
     assert set(rows[0]) == {"path", "process", "type", "restart_type"}
     assert "there is no supervisor 'nope'" in market.fails(1, "children", "nope")
+    close = market.fails(1, "children", "shpo")
+    assert close == "theater: there is no supervisor 'shpo'; did you mean \"shop\"?\n"
     assert "there is no supervisor 'shop/clerk'" in market.fails(1, "children", "shop/clerk")
 
 
@@ -234,6 +236,8 @@ def test_children_are_added_stopped_and_deleted(market: Home, system: System) ->
     done = market.run("delete", "x", "nope", "y", "shop/x")
     assert (done.returncode, done.stdout) == (1, b"x: deleted\ny: deleted\nshop/x: deleted\n")
     assert "cannot delete nope: there is no 'nope'" in done.stderr.decode()
+    close = market.fails(1, "stop", "shop/clark")
+    assert close.endswith("there is no 'shop/clark'; did you mean \"shop/clerk\"?\n")
     first, *_ = market.out("why-restarted", "x").splitlines()
     assert first == "x does not run: somebody asked for it (delete)"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from theater.cli.place import Place, control_path
+from theater.cli.place import Place, ask
 from theater.cli.terminal import RED, Terminal
 from theater.errors import NotRunning, Refused, TheaterError
 
@@ -47,7 +47,7 @@ def administer(
     try:
         for actor in actors:
             try:
-                text = control.ask(operation, actor=control_path(actor), **facts)["text"]
+                text = ask(control, operation, actor, **facts)["text"]
                 terminal.print(f"{actor}: {text}")
                 terminal.flush()
             except Refused as error:

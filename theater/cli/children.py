@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from theater.cli.place import Place, control_path
+from theater.cli.place import Place, ask, control_path
 from theater.cli.terminal import BOLD, Terminal, table
 from theater.values import visible
 
@@ -23,7 +23,7 @@ def children(terminal: Terminal, place: Place, supervisor: str, count: bool, as_
     """OTP's which_children, or count_children."""
     control = place.control()
     try:
-        answer = control.ask("children", supervisor=control_path(supervisor))
+        answer = ask(control, "children", supervisor, "supervisor")
     finally:
         control.close()
     if as_json:
@@ -74,7 +74,7 @@ def _settings(control: Control) -> SystemSpec:
 def scale(terminal: Terminal, place: Place, pool: str, instances: int) -> None:
     control = place.control()
     try:
-        text = control.ask("scale", pool=control_path(pool), instances=instances)["text"]
+        text = ask(control, "scale", pool, "pool", instances=instances)["text"]
         terminal.print(f"{visible(pool)}: {text}")
     finally:
         control.close()
@@ -84,7 +84,7 @@ def start_instance(terminal: Terminal, place: Place, pool: str, args: list[str])
     """OTP's start_child of a pool."""
     control = place.control()
     try:
-        text = control.ask("start_instance", pool=control_path(pool), args=args)["text"]
+        text = ask(control, "start_instance", pool, "pool", args=args)["text"]
         terminal.print(f"{visible(text.removesuffix(' is running'))}: running")
     finally:
         control.close()

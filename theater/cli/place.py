@@ -5,9 +5,16 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from theater.errors import EnvironmentProblem, ManifestError, NotRunning, Problem, TheaterError
+from theater.errors import (
+    EnvironmentProblem,
+    ManifestError,
+    NotRunning,
+    Problem,
+    Refused,
+    TheaterError,
+)
 from theater.paths import DataPaths
 
 if TYPE_CHECKING:
@@ -112,6 +119,31 @@ def control_path(name: str) -> str:
     return "" if name == "/" else name
 
 
+def ask(
+    control: Control, operation: str, name: str, key: str = "actor", **facts: Any
+) -> dict[str, Any]:
+    """Ask root about the actor or supervisor `name`; of one that is not there, say which may have
+    been meant."""
+    facts[key] = control_path(name)
+    try:
+        return control.ask(operation, **facts)
+    except Refused as error:
+        if error.code != "not_found":
+            raise
+        nodes = control.ask("tree")["nodes"]
+        wanted = ("actor", "supervisor") if key == "actor" else ("supervisor",)
+        known = [node["path"] for node in nodes if node["type"] in wanted]
+        raise Refused(f"{error}{meant(name, known)}", error.code) from None
+
+
+def meant(name: str, known: list[str]) -> str:
+    """`; did you mean "x"?`, if something like it is there."""
+    from theater.quoting import nearest
+
+    close = None if name in known else nearest(name, known)
+    return f'; did you mean "{close}"?' if close else ""
+
+
 def choose_actors(known: list[str], wanted: list[str]) -> list[str] | None:
     """The addresses meant by `wanted`: actors, or supervisors with everything below; None: all.
 
@@ -123,10 +155,8 @@ def choose_actors(known: list[str], wanted: list[str]) -> list[str] | None:
     for name in wanted:
         found = [address for address in known if address == name or address.startswith(f"{name}/")]
         if not found:
-            from theater.quoting import nearest, quoted
+            from theater.quoting import quoted
 
-            close = nearest(name, known)
-            hint = f'; did you mean "{close}"?' if close else ""
-            raise TheaterError(f"the log knows no actor {quoted(name)}{hint}")
+            raise TheaterError(f"the log knows no actor {quoted(name)}{meant(name, known)}")
         chosen.extend(found)
     return chosen

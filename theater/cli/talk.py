@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from theater.cli.place import Place, Usage
+from theater.cli.place import Place, Usage, meant
 from theater.cli.terminal import Terminal
-from theater.errors import TheaterError
+from theater.errors import NotDelivered, TheaterError
 from theater.values import visible
+
+if TYPE_CHECKING:
+    from theater.client import System
 
 
 def body(message: str | None, file: Path | None) -> bytes:
@@ -30,6 +34,8 @@ def send(terminal: Terminal, place: Place, actor: str, data: bytes) -> None:
     system = place.system()
     try:
         system.send(actor, data)
+    except NotDelivered as error:
+        raise _hinted(system, actor, error) from None
     finally:
         system.close()
     if terminal.err.is_terminal:
@@ -40,6 +46,8 @@ def request(terminal: Terminal, place: Place, actor: str, data: bytes, timeout_s
     system = place.system()
     try:
         answer = system.request(actor, data, timeout_s)
+    except NotDelivered as error:
+        raise _hinted(system, actor, error) from None
     finally:
         system.close()
     if terminal.out.is_terminal:
@@ -47,3 +55,11 @@ def request(terminal: Terminal, place: Place, actor: str, data: bytes, timeout_s
         terminal.print(shown.removesuffix("\n"))
     else:
         terminal.write(answer)
+
+
+def _hinted(system: System, actor: str, error: NotDelivered) -> NotDelivered:
+    """Of an actor that is not there, which may have been meant."""
+    if not str(error).startswith("no-actor: "):
+        return error
+    known = [node["path"] for node in system.tree() if node["type"] == "actor"]
+    return NotDelivered(f"{error}{meant(actor, known)}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from theater.causes import ROOT, accounts
 from theater.cli.account import account_json, tell
-from theater.cli.place import Place
+from theater.cli.place import Place, meant
 from theater.cli.status import status
 from theater.cli.terminal import Terminal
 from theater.errors import NotRunning, TheaterError
@@ -82,9 +82,8 @@ def _known(log: LogReader, name: str) -> str:
     known = [*log.actors(), *log.supervisors()]
     wanted = name.rstrip("/") or ROOT
     if wanted not in known:
-        from theater.quoting import nearest, quoted
+        from theater.quoting import quoted
 
-        close = nearest(name, known)
-        hint = f'; did you mean "{close}"?' if close else ""
+        hint = meant(name, known)
         raise TheaterError(f"the log knows no actor or supervisor {quoted(name)}{hint}")
     return wanted
