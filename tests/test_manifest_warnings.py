@@ -238,3 +238,49 @@ def test_what_nothing_is_said_about_is_no_cause_for_warnings() -> None:
     assert warned('package = "a.wat"') == []
     assert warned("child = []") == []
     assert warned(system("", "5", "5", "5")) == []
+
+
+SENDS = """
+[[child]]
+name = "a"
+component = "a.wat"
+handler = [{{ type = "runtime" }}, {{ type = "message-server", send_to = [{to}] }}]
+[[child]]
+name = "shop"
+supervisor = {{}}
+[[child.child]]
+name = "clerk"
+component = "a.wat"
+[[child.child]]
+name = "pool"
+supervisor = {{ strategy = "simple_one_for_one", instances = 1 }}
+[[child.child.child]]
+name = "w"
+component = "a.wat"
+"""
+
+
+@pytest.mark.parametrize(
+    "to", ["", '"a"', '"shop/clerk"', '"shop/pool/w-1"', '"shop/pool/w-9"', '"nope/*"', '"**"']
+)
+def test_addresses_that_somebody_has_or_may_get_are_fine(to: str) -> None:
+    assert warned(SENDS.format(to=to)) == []
+
+
+def test_an_address_that_nobody_has_is_told() -> None:
+    assert warned(SENDS.format(to='"a", "shop/clark", "nobody", "shop", "shop/pool"')) == [
+        'child[0].handler[1].send_to[1]: no actor of this manifest is called "shop/clark"; did you '
+        'mean "shop/clerk"? it may still be added later',
+        'child[0].handler[1].send_to[2]: no actor of this manifest is called "nobody"; it may '
+        "still be added later",
+        'child[0].handler[1].send_to[3]: "shop" is a supervisor, and takes no messages; say '
+        '"shop/*" for its actors',
+        'child[0].handler[1].send_to[4]: "shop/pool" is a supervisor, and takes no messages; say '
+        '"shop/pool/*" for its actors',
+    ]
+
+
+def test_a_root_that_is_a_pool_has_everybody_to_come() -> None:
+    text = SENDS.partition("[[child]]")[2].partition("[[child]]")[0].format(to='"a-7", "b"')
+    pool = 'strategy = "simple_one_for_one"\ninstances = 1'
+    assert warned(f"[supervisor]\n{pool}\n[[child]]{text}") == []

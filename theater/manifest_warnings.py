@@ -1,4 +1,5 @@
-"""What a manifest may say and hardly means: restart limits that never stop anything, or too soon.
+"""What a manifest may say and hardly means: restart limits that never stop anything, or too soon;
+addresses that nobody has.
 
 Pure. A warning keeps nothing from running.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 import math
 
 from theater.errors import Problem
+from theater.quoting import did_you_mean, quoted
 from theater.spec import (
     ActorSpec,
     Backoff,
@@ -25,16 +27,43 @@ DELAYS_MAX = 1000  # of a backoff, that are added up
 
 
 def warnings(spec: SystemSpec) -> list[Problem]:
-    """One for each thing at each supervisor, parents first."""
+    """One for each thing at each supervisor, parents first; then those about actors."""
     supervisors = [spec.root]
     supervisors += [each for each in spec.root.all_written() if isinstance(each, SupervisorSpec)]
-    return [
+    found = [
         Problem(f"{supervisor.where}.supervisor".lstrip("."), message)
         for supervisor in supervisors
         if supervisor.intensity > 0  # with 0 it is to go down at the first crash, and does
         for message in (_never_reached(supervisor), _reached_by_a_message(supervisor))
         if message
     ]
+    return found + _to_nobody(spec.root, supervisors)
+
+
+def _to_nobody(root: SupervisorSpec, supervisors: list[SupervisorSpec]) -> list[Problem]:
+    """What an actor may send to, and is not there. A pattern may be meant for others to come, and
+    a pool has instances to come."""
+    actors = {actor.path for actor in root.actors()}
+    pools = tuple(f"{each.path}/".lstrip("/") for each in supervisors if each.template is not None)
+    found = []
+    for actor in root.all_written():
+        if isinstance(actor, SupervisorSpec):
+            continue
+        for number, handler in enumerate(actor.handlers):
+            for index, to in enumerate(handler.settings.get("send_to", ())):
+                if "*" in to or to in actors or to.startswith(pools):
+                    continue
+                where = f"{actor.where}.handler[{number}].send_to[{index}]".lstrip(".")
+                found.append(Problem(where, _nobody(to, actors, supervisors)))
+    return found
+
+
+def _nobody(to: str, actors: set[str], supervisors: list[SupervisorSpec]) -> str:
+    if any(each.path == to for each in supervisors):
+        below = quoted(f"{to}/*")
+        return f"{quoted(to)} is a supervisor, and takes no messages; say {below} for its actors"
+    hint = did_you_mean(to, actors)
+    return f"no actor of this manifest is called {quoted(to)}{hint} it may still be added later"
 
 
 def _never_reached(supervisor: SupervisorSpec) -> str | None:
