@@ -15,7 +15,8 @@
 
 Replies: {"ok": true, "text": ..., ...} or {"ok": false, "error": text, "code": word}; what the
 policy answers has `code` in either case (see `orders.Reply`). `down` and `kill` are answered at
-once; everything has ended when the connection ends.
+once; everything has ended when the connection ends. A line that is too long is read to its end and
+answered with an error; one that is no JSON object ends the connection.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from typing import Any
 
 from theater.supervisor.waiter import Waiter
 
-LINE_MAX = 1 << 20
+LINE_MAX = 1 << 20  # bytes
 UNREAD_MAX = 64 << 20  # bytes of answers that a client leaves unread
 _CREDENTIALS = struct.Struct("3i")
 
@@ -41,6 +42,7 @@ class Connection:
     socket: socket.socket
     waiter: Waiter
     _in: bytearray = field(default_factory=bytearray)
+    _too_long: bool = False  # what comes up to the next end of a line is thrown away
     _out: bytearray = field(default_factory=bytearray)
 
     def read(self) -> list[dict[str, Any]] | None:
@@ -53,13 +55,18 @@ class Connection:
             return []
         except OSError:
             return None
-        if not data or len(self._in) > LINE_MAX:
+        if not data:
             return None
         self._in += data
         requests = []
         while (end := self._in.find(b"\n")) >= 0:
             line = bytes(self._in[:end])
             del self._in[: end + 1]
+            if self._too_long or len(line) > LINE_MAX:
+                self._too_long = False
+                error = f"a request has at most {LINE_MAX} bytes"
+                self.reply({"ok": False, "error": error, "code": "bad_request"})
+                continue
             try:
                 request = json.loads(line)
             except (ValueError, RecursionError):
@@ -67,6 +74,10 @@ class Connection:
             if not isinstance(request, dict):
                 return None
             requests.append(request)
+        if len(self._in) > LINE_MAX:
+            self._too_long = True
+        if self._too_long:
+            self._in.clear()
         return requests
 
     def reply(self, answer: dict[str, Any]) -> None:
