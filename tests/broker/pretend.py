@@ -189,4 +189,5 @@ def commit(turns: Turns) -> Batch:
     """Take what would be written, as the loop does."""
     batch, turns.batch = turns.batch, Batch()
     turns.out.clear()
+    turns.acked.clear()
     return batch

@@ -71,6 +71,7 @@ class Book:
     supervisors: dict[str, Supervisor] = field(default_factory=dict)
     batch: Batch = field(default_factory=Batch)
     out: list[Out] = field(default_factory=list)
+    acked: dict[str, Actor] = field(default_factory=dict)  # to be told which step was their last
     touched: dict[str, Actor] = field(default_factory=dict)  # may be handed inputs
     deadlines: Deadlines[Actor] = field(default_factory=Deadlines)
     # Of clients, by their own ids: what they have asked and is outstanding, as (callee, request);

@@ -122,7 +122,7 @@ class Broker:
         of the disk for each of them would slow every start down. If the broker dies first, only
         that is forgotten of which nothing else was ever committed.
         """
-        if self._turns.out or self._clients.has_acknowledgements():
+        if self._turns.out or self._turns.acked or self._clients.has_acknowledgements():
             return True
         if self._turns.batch.is_empty():
             return False
@@ -265,6 +265,9 @@ class Broker:
 
     def _release(self) -> None:
         frames = Frames(self._log, self._turns, self.now_s())
+        acked, self._turns.acked = self._turns.acked, {}
+        for actor in acked.values():
+            frames.acknowledge(actor)
         out, self._turns.out = self._turns.out, []
         for item in out:
             if isinstance(item, ToClient):
@@ -277,7 +280,7 @@ class Broker:
         for route, messages in frames.by_route.items():
             self._workers.send(route, messages)
         self._root.flush()
-        if out:
+        if out or acked:
             reached("broker.released")
 
     def _checkpoint(self, checkpoint: Callable[[], None]) -> None:

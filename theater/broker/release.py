@@ -28,6 +28,10 @@ class Frames:
         self.by_route: dict[bytes, list[Message]] = {}
         self._welcomed: set[str] = set()  # told where it stands: once, however often it asked
 
+    def acknowledge(self, actor: Actor) -> None:
+        """Once, however many steps of it have been committed: its last tells of all before."""
+        self._put(actor, [("ack", *actor.committed)])
+
     def add(self, item: ToWorker | Welcome | ChainPart) -> None:
         match item:
             case ToWorker():

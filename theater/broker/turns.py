@@ -56,7 +56,7 @@ class Turns(Post):
     ) -> None:
         """Commit a step of the current incarnation, or raise BadStep with nothing changed."""
         if (turn, number) <= actor.committed:
-            self.out.append(ToWorker(actor, ("ack", turn, number)))
+            self.acked[actor.name] = actor
             return
         if actor.shut_down:
             raise BadStep("a step after the shutdown was committed")
@@ -91,7 +91,7 @@ class Turns(Post):
         actor.committed = (turn, number)
         handing.learn(actor, len(events))
         self.batch.steps.append((actor.id, turn, number, actor.incarnation, self.next_seq - 1))
-        self.out.append(ToWorker(actor, ("ack", turn, number)))
+        self.acked[actor.name] = actor
         shut_down = False
         for effect in checked.effects:
             if effect.function == "shutdown":

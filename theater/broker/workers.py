@@ -152,8 +152,7 @@ class Workers:
 
 def _typed_step(message: list[Any]) -> list[Any]:
     _, turn, step, input_id, events, blobs = message
-    numbers = (turn, step, input_id)
-    if not all(isinstance(number, int) for number in numbers):
+    if not type(turn) is type(step) is type(input_id) is int:
         raise ProtocolError("a step has a number that is none")
     if not isinstance(events, list) or not isinstance(blobs, list):
         raise ProtocolError("a step has no lists of events and contents")
