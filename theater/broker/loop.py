@@ -102,10 +102,11 @@ class Broker:
             self._turns.at = time.time()
             if self._workers.socket in ready:
                 self._workers.take(time.monotonic() + WORKERS_S, self.now_s())
-            if self._clients.socket in ready:
-                self._clients.take(time.monotonic() + CLIENTS_S, self.now_s())
             if self._root.fileno() in ready or self._workers.strangers:
                 self._hear_root()
+            # After root: a client that root has told of a stop counts on it.
+            if self._clients.socket in ready:
+                self._clients.take(time.monotonic() + CLIENTS_S, self.now_s())
             self._turns.time_out(self.now_s())
             self._clients.time_out(self.now_s())
             if self._is_awaited():

@@ -11,7 +11,9 @@ from typing import Any
 from theater import wire
 from theater.errors import NotDelivered, NotRunning
 
-RESEND_S = 2.0  # without an acknowledgement a message is sent again under the same id
+RESEND_S = 2.0  # without an acknowledgement a message is sent again under the same id, ...
+RESEND_MAX_S = 16.0  # ... and again after twice as long: a broker whose disk is full is silent
+SEE = "`theater ps` says if something is wrong"
 
 
 class Endpoint:
@@ -26,6 +28,7 @@ class Endpoint:
         self._poller = zmq.Poller()
         self._socket = self._context.socket(zmq.DEALER)
         self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.setsockopt(zmq.SNDHWM, 0)  # bounded by what is given to us at once
         self._socket.connect(f"ipc://{path}")
         self._path = path
         self._name = uuid.uuid4().hex
@@ -53,18 +56,23 @@ class Endpoint:
             waiting[id] = wire.pack(("send", id, actor, body))
             self._socket.send(waiting[id])
         deadline_s = time.monotonic() + timeout_s
+        patience_s, asked = RESEND_S, False
         while waiting:
-            reply = self._receive(min(RESEND_S, deadline_s - time.monotonic()))
+            reply = self._receive(min(patience_s, max(0.0, deadline_s - time.monotonic())))
             if reply is None:
                 if time.monotonic() >= deadline_s:
-                    raise NotDelivered(f"timeout: {len(waiting)} messages not acknowledged")
+                    raise NotDelivered(f"timeout: {len(waiting)} messages not acknowledged; {SEE}")
                 self._require_running()
-                for frame in waiting.values():
-                    self._socket.send(frame)
+                # Only the first: a broker that is silent for long must not find all many times.
+                self._socket.send(next(iter(waiting.values())))
+                patience_s, asked = min(2 * patience_s, RESEND_MAX_S), True
             elif reply[0] == "error" and (reply[1] is None or reply[1] in waiting):
                 raise NotDelivered(reply[2])  # others are about messages of a call that is over
-            elif reply[0] == "ok":
-                waiting.pop(reply[1], None)
+            elif reply[0] == "ok" and waiting.pop(reply[1], None):
+                if asked:  # it speaks again, and may be a new one that knows of none of the others
+                    for frame in waiting.values():
+                        self._socket.send(frame)
+                patience_s, asked = RESEND_S, False
 
     def request(self, actor: str, body: bytes, timeout_s: float = 5.0) -> bytes:
         """The actor's answer; NotDelivered with the reason if there is none."""
@@ -134,14 +142,17 @@ class Endpoint:
         id = self._id()
         frame = wire.pack((kind, id, *arguments))
         deadline_s = time.monotonic() + timeout_s
+        patience_s = RESEND_S
         self._socket.send(frame)
         while True:
-            reply = self._receive(min(RESEND_S, max(0.0, deadline_s - time.monotonic())))
+            reply = self._receive(min(patience_s, max(0.0, deadline_s - time.monotonic())))
             if reply is None:
                 if time.monotonic() >= deadline_s:
-                    raise NotDelivered(f"timeout: the broker did not answer in {timeout_s:g} s")
+                    text = f"timeout: the broker did not answer in {timeout_s:g} s; {SEE}"
+                    raise NotDelivered(text)
                 self._require_running()
                 self._socket.send(frame)
+                patience_s = min(2 * patience_s, RESEND_MAX_S)
             elif reply[0] != "committed" and reply[1] in (id, None):
                 if reply[0] == "error":
                     raise NotDelivered(reply[2])

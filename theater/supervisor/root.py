@@ -282,9 +282,10 @@ class Root:
         do better. A system that is only starting, or is going down, does not wait."""
         trouble = self._troubles.wait(what, todo, since)
         self._clock.stop(time.monotonic())
-        self._mention_trouble(trouble.text())
         if self.state is None or self._going_down:
             self.tell_broker("end")
+        else:
+            self._mention_trouble(trouble.text())
 
     def _broker_goes_on(self) -> None:
         self._mention_trouble("the log is written again")
