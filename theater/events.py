@@ -38,7 +38,8 @@ FORMAT = 1
 INLINE_MAX = 1024  # bytes; longer byte strings in payloads are replaced by a reference
 REF_CODE = 1  # msgpack extension type of a reference: 32 bytes, the SHA-256 of the content
 CHAIN_CODE = 2  # a part of a chain: msgpack [actor, first position, last position, head]
-_REF_MARK = b"\xc7\x20\x01"  # how a reference starts in msgpack: ext 8, 32 bytes, type 1
+# How a reference starts in msgpack: as ext 8, and in the two ways in which nobody needs to spell it.
+_REF_MARKS = (b"\xc7\x20\x01", b"\xc8\x00\x20\x01", b"\xc9\x00\x00\x00\x20\x01")
 
 
 class EventType(StrEnum):
@@ -100,7 +101,7 @@ def encode(
 def decode(data: bytes) -> Event:
     """Read event bytes; anything but a well-formed event is a ProtocolError."""
     try:
-        fields = msgpack.unpackb(data, strict_map_key=False)
+        fields = msgpack.unpackb(data, strict_map_key=False, ext_hook=_ext)
         version, actor, incarnation, turn, index, type_, interface, function, payload = fields
     except (ValueError, TypeError, msgpack.UnpackException, RecursionError) as error:
         raise ProtocolError(f"not an event: {error}") from None
@@ -111,6 +112,12 @@ def decode(data: bytes) -> Event:
     if not names or not numbers or min(incarnation, turn, index) < 0:
         raise ProtocolError("not an event: a name or a number is none")
     return Event(actor, incarnation, turn, index, type_, interface, function, payload)
+
+
+def _ext(code: int, data: bytes) -> msgpack.ExtType:
+    if code == REF_CODE and len(data) != 32:
+        raise ValueError("a reference is not a hash")
+    return msgpack.ExtType(code, data)
 
 
 def content_hash(content: bytes) -> bytes:
@@ -134,7 +141,7 @@ def state_ref(state_hash: bytes | None) -> msgpack.ExtType | None:
 
 def has_refs(data: bytes) -> bool:
     """Whether event bytes can hold a reference at all; a cheap test before walking."""
-    return _REF_MARK in data
+    return any(mark in data for mark in _REF_MARKS)
 
 
 def refs_in(value: Any) -> list[bytes]:

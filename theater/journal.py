@@ -25,6 +25,7 @@ import msgpack
 from theater import values
 from theater.events import CHAIN_CODE, Event, EventType, externalise, internalise, refs_in
 
+_CHAIN_ANSWER = (EventType.HOST_ANSWER, "theater:simple/runtime", "get-chain")
 _SHOWN = 120  # characters of a call's arguments in a message
 
 Resolve = Callable[[Any], Any]  # a recorded answer -> the value itself
@@ -165,7 +166,9 @@ def contents_of(events: Iterable[Event]) -> tuple[list[bytes], list[bytes]]:
             answer = event.payload[1]
         else:
             continue
-        if isinstance(answer, msgpack.ExtType) and answer.code == CHAIN_CODE:
+        # What a worker has recorded may look like a place, and is none.
+        is_brokers = (event.type, event.interface, event.function) == _CHAIN_ANSWER
+        if is_brokers and isinstance(answer, msgpack.ExtType) and answer.code == CHAIN_CODE:
             chains.append(answer.data)
         hashes += refs_in(answer)
     return hashes, chains

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgpack
 import pytest
 
 from tests.broker.logged import Logged, order
@@ -12,7 +13,8 @@ from tests.broker.pretend import PretendedWorker, connect
 from tests.broker.test_burial import FAILURE, boxed, event
 from theater.broker.burial import Death, bury
 from theater.broker.release import Frames
-from theater.events import decode
+from theater.broker.steps import MESSAGES, RUNTIME
+from theater.events import CHAIN_CODE, EventType, decode
 from theater.journal import Journal
 
 
@@ -169,3 +171,55 @@ def test_a_death_that_nobody_saw_is_judged_once_however_often_the_next_run_is_ki
     assert rows(again, "SELECT deliveries FROM turns WHERE turn = 2") == [(1,)]
     assert [type for type, _ in again.told("a")].count("exited") == 1
     assert rows(again, "SELECT count(*) FROM incarnations WHERE ended_at IS NULL") == [(0,)]
+
+
+HOSTILE = msgpack.ExtType(CHAIN_CODE, b"nowhere")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        (RUNTIME, "shutdown", [[None], 5]),
+        (RUNTIME, "shutdown", [[None], "ok"]),
+        (MESSAGES, "respond-to-request", [5, None]),
+        (MESSAGES, "cancel-request", [["x"], ["ok"]]),
+        (RUNTIME, "get-chain", [[], HOSTILE]),
+        (RUNTIME, "log", [["x"], HOSTILE]),
+    ],
+)
+def test_whatever_a_worker_had_committed_the_next_broker_can_read(
+    tmp_path: Path, call: tuple[Any, ...]
+) -> None:
+    system = Logged(tmp_path, order("a"), order("b"))
+    worker = system.start("a")
+    system.turns.deliver_from_client("a", b"go", "request", "id-1")
+    system.step()
+    worker.begin().add(EventType.HOST_CALL, *call)
+    worker.request("b", b"?")
+    system.step()
+    again = system.again(order("a"), order("b"))
+    current = again.turns.actors["a"].current
+    assert current is not None and not current.shutdown
+    again.start("a")
+    assert len(frame(again, "a")[8][1]) == 4
+
+
+def test_one_that_shuts_down_at_the_end_of_a_turn_of_another_is_not_taken_for_a_crash(
+    tmp_path: Path,
+) -> None:
+    system = Logged(tmp_path, order("a"), order("b"))
+    worker = system.start("a")
+    system.turns.deliver_from_client("a", b"go", "send", "id-1")
+    system.step()
+    worker.begin()
+    worker.shutdown()
+    worker.request("nobody", b"?")
+    system.step()
+    system.kill("a")
+    worker = system.start("a")
+    worker.begin()
+    worker.end(b"1")
+    system.write()
+    living = [("a", worker.actor.incarnation, b"", None)]
+    again = Logged(tmp_path, order("a"), order("b"), db=system.db, living=living)
+    assert again.actor("a").shut_down and not again.actor("a").ignored

@@ -35,6 +35,12 @@ def host(function: str, arguments: Any, *answer: Any, interface: str = MESSAGES)
     return (EventType.HOST_CALL, interface, function, [arguments, *answer])
 
 
+def spelt(reference: bytes) -> dict[str, Any]:
+    """A step with a reference, so spelt, to a content that is not there."""
+    parts = events(CALL, host("log", ["x"], ref(b"h" * 32), interface=RUNTIME), RESULT)
+    return {"events": [part.replace(b"\xc7\x20\x01" + b"h" * 32, reference) for part in parts]}
+
+
 BAD: dict[str, Callable[[], dict[str, Any]]] = {
     "no event": lambda: {"events": []},
     "garbage for an event": lambda: {"events": [b"\xc1"]},
@@ -45,6 +51,9 @@ BAD: dict[str, Callable[[], dict[str, Any]]] = {
     "another actor's event": lambda: {"events": events(CALL, RESULT, actor="b")},
     "an older incarnation's event": lambda: {"events": events(CALL, RESULT, incarnation=0)},
     "an event index missing": lambda: {"events": events(CALL, RESULT)[1:]},
+    "a reference spelt at length": lambda: spelt(b"\xc8\x00\x20\x01" + b"h" * 32),
+    "and more so": lambda: spelt(b"\xc9\x00\x00\x00\x20\x01" + b"h" * 32),
+    "a reference that is no hash": lambda: spelt(b"\xd8\x01" + b"h" * 16),
     "no call at the beginning": lambda: {"events": events(RESULT)},
     "no end": lambda: {"events": events(CALL)},
     "another body": lambda: {

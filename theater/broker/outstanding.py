@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from theater.broker.actors import REQUEST, Actor, Ask, Handed, Outstanding
 from theater.broker.book import ToWorker
 from theater.broker.mailbox import Message
-from theater.broker.steps import MESSAGES
-from theater.events import Event, EventType
+from theater.broker.steps import takes_effect
+from theater.events import Event
 
 if TYPE_CHECKING:
     from theater.broker.turns import Turns
@@ -82,11 +82,7 @@ def replied(events: Iterable[Event], message: Message) -> bool:
     """Whether a turn with these events has answered the request that it is about."""
     id = message.request_id()
     return message.kind == REQUEST and any(
-        event.interface == MESSAGES
-        and event.function in (RESPOND, CANCEL)
-        and event.type == EventType.HOST_CALL
-        and event.payload[0][0] == id
-        and "ok" in event.payload[1]
+        event.function in (RESPOND, CANCEL) and takes_effect(event) and event.payload[0][0] == id
         for event in events
     )
 

@@ -13,7 +13,7 @@ import msgpack
 
 from theater.broker.actors import INIT, Actor
 from theater.broker.book import ChainPart
-from theater.broker.steps import CALLED, RUNTIME
+from theater.broker.steps import CALLED, takes_effect
 from theater.broker.turns import Turns
 from theater.events import CHAIN_CODE, Event, EventType, decode, internalise
 
@@ -58,9 +58,12 @@ def buried_already(turns: Turns, actor: Actor, last_exit: bytes) -> None:
 
 
 def has_shut_down(events: list[bytes], incarnation: int) -> bool:
-    """Whether a turn that has ended called `shutdown` in this incarnation."""
+    """Whether this incarnation has ended this turn, and `shutdown` was called in it: by whichever
+    incarnation."""
     decoded = [decode(data) for data in events]
-    return any(is_shutdown(event) and event.incarnation == incarnation for event in decoded)
+    if not decoded or decoded[-1].type != EventType.WASM_RESULT:
+        return False
+    return decoded[-1].incarnation == incarnation and any(map(is_shutdown, decoded))
 
 
 def is_init(events: list[bytes]) -> bool:
@@ -70,10 +73,7 @@ def is_init(events: list[bytes]) -> bool:
 
 
 def is_shutdown(event: Event) -> bool:
-    if event.type != EventType.HOST_CALL or event.interface != RUNTIME:
-        return False
-    payload = event.payload
-    return event.function == "shutdown" and len(payload) == 2 and "ok" in payload[1]
+    return event.function == "shutdown" and takes_effect(event)
 
 
 def answer_again(turns: Turns, actor: Actor, last: Event, contents: Mapping[bytes, bytes]) -> None:

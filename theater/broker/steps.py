@@ -247,9 +247,9 @@ def _host_call(actor: Actor, step: Step, event: Event, is_last: bool, message_ma
         if event.interface == MESSAGES and event.function in ADDRESSED:
             step.callee, step.question = _with_body(payload[0], step, message_max)
         return
-    arguments, answer = payload
-    if name not in HELD or not (isinstance(answer, dict) and "ok" in answer):
+    if not takes_effect(event):
         return
+    arguments = payload[0]
     subject, content = "", b""
     if event.function in WITH_BODY:
         subject, content = _with_body(arguments, step, message_max)
@@ -260,6 +260,14 @@ def _host_call(actor: Actor, step: Step, event: Event, is_last: bool, message_ma
     if event.function == "close-channel":
         step.closed.add(subject)
     step.effects.append(Effect(event.index, event.function, subject, content))
+
+
+def takes_effect(event: Event) -> bool:
+    """Whether this is a held call that was answered with Ok."""
+    if event.type != EventType.HOST_CALL or (event.interface, event.function) not in HELD:
+        return False
+    payload = event.payload
+    return len(payload) == 2 and isinstance(payload[1], dict) and "ok" in payload[1]
 
 
 def _with_body(arguments: Any, step: Step, message_max: int) -> tuple[str, bytes]:
