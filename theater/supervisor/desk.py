@@ -85,6 +85,15 @@ class Desk:
         """Whether components may arrive that nothing in the tree names yet."""
         return bool(self._preparations)
 
+    @property
+    def due_s(self) -> float | None:
+        """By when one of those that read manifests for us has to be heard of."""
+        return min((each.due_s for each in self._preparations), default=None)
+
+    def hurry(self) -> None:
+        for preparation in list(self._preparations):
+            preparation.hurry()
+
     def pids(self) -> set[int]:
         """Of the processes that read manifests for us."""
         return {preparation.helper.pid for preparation in self._preparations}
@@ -282,7 +291,13 @@ class Desk:
 
         try:
             preparation = Preparation(
-                wish, self._waiter, self._internal_log, self._stock.take, done, closed
+                wish,
+                self._waiter,
+                self._internal_log,
+                self._root.now_s,
+                self._stock.take,
+                done,
+                closed,
             )
         except OSError as error:
             del self._asked[number]

@@ -2,8 +2,9 @@
 
 `python -m theater.supervisor.preparer SOCKET_FD ROOT_PID`. Root writes one frame, a pickled
 `Wish` (both ends are ours and of the same version), and reads frames until the end:
-["artifact", component hash, exports] with the descriptor of a verified artifact, and then
-["prepared", pickled specification] or ["failed", facts of a ManifestError or TheaterError].
+["within", seconds] before each thing that takes time, ["artifact", component hash, exports] with
+the descriptor of a verified artifact, and then ["prepared", pickled specification] or ["failed",
+facts of a ManifestError or TheaterError]. One that is silent for longer than it said is killed.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from theater import linux, wire
+from theater import linux, manifest, wire
 from theater.errors import ManifestError, TheaterError
 from theater.spec import ChildSpec, SystemSpec
 from theater.supervisor.prepare import (
@@ -25,12 +26,13 @@ from theater.supervisor.prepare import (
     PreparedFragment,
     open_artifacts,
     prepare_fragment,
-    prepare_system,
+    prepare_loaded,
 )
 from theater.supervisor.spawn import Helper, start_preparer
 from theater.supervisor.waiter import Waiter
 
 READ_MAX = 1 << 20
+LATE_S = 60.0  # to start, to read a manifest; and beyond what a compilation may take
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +49,14 @@ Judged = SystemSpec | tuple[ChildSpec, ...]
 
 class Preparation:
     """Root's side: calls `done` once, with what is judged or the reply that says why not;
-    then `closed`, when the process has gone."""
+    and `closed`, when the process has gone."""
 
     def __init__(
         self,
         wish: Wish,
         waiter: Waiter,
         internal_log: int,
+        now_s: Callable[[], float],
         stock: Callable[[str, dict[str, Any], int], None],
         done: Callable[[Judged | dict[str, Any]], None],
         closed: Callable[[], None],
@@ -65,12 +68,28 @@ class Preparation:
         self._frames = wire.FrameReader()
         self._descriptors: list[int] = []
         self._answered = False
+        self._within_s = LATE_S
+        self._now_s = now_s
+        self._heard_s = now_s()
         self.helper: Helper = start_preparer(internal_log)
         # A few hundred bytes, which the socket takes at once.
         self.helper.socket.sendall(wire.frame(pickle.dumps(wish)))
         waiter.watch(self.helper.socket, self._heard)
 
+    @property
+    def due_s(self) -> float:
+        """By when something has to be heard of it."""
+        return self._heard_s + self._within_s
+
+    def hurry(self) -> None:
+        """One that hangs is killed."""
+        if self._now_s() >= self.due_s:
+            self.close()
+            seconds = f"{self._within_s:g} s"
+            self._answer({"ok": False, "error": f"it was not read and judged within {seconds}"})
+
     def _heard(self) -> None:
+        self._heard_s = self._now_s()
         try:
             data, ancillary, _, _ = self.helper.socket.recvmsg(
                 READ_MAX, socket.CMSG_LEN(4), socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
@@ -90,6 +109,8 @@ class Preparation:
 
     def _take(self, message: list[Any]) -> None:
         match message:
+            case ["within", seconds]:
+                self._within_s = seconds + LATE_S
             case ["artifact", sha256, exports]:
                 self._stock(sha256, exports, self._descriptors.pop(0))
             case ["prepared", data]:
@@ -108,6 +129,8 @@ class Preparation:
         self.helper.process.kill()
         self.helper.process.wait()
         self.helper.close()
+        for descriptor in self._descriptors:
+            os.close(descriptor)
         self._closed()
 
 
@@ -140,11 +163,17 @@ def main() -> int:
 
 def _fulfil(root: socket.socket, wish: Wish) -> None:
     prepared: Prepared | PreparedFragment
+    spec = wish.system if wish.under is not None else manifest.load(wish.file)
+
+    def on_progress(_text: str = "") -> None:
+        root.sendall(wire.frame(("within", spec.compile_timeout_s)))
+
+    on_progress()
     if wish.under is None:
-        prepared = prepare_system(wish.file, _quiet)
+        prepared = prepare_loaded(wish.file, spec, on_progress)
     else:
-        prepared = prepare_fragment(wish.file, wish.under, wish.system, _quiet)
-    descriptors = open_artifacts(prepared, _quiet)
+        prepared = prepare_fragment(wish.file, wish.under, spec, on_progress)
+    descriptors = open_artifacts(prepared, on_progress)
     for component, artifact in prepared.artifacts.items():
         message = ("artifact", artifact.component_sha256, artifact.exports)
         _send_with(root, wire.frame(message), descriptors[component])
@@ -156,10 +185,6 @@ def _send_with(root: socket.socket, data: bytes, descriptor: int) -> None:
     sent = socket.send_fds(root, [data], [descriptor])
     root.sendall(data[sent:])
     os.close(descriptor)
-
-
-def _quiet(_line: str) -> None:
-    pass
 
 
 if __name__ == "__main__":

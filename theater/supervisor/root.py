@@ -102,7 +102,7 @@ class Root:
         Raises what has kept the system from starting, if that is not about one of its actors.
         """
         while self._ended is None:
-            due = (self._wake_s, self._workers.zygote_due_s(), self._broker.due_s)
+            due = (self._wake_s, self._workers.zygote_due_s(), self._broker.due_s, self._desk.due_s)
             times = [time_s for time_s in due if time_s is not None]
             timeout_s = max(0.0, min(times) - self.now_s()) if times else None
             before_s = time.monotonic()
@@ -113,6 +113,7 @@ class Root:
                 self.news.append(policy.Tick())
             self._workers.hurry_zygote()
             self._broker.hurry(self.now_s())
+            self._desk.hurry()
             self._decide()
             self._tidy()
             self._workers.end_strangers()
