@@ -220,7 +220,9 @@ def test_an_answer_for_several_names_those_that_failed_and_waits_for_the_rest() 
     sim = flat("a").begin()
     sim.send(AddChildren("", (actor("x"), actor("a"), actor("y")), 1))
     assert work(sim.exit("x", CRASH, "no")) == ["spawn y 1"]
-    assert work(sim.ready("y")) == ["no 1: x: failed to start: no; a is running already"]
+    assert work(sim.ready("y")) == [
+        "no 1: x: failed to start: no; a is running already; running: y"
+    ]
 
 
 def test_every_failure_of_several_is_named_whatever_its_text_begins_with() -> None:

@@ -64,7 +64,7 @@ def put_all(machine: Stopper, call: AddChildren) -> None:
     if len(call.specs) == 1:
         put(machine, AddChild(call.parent, call.specs[0], call.call))
         return
-    batch = Batch(call.call, open=1, done="running")  # open until all calls are made
+    batch = Batch(call.call, open=1, done="running", made=[])  # open until all calls are made
     for spec in call.specs:
         put(machine, AddChild(call.parent, spec, machine.own_call(batch, spec.path)))
     machine.made(batch)

@@ -53,6 +53,8 @@ class Ledger:
     def _batched(self, call: int, ok: bool, text: str, code: str) -> None:
         batch, path, fine = self.state.batches.pop(call)
         batch.open -= 1
+        if ok and batch.made is not None:
+            batch.made.append(path)
         if not ok and (not code or code != fine):
             named = text.startswith((f"{path} ", f"{path}: "))
             failure = text if named else f"{path}: {text}"
@@ -70,7 +72,8 @@ class Ledger:
 
     def _close(self, batch: Batch) -> None:
         if batch.failures:
-            self.reply(batch.call, False, "; ".join(batch.failures), batch.code)
+            made = [f"{batch.done}: {', '.join(batch.made)}"] if batch.made else []
+            self.reply(batch.call, False, "; ".join(batch.failures + made), batch.code)
         else:
             self.reply(batch.call, True, batch.done)
 

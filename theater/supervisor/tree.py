@@ -160,6 +160,7 @@ class Batch:
     open: int = 0
     failures: list[str] = field(default_factory=list)
     code: str = ""  # of the first failure
+    made: list[str] | None = None  # what has succeeded, to be named beside the failures
     done: str = ""  # the answer if there are none
 
 
