@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import Enum, StrEnum
@@ -193,6 +194,11 @@ def plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
     return value
+
+
+def digest(system: SystemSpec) -> str:
+    """The same for the same system: all of its keys, and its components by their contents."""
+    return hashlib.sha256(repr(system).encode(errors="surrogatepass")).hexdigest()
 
 
 def component_hashes(spec: ChildSpec) -> Iterator[str]:

@@ -265,15 +265,18 @@ def test_a_reload_changes_in_place_starts_what_is_new_and_prunes_when_told(
         head="supervisor = { intensity = 7 }",
     )
     ask = system._control.ask
-    plan = ask("reload", dry_run=True)["plan"]
-    assert [(c["change"], c["path"], c["at_once"]) for c in plan] == [
+    found = ask("reload", dry_run=True)
+    assert [(c["change"], c["path"], c["at_once"]) for c in found["plan"]] == [
         ("changed", "", True),
         ("changed", "a", False),
         ("added", "d", True),
         ("missing", "c", True),
     ]
+    with pytest.raises(Refused, match="has changed since; nothing has been done") as not_that:
+        ask("reload", planned="the digest of another plan")
+    assert not_that.value.code == "changed"
     assert [row["actor"] for row in system.ps()] == ["a", "b", "c"]
-    assert ask("reload")["text"] == "reloaded"
+    assert ask("reload", planned=found["digest"])["text"] == "reloaded"
     assert [row["actor"] for row in system.ps()] == ["a", "d", "b", "c"]
     assert pids(system, "a", "b") == before
     assert system.actor("a")["restart_type"] == "transient"

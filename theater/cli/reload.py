@@ -44,7 +44,7 @@ def reload(
             text = "nothing has been done"
         elif found["plan"]:
             terminal.progress("reloading ...", passing=True)
-            found = control.submit("reload", **facts)
+            found = control.submit("reload", planned=found["digest"], **facts)
             text = found["text"]
         if as_json:
             shown = {key: found[key] for key in ("plan", "held")}

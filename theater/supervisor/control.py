@@ -10,7 +10,8 @@
 | scale                             | pool, instances                                       |
 | start_instance                    | pool, args: list of strings                           |
 | add                               | supervisor, file: absolute path of a fragment         |
-| reload                            | file (else the manifest), prune, dry_run              |
+| reload                            | file (else the manifest), prune, dry_run; planned:    |
+|                                   | the digest in the answer to a dry run                 |
 | down, kill                        |                                                       |
 
 Replies: {"ok": true, "text": ..., ...} or {"ok": false, "error": text, "code": word}; what the

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Protocol
 
-from theater.spec import ChildSpec, SupervisorSpec, SystemSpec
+from theater.spec import ChildSpec, SupervisorSpec, SystemSpec, digest
 from theater.supervisor import control, listing, policy, reload, view
 from theater.supervisor.preparer import Judged, Preparation, Wish
 from theater.supervisor.stock import Stock
@@ -255,10 +255,16 @@ class Desk:
     def _reload(self, connection: control.Connection, request: dict[str, Any]) -> None:
         file = _file(request) if "file" in request else self._manifest
         prune, dry_run = request.get("prune") is True, request.get("dry_run") is True
+        planned = request.get("planned")
 
         def judged(system: SystemSpec, number: int) -> None:
             plan = reload.plan(self._state(), system.root)
             facts = self._asked[number].facts
+            facts["digest"] = digest(system)
+            if planned not in (None, facts["digest"]):
+                text = "the manifest or a component has changed since; nothing has been done"
+                self.answer(policy.Reply(number, False, text, "changed"))
+                return
             facts["plan"] = listing.plan(plan)
             facts["held"] = _held(self.system, system)
             if dry_run:
