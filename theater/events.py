@@ -38,7 +38,7 @@ FORMAT = 1
 INLINE_MAX = 1024  # bytes; longer byte strings in payloads are replaced by a reference
 REF_CODE = 1  # msgpack extension type of a reference: 32 bytes, the SHA-256 of the content
 CHAIN_CODE = 2  # a part of a chain: msgpack [actor, first position, last position, head]
-# How a reference starts in msgpack: as ext 8, and in the two ways in which nobody needs to spell it.
+# How a reference starts in msgpack: as ext 8, and in the two ways that nobody needs to spell it.
 _REF_MARKS = (b"\xc7\x20\x01", b"\xc8\x00\x20\x01", b"\xc9\x00\x00\x00\x20\x01")
 
 
