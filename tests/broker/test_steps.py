@@ -85,11 +85,17 @@ BAD: dict[str, Callable[[], dict[str, Any]]] = {
     "an answer of its own": lambda: {
         "events": events(CALL, (EventType.HOST_ANSWER, MESSAGES, "request", [1]), RESULT)
     },
+    "a line that is a call": lambda: {
+        "events": events(CALL, (EventType.LOG, RUNTIME, "log", [["x"], None]), RESULT)
+    },
     "a lifecycle event": lambda: {
         "events": events(CALL, (EventType.STARTED, "theater", "started", {}), RESULT)
     },
     "an Err as a result": lambda: {
         "events": events(CALL, (EventType.WASM_RESULT, CLIENT, "handle-send", [{"err": "no"}, 7]))
+    },
+    "the result of what was not called": lambda: {
+        "events": events(CALL, (EventType.WASM_RESULT, ACTOR, "init", [{"ok": [None]}, 7]))
     },
     "a state that is not there": lambda: {
         "events": events(

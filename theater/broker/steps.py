@@ -197,7 +197,9 @@ def check(
                 raise BadStep("the content of the new state was not sent")
             if result.state in refs:
                 refs.remove(result.state)
-        elif event.type != EventType.LOG:
+        elif event.type == EventType.LOG:
+            _line(event)
+        else:
             raise BadStep(f"event of type {event.type} inside a turn")
         if refs and event.type != EventType.WASM_CALL:
             referred += refs
@@ -225,10 +227,20 @@ def _is_there(actor: Actor, handed: Handed, step: Step, hash: bytes) -> bool:
     return actor.initial_state is not None and hash == content_hash(actor.initial_state)
 
 
+def _line(event: Event) -> None:
+    """A whole line that the guest has written."""
+    payload = event.payload
+    if not isinstance(payload, list) or len(payload) != 1 or not isinstance(payload[0], str):
+        raise BadStep("a line is no text")
+
+
 def _prelude(event: Event) -> None:
     """What a guest does while it is instantiated comes before its first turn's call."""
+    if event.type == EventType.LOG:
+        _line(event)
+        return
     answered = isinstance(event.payload, list) and len(event.payload) == 2
-    harmless = event.type == EventType.LOG or (event.type == EventType.HOST_CALL and answered)
+    harmless = event.type == EventType.HOST_CALL and answered
     if not harmless or (event.interface, event.function) in HELD | ASKS:
         raise BadStep(f"{event.type} {event.function} before the turn's call")
 
@@ -301,6 +313,8 @@ def content_of(value: Any, step: Step, limit: int) -> bytes:
 
 
 def _result(step: Step, handed: Handed, event: Event, message_max: int, state_max: int) -> None:
+    if (event.interface, event.function) != CALLED[handed.kind]:
+        raise BadStep(f"the result of {event.function[:80]!r}, which was not called")
     try:
         value, fuel = event.payload
         returned = value["ok"]

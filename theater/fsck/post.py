@@ -228,7 +228,9 @@ class Post:
             return
         if made.kind != creator.kind:
             self._reports.wrong(f"kind is {shown(made.kind)}", shown(creator.kind), **where)
-        to = creator.to or self._channels.other(creator.channel, creator.actor)
+        to: str | None = creator.to  # which may be empty: a worker can say anything
+        if creator.kind in (CHANNEL_MESSAGE, CHANNEL_CLOSE):
+            to = self._channels.other(creator.channel, creator.actor)
         if made.to != to:
             found = f"to_name is {shown(made.to)}"
             self._reports.wrong(found, f"{shown(to)}, as is chained", **where)

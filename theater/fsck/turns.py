@@ -226,7 +226,7 @@ class Turns:
             isinstance(at.payload, list) and len(at.payload) == 2
         ):
             self.wrong(at, f"a call with payload {shown(at.payload)}", "[arguments, answer]")
-        elif at.name in (RESPOND, CANCEL) and turn.answered is None:
+        elif at.type == EventType.HOST_CALL and at.name in (RESPOND, CANCEL) and not turn.answered:
             self._own_answer(turn, at)
 
     def _own_answer(self, turn: Turn, at: Crossing) -> None:
