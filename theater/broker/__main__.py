@@ -23,7 +23,8 @@ from theater.broker.trouble import Fatal, judge
 from theater.errors import TheaterError
 from theater.spec import Durability
 
-BUSY_S = 1.0  # another program may hold a lock this long; then root is told
+OPENING_S = 10.0  # another program may hold a lock this long when the log is opened ...
+BUSY_S = 1.0  # ... and this long afterwards; then root is told
 
 
 def _first_message(root: socket.socket) -> dict[str, Any]:
@@ -85,10 +86,11 @@ def _open(setup: dict[str, Any], root: RootSocket, delay: Delay) -> Log:
     opened: list[Log] = []
 
     def attempt() -> None:
-        connection = sqlite3.connect(setup["log"], isolation_level=None, timeout=BUSY_S)
+        connection = sqlite3.connect(setup["log"], isolation_level=None, timeout=OPENING_S)
         try:
             inspect_if_suspect(connection, setup["log"], root)
             opened.append(Log(connection, Durability(setup["durability"])))
+            connection.execute(f"PRAGMA busy_timeout = {BUSY_S * 1000:.0f}")
         except BaseException:
             connection.close()
             raise
