@@ -157,6 +157,25 @@ def test_what_a_fresh_instance_has_asked_is_answered_to_the_next_one() -> None:
     assert asked is not None and not asked.is_answered
 
 
+def test_the_answer_of_a_world_call_may_come_after_what_a_fresh_instance_had_to_ask() -> None:
+    events = record(
+        BEGIN,
+        called("test:outside", "post", ["x"]),
+        MORE,
+        called(ENV, "random", [8], b"12345678"),
+        (EventType.HOST_ANSWER, "test:outside", "post", ["done"]),
+        called("test:outside", "post", ["y"]),
+    )
+    journal = Journal(events, {"test:outside": {"post"}})
+    assert journal.next_index == len(events)
+    journal.begin(*CALL, INPUT)
+    assert journal.answer(ENV, "random", [8]) is not None
+    first = journal.answer("test:outside", "post", ["x"])
+    assert first is not None and first.answer == "done"
+    second = journal.answer("test:outside", "post", ["y"])
+    assert second is not None and not second.is_answered
+
+
 def test_what_was_done_at_the_start_comes_before_the_call() -> None:
     journal = Journal(record(called(ENV, "random", [8], b"12345678"), BEGIN, ASK))
     assert journal.has_prelude()

@@ -61,27 +61,31 @@ class Journal:
         """`world`: the functions, by interface, whose answer the worker itself records."""
         self._parts: list[deque[_Call]] = [deque()]
         self._length = 0
-        last: _Call | None = None
+        asked: _Call | None = None  # and has no answer yet
         for event in events:
             self._length += 1
             match event.type:
                 case EventType.WASM_CALL:
                     self._parts[-1].append(_Call(event, _packed(event.payload)))
                 case EventType.HOST_CALL:
-                    last = _Call(event, _packed(event.payload[0]))
+                    call = _Call(event, _packed(event.payload[0]))
                     if len(event.payload) == 2:
-                        last.answer, last.is_answered = event.payload[1], True
-                    self._parts[-1].append(last)
+                        call.answer, call.is_answered = event.payload[1], True
+                    else:
+                        asked = call
+                    self._parts[-1].append(call)
                 case EventType.HOST_ANSWER:
-                    assert last is not None and not last.is_answered, "an answer without an ask"
-                    last.answer, last.is_answered = event.payload[0], True
+                    # Of a world call it may come after what a fresh instance asked WASI for.
+                    assert asked is not None, "an answer without an ask"
+                    asked.answer, asked.is_answered = event.payload[0], True
+                    asked = None
                 case EventType.CARRIED_ON:
                     self._parts.append(deque())
                 case _:
                     pass  # a line that was written follows from the calls that wrote it
         self._waits = False
-        if last is not None and not last.is_answered:
-            self._waits = last.event.function not in (world or {}).get(last.event.interface, ())
+        if asked is not None:
+            self._waits = asked.event.function not in (world or {}).get(asked.event.interface, ())
 
     @property
     def next_index(self) -> int:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.broker.logged import order
 from tests.broker.pretend import OUTSIDE, PretendedWorker, commit, connect, make_turns
+from tests.broker.whole import Whole
 from theater.broker.burial import Death, bury
 from theater.broker.steps import MESSAGES, BadStep
 from theater.broker.turns import Turns
 from theater.events import EventType
 
+DONE = (EventType.HOST_ANSWER, OUTSIDE, "post", [None])
 STOPPED = Death("stopped", "shutdown", wanted=True)
 
 
@@ -69,6 +73,20 @@ def test_another_incarnation_says_what_became_of_it() -> None:
     assert [row[0] for row in turns.batch.ask_status] == ["answered"]
 
 
+def test_before_it_does_a_fresh_instance_may_ask_wasi_for_what_the_older_one_knew() -> None:
+    turns, worker = asked()
+    bury(turns, worker.actor, STOPPED, b"", 15.0)
+    connect(worker.actor)
+    worker.inputs.clear()
+    worker.take(20.0)
+    record = worker.begin()
+    record.add(EventType.LOG, "wasi:cli/stdout", "line", ["I am new"])
+    record.add(EventType.HOST_CALL, "wasi:cli/environment", "get-environment", [[], []])
+    tell(worker)
+    worker.end(b"done")
+    assert turns.batch.ask_status[0][0] == "answered"
+
+
 def step(*events: tuple[Any, ...]) -> None:
     turns, worker = asked()
     commit(turns)
@@ -83,6 +101,7 @@ def step(*events: tuple[Any, ...]) -> None:
     [
         [],
         [(EventType.HOST_CALL, MESSAGES, "send", [["b", b""], {"ok": None}])],
+        [(EventType.HOST_CALL, "wasi:cli/stdout", "get-stdout", [[], 2]), DONE],
         [(EventType.HOST_ANSWER, OUTSIDE, "put", [{"ok": None}])],
         [(EventType.HOST_ANSWER, MESSAGES, "request", [{"ok": b""}])],
         [(EventType.HOST_ANSWER, OUTSIDE, "post", {"ok": None})],
@@ -111,3 +130,20 @@ def test_the_answer_of_a_request_is_not_the_workers_to_tell() -> None:
     tell(worker, MESSAGES, "request")
     with pytest.raises(BadStep, match="without its answer"):
         worker.end(None)
+
+
+def test_all_of_that_is_found_to_be_right(tmp_path: Path) -> None:
+    system = Whole(tmp_path, order("a", world=[[OUTSIDE, "post"]]))
+    worker = system.start("a")
+    system.turns.deliver_from_client("a", b"go", "send", "id-1")
+    system.step()
+    worker.begin().add(EventType.HOST_CALL, OUTSIDE, "post", [["x"]])
+    worker.commit()
+    system.step()
+    system.kill("a")
+    worker = system.start("a")
+    worker.begin().add(EventType.LOG, "wasi:cli/stdout", "line", ["I am new"])
+    tell(worker)
+    worker.end(b"done")
+    system.step()
+    assert not system.problems()

@@ -181,10 +181,10 @@ class Members:
         if not isinstance(chain, Actor):
             register.remove(turns, chain, reason)
             return
-        burial.abandon(turns, chain, f"its actor has been removed: {reason}", now_s)
         mailbox = chain.mailbox
         if mailbox.messages > len(mailbox.window):
             self._commit()  # before the decision: it is one, and commits as one
+        burial.abandon(turns, chain, f"its actor has been removed: {reason}", now_s)
         older = list(mailbox.window)
         newer = map(recovery.message_from, self._log.waiting_after(chain.id, mailbox.last_loaded))
         begun = None

@@ -146,7 +146,7 @@ def check(
         result.contents[content_hash(blob)] = blob
     index = current.index if current else 0
     last = len(events) - 1
-    carried_on = current is not None and current.incarnation != actor.incarnation
+    goes_on = carried_on = current is not None and current.incarnation != actor.incarnation
     begun = current is not None and not carried_on
     referred: list[bytes] = []  # contents, not as the state before or after the turn
     for number, data in enumerate(events):
@@ -175,6 +175,10 @@ def check(
             if name != (EventType.CARRIED_ON, *CALLED[handed.kind]) or event.payload != []:
                 raise BadStep(f"turn {turn} is carried on, and does not say so")
             carried_on, begun = False, True
+        elif asked is not None and not result.tells and goes_on and _is_local(event):
+            # What a fresh instance does and asks for before it comes to the world call.
+            if event.type == EventType.LOG:
+                _line(event)
         elif asked is not None and not result.tells:
             name = (event.type, event.interface, event.function)
             if name != (EventType.HOST_ANSWER, asked.interface, asked.function) or not (
@@ -272,6 +276,14 @@ def _host_call(actor: Actor, step: Step, event: Event, is_last: bool, message_ma
     if event.function == "close-channel":
         step.closed.add(subject)
     step.effects.append(Effect(event.index, event.function, subject, content))
+
+
+def _is_local(event: Event) -> bool:
+    """Whether this is a call of WASI that the worker has answered, or a line that was written."""
+    if event.type != EventType.HOST_CALL:
+        return event.type == EventType.LOG
+    is_answered = isinstance(event.payload, list) and len(event.payload) == 2
+    return is_answered and event.interface.startswith("wasi:")
 
 
 def takes_effect(event: Event) -> bool:

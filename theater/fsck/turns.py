@@ -204,7 +204,7 @@ class Turns:
         if at.type == EventType.HOST_ANSWER:
             self._answer(turn, at)
             return
-        if turn.ask is not None and turn.ask.is_world() and at.type == EventType.CARRIED_ON:
+        if turn.ask is not None and turn.ask.may_wait_for(at):
             turn.ask.answer_index = at.index + 1
         elif turn.ask is not None:
             self.wrong(at, "it went on without its answer", "host-answer")

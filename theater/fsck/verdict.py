@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from theater import wire
 from theater.errors import ProtocolError
-from theater.events import content_hash, ref_hash
+from theater.events import EventType, content_hash, ref_hash
 from theater.fsck.chain import CANCEL, RESPOND, Crossing
 from theater.fsck.findings import shown
 from theater.fsck.rows import AskRow, TurnRow
@@ -34,10 +34,24 @@ class Ask:
     at: Crossing
     row: AskRow | None
     answer_index: int  # of the event that has to be its answer
+    carried_on: bool = False  # the answer is told by an incarnation that has not asked
 
     def is_world(self) -> bool:
         """Whether the worker itself does it: none of Theater's own interfaces has such calls."""
         return not self.at.interface.startswith(OURS)
+
+    def may_wait_for(self, at: Crossing) -> bool:
+        """Whether its answer may come after this: that another incarnation goes on, and what a
+        fresh instance does before it comes to the world call."""
+        if not self.is_world():
+            return False
+        if at.type == EventType.CARRIED_ON:
+            self.carried_on = True
+            return True
+        is_local = at.type == EventType.LOG or (
+            at.type == EventType.HOST_CALL and at.interface.startswith("wasi:") and not at.asks()
+        )
+        return self.carried_on and is_local
 
 
 @dataclass(slots=True)

@@ -115,12 +115,14 @@ class Worker:
                 fuel=order.fuel,
                 engine=_engine,
             )
-        except GuestFailure as error:
-            self._start_failed(error.kind, error.message, error.backtrace)
+        except (GuestFailure, Abort) as error:
+            if self._recorder.turn is not None:  # it is that turn's failure: see `_carry_on`
+                raise
+            if isinstance(error, GuestFailure):
+                self._start_failed(error.kind, error.message, error.backtrace)
+            self._start_failed("abort", str(error), [])
         except ComponentError as error:
             self._start_failed("link", str(error), [])
-        except Abort as error:
-            self._start_failed("abort", str(error), [])
 
     def _start_failed(self, kind: str, message: str, backtrace: list[str]) -> NoReturn:
         failure = {"kind": kind, "message": message, "backtrace": backtrace, "fuel": 0}
