@@ -214,6 +214,20 @@ def test_a_reader_finds_a_state_wherever_it_is(run: Run) -> None:
     ]
 
 
+def test_what_a_larger_state_has_taken_is_used_again(tmp_path: Path) -> None:
+    run = Run(tmp_path, order("a", state_every=1000))
+    run.start("a")
+    chance = random.Random(1)
+    sizes = [5 * LARGE, *(chance.randrange(LARGE, 5 * LARGE) for _ in range(150))]
+    for turn, size in enumerate(sizes, 2):
+        run.turn("a", state(turn, size))
+        run.step()
+    ((bytes_,),) = run.query("SELECT page_count * 4096 FROM pragma_page_count")
+    # Twice, since SQLite writes the new one before it frees the old one; and all else.
+    assert bytes_ < 2 * sizes[0] + 4000 * len(sizes), f"{bytes_} bytes"
+    assert run.problems() == []
+
+
 # Any history
 
 
