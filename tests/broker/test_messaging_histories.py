@@ -17,8 +17,10 @@ from tests.broker.logged import order
 from tests.broker.pretend import PretendedWorker
 from tests.broker.whole import Whole
 from theater.broker import outstanding
+from theater.broker.actors import Actor
 from theater.broker.book import Out, ToWorker
 from theater.broker.steps import MESSAGES
+from theater.broker.turns import Turns
 from theater.events import EventType, decode
 from theater.worker.handlers import ASK
 from theater.worker.handlers.message_server import MessageServer
@@ -28,49 +30,106 @@ MOMENTS = 600
 TIMEOUT_S = 20.0
 
 
+class Line(PretendedWorker):
+    """It keeps what it has sent until it is acknowledged, and takes no input twice."""
+
+    def __init__(self, turns: Turns, actor: Actor) -> None:
+        super().__init__(turns, actor)
+        self.sent: list[tuple[Any, ...]] = []
+        self.last_input = 0
+
+    def take(self, now_s: float = 0.0) -> None:
+        known = len(self.inputs)
+        super().take(now_s)
+        fresh = [each for each in self.inputs[known:] if each[1] > self.last_input]
+        self.inputs[known:] = fresh
+        self.last_input = max([self.last_input, *(each[1] for each in fresh)])
+
+    def commit(self, now_s: float = 0.0) -> None:
+        assert self.record is not None
+        step, events, contents = self.record.cut()
+        self.sent.append((self.record.turn, step, self.inputs[0][3], events, contents))
+        self._say(self.sent[-1])
+
+    def say_again(self) -> None:
+        for frame in self.sent:
+            self._say(frame)
+
+    def _say(self, frame: tuple[Any, ...]) -> None:
+        turn, step, input_id, events, contents = frame
+        self.turns.step(self.actor, turn, step, input_id, events, contents, 0.0)
+
+
+class Lines(Whole):
+    worker_type = Line
+
+
 class Player:
     """A worker, and what it knows."""
 
     def __init__(self, system: Whole, worker: PretendedWorker) -> None:
+        assert isinstance(worker, Line)
         self.worker = worker
-        self.actor = worker.actor
-        self.server = MessageServer(self.actor.name, ("**",), 1 << 20, set())
+        self.server = MessageServer(worker.actor.name, ("**",), 1 << 20, set())
         self.inbox: list[tuple[Any, ...]] = []
+        self.asked: tuple[int, int] | None = None  # (turn, index) of what it waits for
         self._log = system.log
-        facts = [each.id for each in self.actor.channels.values() if not each.closed]
-        self.server.stand(outstanding.known(self.actor), facts, self.actor.committed[0])
+        self.welcome()
+        self.hear()
+
+    @property
+    def actor(self) -> Actor:
+        return self.worker.actor
+
+    def welcome(self) -> None:
+        actor = self.actor
+        channels = [each.id for each in actor.channels.values() if not each.closed]
+        self.inbox.append(("welcome", outstanding.known(actor), channels, actor.committed[0]))
 
     def hear(self) -> None:
         for message in self.inbox:
-            if message[0] == "settled":
-                self.server.settled(message[1])
-            elif message[0] == "channel":
-                self.server.channel(message[1], message[2])
+            match message:
+                case ("settled", id):
+                    self.server.settled(id)
+                case ("channel", id, is_open):
+                    self.server.channel(id, is_open)
+                case ("ack", turn, step):
+                    self.worker.sent = [s for s in self.worker.sent if s[:2] > (turn, step)]
+                    self.server.acknowledged(turn)
+                case ("welcome", requests, channels, committed):
+                    self.server.stand(requests, channels, committed)
         self.inbox.clear()
 
-    @property
-    def is_waiting(self) -> bool:
-        return self.actor.current is not None and self.actor.current.ask is not None
+    def answered(self, turn: int, index: int) -> None:
+        if self.asked == (turn, index):
+            self.hear()  # it waits, and takes all that has come before the answer
+            self.asked = None
+            self.worker.answered()
 
     def begin(self) -> None:
         _, turn, kind, _, _, name, *_ = self.worker.inputs[0]
+        current = self.actor.current
         self.worker.begin()
         self.server.begin(turn, kind, name)
-        if self.actor.current is not None:
+        if current is not None:
             for data in self._log.turn_events(self.actor.id, turn):
                 event = decode(data)
                 if event.type == EventType.HOST_CALL and len(event.payload) == 2:
                     self.server.replayed(event.function, *event.payload)
+            if current.ask is not None:
+                self.asked = (turn, current.ask.index)
 
     def call(self, function: str, *arguments: Any) -> None:
         answer = self.server.call(function, list(arguments))
-        assert self.worker.record is not None
+        record = self.worker.record
+        assert record is not None
         if answer is ASK:
             to, body = arguments
+            self.asked = (record.turn, record.index)
             self.worker.ask(function, to, body, 0.0)
         else:
             payload = [list(arguments), answer]
-            self.worker.record.add(EventType.HOST_CALL, MESSAGES, function, payload)
+            record.add(EventType.HOST_CALL, MESSAGES, function, payload)
 
     def end(self, reply: bytes | None, accepted: bool, state: bytes | None) -> None:
         _, _, kind, _, _, name, *_ = self.worker.inputs[0]
@@ -87,7 +146,8 @@ class History:
         self.chance = random.Random(seed)
         orders = [order(name, request_timeout_s=TIMEOUT_S, max_deliveries=4) for name in NAMES]
         self.orders = {each["name"]: each for each in orders}
-        self.system = Whole(directory, *orders)
+        self.directory = directory
+        self.system: Whole = Lines(directory, *orders)
         self.system.listeners.append(self.tell)
         self.players: dict[str, Player] = {}
         self.now_s = 0.0
@@ -95,8 +155,13 @@ class History:
         for name in NAMES:
             self.start(name)
 
-    def start(self, name: str) -> None:
-        worker = self.system.start(name)
+    def start(self, name: str, anew: str = "") -> None:
+        if anew or self.system.actor(name).current is not None:
+            worker = self.system.expect(name, anew)
+        else:
+            worker = self.system.start(name)
+            assert isinstance(worker, Line)
+            worker.sent.clear()
         self.players[name] = Player(self.system, worker)
 
     def tell(self, item: Out) -> None:
@@ -107,9 +172,42 @@ class History:
         if player is None or player.actor is not item.actor or not item.actor.live:
             return
         player.inbox.append(item.message)
-        if item.message[0] == "answer" and player.worker.record is not None:
-            player.hear()  # it waits, and takes all that comes before the answer
-            player.worker.answered()
+        if item.message[0] == "answer":
+            player.answered(*item.message[1:3])
+
+    def broker_dies(self) -> None:
+        """Another one goes on; what was not committed it does not know, or nobody has heard of
+        what was."""
+        chance, old = self.chance, self.system
+        if chance.random() < 0.5:
+            old.write()
+        players, self.players = self.players, {}
+        living = [
+            (name, player.actor.incarnation, player.actor.secret, 1)
+            for name, player in players.items()
+        ]
+        there = [self.orders[name] for name in old.turns.actors]
+        new = self.system = Lines(self.directory, *there, db=old.db, living=living)
+        for name, actor in new.turns.actors.items():
+            actor.phase = old.turns.actors[name].phase
+        for name, player in players.items():
+            actor, worker = new.turns.actors[name], player.worker
+            actor.route = b"route"
+            worker.turns, worker.actor = new.turns, actor
+            new.workers[name] = worker
+            if chance.random() < 0.5:
+                player.inbox.clear()  # it was on its way
+            worker.take()
+            worker.say_again()
+        new.write()
+        new.listeners.append(self.tell)
+        self.players = players
+        for player in players.values():
+            player.welcome()
+            current = player.actor.current
+            if current is not None and current.answered is not None:
+                player.answered(current.turn, current.answered[0])
+        new.release()
 
     def moment(self) -> None:
         chance, system = self.chance, self.system
@@ -122,17 +220,17 @@ class History:
             return
         body = b"%d" % self.number
         match chance.choices(
-            ["go on", "client", "hear", "die", "tick", "impatient", "go", "all"],
-            [150, 40, 10, 3, 3, 1, 0.3, 0.3],
+            ["go on", "client", "hear", "die", "tick", "impatient", "anew", "go", "broker", "all"],
+            [150, 40, 10, 3, 3, 1, 0.5, 0.4, 2, 0.6],
         )[0]:
             case "go on":
-                able = [each for each in self.players.values() if not each.is_waiting]
+                able = [each for each in self.players.values() if each.asked is None]
                 if able:
                     self.go_on(chance.choice(able), body)
             case "client":
                 kind = chance.choice(["send", "request"])
                 system.turns.deliver_from_client(name, body, kind, f"id-{self.number}")
-            case "hear" if not player.is_waiting:
+            case "hear" if player.asked is None:
                 player.hear()
             case "die":
                 self.die(name, chance.choice(["fail", "kill", "stop"]))
@@ -142,6 +240,11 @@ class History:
                 if system.turns.client_requests:
                     client = chance.choice(sorted(system.turns.client_requests))
                     outstanding.forget_client(system.turns, client, "timeout: ...", 0.0)
+            case "anew":
+                self.die(name, "stop")
+                self.start(name, "operator")
+            case "broker":
+                self.broker_dies()
             case "go":
                 self.die(name, "stop")
                 system.remove(name)
@@ -152,12 +255,14 @@ class History:
                 gone = chance.choice([None, *there]) if len(there) > 1 else None
                 self.system = system.again(*(self.orders[each] for each in there if each != gone))
                 self.system.listeners.append(self.tell)
-        self.system.step()
+        if chance.random() < 0.6:
+            self.system.step()
 
     def go_on(self, player: Player, body: bytes) -> None:
         chance, worker = self.chance, player.worker
         if worker.record is None:
             if worker.inputs:
+                self.system.step()  # its journal is of what is committed
                 player.begin()
         elif chance.random() < 0.6:
             self.call(player, body)
@@ -188,7 +293,7 @@ class History:
 
     def die(self, name: str, how: str) -> None:
         player = self.players.pop(name)
-        if how == "fail" and player.worker.record is not None and not player.is_waiting:
+        if how == "fail" and player.worker.record is not None and player.asked is None:
             self.system.fail(name)
         else:
             self.system.kill(name, wanted=how == "stop")
@@ -216,15 +321,16 @@ class History:
                 if worker.record is None and worker.inputs:
                     player.begin()
                     busy = True
-                if worker.record is not None and not player.is_waiting:
+                if worker.record is not None and player.asked is None:
                     player.end(b"at last", True, None)
                     busy = True
                 self.system.step()
-            self.now_s += 0.0 if busy else 2 * TIMEOUT_S
-            self.system.turns.time_out(self.now_s)
-            self.system.step()
-            if not busy and not any(player.is_waiting for player in self.players.values()):
+            if not busy and all(player.asked is None for player in self.players.values()):
                 return
+            if not busy:
+                self.now_s += 2 * TIMEOUT_S
+                self.system.turns.time_out(self.now_s)
+                self.system.step()
         raise AssertionError("it never ends")
 
 
@@ -248,7 +354,12 @@ def test_any_history_keeps_what_it_promises(tmp_path: Path, seed: int) -> None:
             player.server._channels
         ), where
         assert not any(each.closed for each in actor.channels.values()), f"{where}: untold"
+        for each in actor.outstanding.values():
+            assert system.turns.is_awaited(each.message), f"{where}: nobody waits"
 
+    sides = "SELECT id, opener, callee FROM channels WHERE status = 'open'"
+    for id, *both in system.query(sides):
+        assert all(id in system.turns.by_id[side].channels for side in both), f"{where}: {id}"
     told: Counter[tuple[str, str]] = Counter()  # (actor, channel): how often it was told
     ended: set[tuple[str, str]] = set()
     order: dict[tuple[Any, ...], tuple[int, int]] = {}

@@ -219,6 +219,24 @@ def test_those_of_a_callee_that_is_no_longer_there_are_answered(tmp_path: Path) 
     assert system.problems() == []
 
 
+def test_an_asker_whose_callee_is_no_longer_there_hears_of_it_at_once(tmp_path: Path) -> None:
+    system = up(tmp_path, "a", "b")
+    put_off(system, "a")
+    system = system.again(order("a"))
+    heard = [event.payload for event in system.chain("a") if event.type == "host-answer"]
+    assert heard == [[{"err": "no-actor: b has been removed"}]]
+    assert system.actor("a").current is not None, "its turn goes on"
+    assert system.problems() == []
+
+
+def test_a_callee_whose_asker_is_no_longer_there_owes_nothing(tmp_path: Path) -> None:
+    system = up(tmp_path, "a", "b")
+    put_off(system, "a")
+    system = system.again(order("b"))
+    assert outstanding.known(system.actor("b")) == []
+    assert [row[1] for row in statuses(system)] == ["done"] and system.problems() == []
+
+
 # Clients
 
 

@@ -19,6 +19,8 @@ from theater.fsck.findings import Note, Problem
 
 
 class Whole(Logged):
+    worker_type = PretendedWorker
+
     def __init__(
         self, directory: Path, *orders: dict[str, Any], db: Any = None, **more: Any
     ) -> None:
@@ -60,7 +62,7 @@ class Whole(Logged):
         actor.was_ready = actor.revived = actor.fenced = actor.has_ended_turns = False
         turns.started(actor)
         self.phase(name, "starting")
-        worker = self.workers[name] = PretendedWorker(turns, actor)
+        worker = self.workers[name] = self.worker_type(turns, actor)
         if actor.initialised:
             turns.ready(actor)
         self.phase(name, "running")

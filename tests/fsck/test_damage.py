@@ -680,6 +680,12 @@ CHANNELS = {
         "UPDATE channels SET closed_at = 1.0 WHERE status = 'open'",
         "it is open, and has an end; should be none$",
     ),
+    "one that a lost turn has opened": (
+        "UPDATE turns SET status = 'failed' WHERE kind = 'request' AND turn ="
+        " (SELECT m.from_turn FROM channels c JOIN messages m ON m.id = c.message"
+        f"  WHERE c.status = 'open') AND actor = {PEN}",
+        "it is open, and the turn that opened it was set aside; should be closed$",
+    ),
     "one that is open again": (
         "UPDATE channels SET status = 'open', closed_by = NULL, reason = NULL, closed_at = NULL"
         f" WHERE {CLOSED_BY_INK}",

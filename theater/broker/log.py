@@ -403,7 +403,7 @@ class Log:
         """The next queued messages after id `message`, oldest first: rows for `turns.Message`."""
         rows: list[tuple[Any, ...]] = self._db.execute(
             "SELECT m.id, m.kind, s.name, m.from_actor, m.from_turn, m.from_index, m.client,"
-            " coalesce(m.body, b.bytes), m.size, m.channel"
+            " coalesce(m.body, b.bytes), m.size, m.channel, m.answer IS NOT NULL"
             " FROM messages m LEFT JOIN blobs b ON b.hash = m.body_hash"
             " LEFT JOIN actors s ON s.id = m.from_actor"
             " WHERE m.to_actor = ? AND m.status = 'queued' AND m.id > ? ORDER BY m.id LIMIT ?",
@@ -415,7 +415,8 @@ class Log:
         """As `mailbox_after`, all of them and without their bodies."""
         yield from self._db.execute(
             "SELECT m.id, m.kind, s.name, m.from_actor, m.from_turn, m.from_index, m.client,"
-            " x'', m.size, m.channel FROM messages m LEFT JOIN actors s ON s.id = m.from_actor"
+            " x'', m.size, m.channel, m.answer IS NOT NULL"
+            " FROM messages m LEFT JOIN actors s ON s.id = m.from_actor"
             " WHERE m.to_actor = ? AND m.status = 'queued' AND m.id > ? ORDER BY m.id",
             (actor, message),
         )

@@ -35,7 +35,9 @@ class Message:
     was_tried: bool = False  # a guest has failed with it, and a fresh instance tries it once more
     sender_id: int | None = None
     channel: str | None = None  # the id of the channel that it opens, is on, or closes
-    replied: bool = False  # a request that is answered already, in a step of its turn
+    # A request that has been answered already, in a step of its turn. Of an actor's that the log
+    # was asked for it is not known: whether it waits tells.
+    replied: bool = False
 
     def body_value(self) -> object:
         """The body as it stands in an event: itself, or a reference when it is long."""

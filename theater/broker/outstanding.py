@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any
 from theater.broker.actors import REQUEST, Actor, Ask, Handed, Outstanding
 from theater.broker.book import ToWorker
 from theater.broker.mailbox import Message
-from theater.broker.steps import takes_effect
-from theater.events import Event
 
 if TYPE_CHECKING:
     from theater.broker.turns import Turns
@@ -76,15 +74,6 @@ def belongs_to_another(turns: Turns, actor: Actor, id: str) -> bool:
     if current is None or current.ask is None or current.ask.callee == actor.name:
         return False
     return (turn, numbers) == (str(current.turn), str(current.ask.index))
-
-
-def replied(events: Iterable[Event], message: Message) -> bool:
-    """Whether a turn with these events has answered the request that it is about."""
-    id = message.request_id()
-    return message.kind == REQUEST and any(
-        event.function in (RESPOND, CANCEL) and takes_effect(event) and event.payload[0][0] == id
-        for event in events
-    )
 
 
 def known(actor: Actor) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from theater.broker import outstanding
 from theater.broker.actors import INIT, Actor, Ask, OpenTurn
 from theater.broker.log import OpenRow
 from theater.broker.mailbox import Message
@@ -21,9 +20,9 @@ def load_window(actor: Actor, rows: list[tuple[Any, ...]]) -> None:
 
 
 def message_from(row: tuple[Any, ...]) -> Message:
-    id, kind, sender, sender_id, turn, index, client, body, _size, channel = row
+    id, kind, sender, sender_id, turn, index, client, body, _size, channel, replied = row
     message = Message(id, kind, sender, turn, index, client, bytes(body))
-    message.sender_id, message.channel = sender_id, channel
+    message.sender_id, message.channel, message.replied = sender_id, channel, bool(replied)
     return message
 
 
@@ -68,7 +67,6 @@ def reopen(
         message = actor.mailbox.window[0]
         assert message.id == row.message, f"the input of {actor.name}'s open turn is not the next"
         message.deliveries = row.deliveries
-        message.replied = outstanding.replied(events, message)
         if (body := ref_hash(message.body_value())) is not None:
             current.known.add(body)
     actor.current = current

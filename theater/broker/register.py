@@ -240,5 +240,5 @@ def remove(
             turns.batch.turns.append((*row, deliveries, state, None, text, turns.at, False))
         turns.batch.consumed.append(("dead", turn, message.id))
         turns.dead_letter(message, chain.name, None, text, state, None)
-        if message.kind in ASKED:
+        if message.kind in ASKED and not message.replied:
             turns.reply(message, {"err": text}, now_s)

@@ -218,6 +218,7 @@ class Turns(Post):
         self.turn_row(actor, handed, "done", step.step + 1, fuel=step.fuel)
         if handed.message is None:
             actor.initialised = True
+            actor.init_deliveries = 0
             self.batch.initialised.append((1, actor.id))
             if not shut_down:
                 self.ready(actor)

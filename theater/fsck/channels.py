@@ -124,6 +124,8 @@ class Channels:
             wrong("it is open, and has an end", "none")
         elif channel.gone is not None:
             wrong("it is open, and one of its sides was removed", "closed")
+        elif channel.turn_status == "failed":
+            wrong("it is open, and the turn that opened it was set aside", "closed")
 
     def _judge_closes(self, channel: ChannelRow) -> None:
         closes = list(

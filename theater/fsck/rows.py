@@ -360,18 +360,20 @@ class ChannelRow(NamedTuple):
     to_actor: Any
     sender: Any
     gone: Any  # when one of them was removed
+    turn_status: Any  # of the turn that opened it
 
 
 CHANNELS = Source(
     "channels",
     "SELECT c.id, c.opener, c.callee, c.message, c.status, c.opened_at, c.closed_by, c.reason,"
     " c.untold, c.closed_at, m.kind, m.status, m.channel, m.from_actor, m.from_turn,"
-    " m.from_index, m.to_actor, o.name, coalesce(o.removed_at, e.removed_at)"
-    " FROM channels c LEFT JOIN messages m ON m.id = c.message"
-    " LEFT JOIN actors o ON o.id = c.opener LEFT JOIN actors e ON e.id = c.callee",
+    " m.from_index, m.to_actor, o.name, coalesce(o.removed_at, e.removed_at),"
+    " t.status FROM channels c LEFT JOIN messages m ON m.id = c.message"
+    " LEFT JOIN actors o ON o.id = c.opener LEFT JOIN actors e ON e.id = c.callee"
+    " LEFT JOIN turns t ON t.actor = m.from_actor AND t.turn = m.from_turn",
     ("c.id",),
     ChannelRow,
-    "tiiitrITIR" + "*" * 9,
+    "tiiitrITIR" + "*" * 10,
 )
 
 

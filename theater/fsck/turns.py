@@ -157,7 +157,7 @@ class Turns:
         turn = self._turn
         if turn is None:
             return
-        if not turn.is_over():
+        if not turn.is_over() and turn.removed_by is None:
             if turn.index:
                 self.wrong(at, f"it begins anew in turn {turn.number}", "its end before")
                 turn.sure = False
