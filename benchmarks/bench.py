@@ -67,7 +67,7 @@ FULL = Sizes(
     raw=50_000,
     trips=200,
     actors=50,
-    pairs=16,
+    pairs=32,
     flood_s=60.0,
 )
 

@@ -17,7 +17,7 @@ from benchmarks.report import Figure, Round
 from theater.client import System
 
 BARE_FLOOR = "the same in a bare system: log in memory, nothing hashed"
-PARTS = 4  # of a round, so that what else the machine does hits all three alike
+PARTS = 2  # of a round, so that what else the machine does hits all three alike
 BURST = 50  # messages that a sender sends in one turn
 ASKS = 20  # requests that an asker makes in one turn
 
