@@ -85,7 +85,7 @@ class PretendedWorker:
             current = actor.current
             assert current is not None
             self.waits = current.ask is not None and not current.ask.is_world
-            record.go_on(current.step, current.index + self.waits, current.size, ())
+            record.go_on(current.step, current.index + self.waits, current.size, 0, ())
             record.add(EventType.CARRIED_ON, *CALLED[kind], [])
             return record
         value = body_value(body) if body is not None else None
@@ -135,8 +135,7 @@ class PretendedWorker:
     def answered(self) -> None:
         """The answer has come. Of a turn that is carried on its place was left free."""
         assert self.record is not None
-        if not self.waits:
-            self.record.answered()
+        self.record.answered(MESSAGES, "request", {"ok": b""}, has_place=self.waits)
         self.waits = False
 
     def end(

@@ -161,7 +161,7 @@ def test_what_goes_on_must_say_so_first() -> None:
     worker.take()
     turns.answer(worker.actor, {"ok": b"!"}, 0.0)
     record = worker.record = TurnRecord("a", 2, 1, 1 << 20, 1 << 20)
-    record.go_on(1, 3, 0, ())
+    record.go_on(1, 3, 0, 0, ())
     with pytest.raises(BadStep, match="carried on"):
         worker.end(None, b"done")
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from tests.broker.logged import order
-from tests.broker.pretend import OUTSIDE, PretendedWorker, commit, connect, make_turns
+from tests.broker.pretend import OUTSIDE, PretendedWorker, commit, connect, make_turns, settings
 from tests.broker.whole import Whole
 from theater.broker.burial import Death, bury
+from theater.broker.register import end_world_call
 from theater.broker.steps import MESSAGES, BadStep
 from theater.broker.turns import Turns
 from theater.events import EventType
@@ -147,3 +148,14 @@ def test_all_of_that_is_found_to_be_right(tmp_path: Path) -> None:
     worker.end(b"done")
     system.step()
     assert not system.problems()
+
+
+def test_one_that_is_granted_no_more_ends_its_turn() -> None:
+    turns, worker = asked()
+    bury(turns, worker.actor, STOPPED, b"", 15.0)
+    end_world_call(turns, worker.actor, 16.0)
+    assert worker.actor.current is not None, "it is granted still"
+    worker.actor.settings = settings(world=frozenset())
+    end_world_call(turns, worker.actor, 16.0)
+    assert worker.actor.current is None
+    assert [row[4] for row in turns.batch.dead_letters] == [f"{OUTSIDE}.post is granted no more"]

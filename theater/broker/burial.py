@@ -110,14 +110,17 @@ def bury(turns: Turns, actor: Actor, death: Death, box: bytes, now_s: float) -> 
 
 
 def bury_unseen(turns: Turns, actor: Actor, box: bytes, now_s: float) -> None:
-    """An incarnation that died with the whole system: judge its turn by its box, as a lost one."""
+    """An incarnation that died with the whole system: judge its turn by its box, as a lost one,
+    unless it only waited for an answer."""
     reason, found = "the system ended", read_box(box)
     handed = _next_input(actor)
     if handed is not None:
         failure = found.failures.get(handed.turn)
         if failure is not None:
             reason = failure_text(failure)
-        _judge(turns, actor, handed, Death(reason, "crash", wanted=False), found, reason, now_s)
+        ask = actor.current.ask if actor.current is not None else None
+        waited = ask is not None and not ask.is_world  # and so had no part in what befell all
+        _judge(turns, actor, handed, Death(reason, "crash", waited), found, reason, now_s)
     # In the same commit: it is judged once, however often the next system is killed.
     turns.lifecycle(actor, EventType.EXITED, {"reason": reason, "kind": "crash"})
     turns.batch.incarnation_ended.append((turns.at, reason, actor.id, actor.incarnation))

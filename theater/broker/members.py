@@ -70,6 +70,7 @@ class Members:
             outdated = register.outdated(stored[opener.name], wanted[opener.name])
             if outdated is not None:
                 burial.abandon(turns, opener, outdated, now_s)
+            register.end_world_call(turns, opener, now_s)
         outstanding.sweep(turns, now_s)
         for one in living:
             self._revive(turns.actors[one.name], one, now_s)

@@ -89,9 +89,19 @@ def change(turns: Turns, chain: Chain, order: Order, now_s: float) -> None:
     chain.settings = _settings(order)
     chain.mailbox.bounds = _bounds(order)
     chain.initial_state = order["initial_state"]
+    end_world_call(turns, chain, now_s)
     _tell_changes(turns, chain, component, order)
     if not chain.mailbox.is_full():
         turns.unblock(chain)
+
+
+def end_world_call(turns: Turns, actor: Actor, now_s: float) -> None:
+    """An open world call that is granted no more has nobody who could say what became of it."""
+    ask = actor.current.ask if actor.current is not None else None
+    if ask is None or not ask.is_world:
+        return
+    if (ask.interface, ask.function) not in actor.settings.world:
+        abandon(turns, actor, f"{ask.interface}.{ask.function} is granted no more", now_s)
 
 
 def _actor(order: Order, id: int) -> Actor:

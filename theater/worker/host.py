@@ -150,8 +150,15 @@ class Recorder:
         self.record(EventType.HOST_CALL, interface, function, [args])
         self.ask()
         answer = self.wait(index)
-        self.turn.answered()
+        self._count(interface, function, answer)
         return answer
+
+    def _count(self, interface: str, function: str, answer: Any, has_place: bool = False) -> None:
+        assert self.turn is not None
+        try:
+            self.turn.answered(interface, function, answer, has_place)
+        except TurnTooLong as error:
+            raise TooLong(str(error)) from None
 
     def _perform(self, handler: Handler, interface: str, function: str, args: list[Any]) -> Any:
         """A world call: it is done when it is committed that it is to be done."""
@@ -171,7 +178,9 @@ class Recorder:
         assert self.turn is not None and self.wait is not None and handler is not None
         interrupted = self._world_calls.get(interface, {}).get(function)
         if interrupted is None:
-            return self.wait(index)
+            answer = self.wait(index)
+            self._count(interface, function, answer, has_place=True)
+            return answer
         if interrupted == "again":
             answer = handler.perform(function, args, self.turn.key(index))
         else:

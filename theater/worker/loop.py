@@ -249,7 +249,8 @@ class Worker:
         steps, events, contents, chains = recorded
         journal = Journal(map(decode, events), self._order.world)
         known = {content_hash(content): content for content in contents}
-        record.go_on(steps, journal.next_index, sum(map(len, events)), known)
+        contents_size = sum(map(len, contents)) + sum(len(wire.pack(each)) for each in chains)
+        record.go_on(steps, journal.next_index, sum(map(len, events)), contents_size, known)
         self._recorder.carry_on(
             record,
             interface,

@@ -18,6 +18,8 @@ from theater.events import (
     state_ref,
 )
 
+ANSWER_MAX = 4096  # bytes of the event of an answer: its long byte strings stand beside it
+
 
 class TurnTooLong(Exception):
     """The turn has recorded more bytes than its limit allows."""
@@ -48,9 +50,12 @@ class TurnRecord:
         """The broker has this content: the state before, or the input."""
         self._known.add(hash)
 
-    def go_on(self, step: int, index: int, size: int, known: Iterable[bytes]) -> None:
+    def go_on(
+        self, step: int, index: int, size: int, contents_size: int, known: Iterable[bytes]
+    ) -> None:
         """The turn has a record already: `step` steps, with what comes before event `index`."""
-        self.step, self.index, self.size = step, index, size
+        self.step, self.index = step, index
+        self.size, self._contents_size = size, contents_size
         self._known.update(known)
 
     def know_body(self, value: bytes | msgpack.ExtType) -> None:
@@ -76,12 +81,29 @@ class TurnRecord:
                     self._contents_size += len(content)
             data = self._bytes(type, interface, function, payload)
         self.size += len(data)
-        over = self.size > self._limit or self._contents_size > self._contents_limit
-        if over and type != EventType.WASM_ERROR:
-            raise TurnTooLong(f"the turn recorded more than turn_bytes ({self._limit} bytes)")
+        if type != EventType.WASM_ERROR:
+            self._check_size()
         self.events.append(data)
         self.index += 1
         return data
+
+    def answered(self, interface: str, function: str, answer: Any, has_place: bool = False) -> None:
+        """The broker has added the event of an answer. `has_place`: its index was left free.
+
+        It counts: whoever carries the turn on is given all of its record at once.
+        """
+        contents: list[bytes] = []
+        payload = [externalise(answer, contents)]
+        event = self._bytes(EventType.HOST_ANSWER, interface, function, payload)
+        # Of a part of a chain only the place is in the event; it is read again.
+        self.size += min(len(event), ANSWER_MAX)
+        self._contents_size += len(event) + sum(map(len, contents))
+        self.index += not has_place
+        self._check_size()
+
+    def _check_size(self) -> None:
+        if self.size > self._limit or self._contents_size > self._contents_limit:
+            raise TurnTooLong(f"the turn recorded more than turn_bytes ({self._limit} bytes)")
 
     def _bytes(self, type: EventType, interface: str, function: str, payload: Any) -> bytes:
         """The next event's bytes, as the payload stands."""
@@ -107,10 +129,6 @@ class TurnRecord:
         self._known |= self._sent
         self._sent = set()
         return step
-
-    def answered(self) -> None:
-        """The broker has added the event of an answer."""
-        self.index += 1
 
 
 def body_value(body: bytes) -> bytes | msgpack.ExtType:

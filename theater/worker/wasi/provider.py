@@ -96,7 +96,8 @@ class Wasi:
         self.resources.drop(rep)
 
     def forget(self) -> None:
-        """The guest is thrown away: nobody ends the lines that it has begun."""
+        """The guest is thrown away: nobody ends the lines it has begun, or knows its resources."""
+        self.resources.forget()
         self._stdout.forget()
         self._stderr.forget()
 

@@ -36,6 +36,10 @@ class ResourceTable:
         """The resource, or None for one that only a recorded answer has handed out."""
         return self._lasting.get(rep) or self._items.get(rep)
 
+    def forget(self) -> None:
+        """Nobody holds any of them; their numbers are not given again."""
+        self._items.clear()
+
     def drop(self, rep: int) -> None:
         self._items.pop(rep, None)
 
