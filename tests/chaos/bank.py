@@ -29,6 +29,7 @@ ACTORS = (
     *("guest", "host", "scribe"),
     *TELLERS,
 )
+ANSWERS = 10  # that the clients hear in a round
 COMPONENTS = {"hits": "counter.wat", "vault": "sink.wat"}
 GONE = ("north", "audit", "ann", "host")  # most of their states are not kept
 LARGE = 1500  # bytes: over what stands in an event itself

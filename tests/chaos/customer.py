@@ -55,8 +55,11 @@ class Customer:
             self._context.term()
             self._context = None
 
-    def work(self, lanes: list[Lane], is_up: Callable[[], bool]) -> None:
-        """Until every operation is answered. After Down it goes on when called again."""
+    def work(self, lanes: list[Lane], is_up: Callable[[], bool], heard: Callable[[], None]) -> None:
+        """Until every operation is answered; `heard` is called for each.
+
+        After Down it goes on when called again.
+        """
         give_up_s = time.monotonic() + PATIENCE_S
         waiting: dict[str, Lane] = {}
         for lane in lanes:
@@ -68,6 +71,7 @@ class Customer:
                 lane = waiting.pop(reply[1], [])
                 if lane:
                     _note(lane[0], reply)
+                    heard()
                     del lane[0]
                     self._next(lane, waiting)
                     resend_s = time.monotonic() + RESEND_S

@@ -2,7 +2,8 @@
 
 A plan is one or more shots, as `broker.after-commit 3 ann` or
 `worker.step-sent@ann 2 itself + zygote.forked 1 root`: at the n-th time that the point is reached
-in the round, the victim is killed. Shots at the same point are counted one from the other.
+in the round, the victim is killed. Shots at the same point are counted one from the other. And
+`customer.answered 5 down`: when clients have heard five times, the system is taken down in order.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ import random
 from collections import Counter
 from dataclasses import dataclass
 
-from tests.chaos.bank import ACTORS
+from tests.chaos.bank import ACTORS, ANSWERS
 from theater.crashpoints import POINTS
 
 ITSELF = "itself"
 ALL = "all"
+DOWN = "down"  # nobody is killed: an operator says so
+ANSWERED = "customer.answered"  # a point outside the system
 HELPERS = ("broker", "zygote")
 OTHERS = (*ACTORS, "zygote", "root", ALL)
 # Who is killed around each commit, beside the broker itself. To a worker that dies it is all one
@@ -72,7 +75,7 @@ class Plan:
     def dying(self) -> set[str]:
         """Everybody who may die of it; a worker that is not told by name may be any."""
         found = {kill.dies() for kill in self.kills}
-        if found & {"root", ALL}:
+        if found & {"root", ALL, DOWN}:
             found |= {"root", *ACTORS, *HELPERS}
         if "worker" in found:
             found |= {*ACTORS}
@@ -96,6 +99,7 @@ def every(hits: Hits, dice: random.Random) -> list[Plan]:
             for n in range(1, count + 1)
             for victim in AT_COMMITS.get(point, ())
         ]
+    plans += [Plan((Kill(ANSWERED, "", n, DOWN),)) for n in range(1, ANSWERS + 1)]
     plans += _births()
     dice.shuffle(plans)
     return plans
@@ -125,4 +129,6 @@ def some(hits: Hits, dice: random.Random) -> Plan:
             most = 1
         victim = ITSELF if dice.random() < 0.5 else dice.choice((*OTHERS, "broker"))
         kills.append(Kill(point, who, dice.randint(1, most + most // 2), victim))
+    if dice.random() < 0.1:
+        kills.append(Kill(ANSWERED, "", dice.randint(1, ANSWERS), DOWN))
     return Plan(tuple(kills))

@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.chaos import checker, rest
 from tests.chaos.bank import ACTORS, Bank, manifest
 from tests.chaos.customer import Customer, Down, Operation
-from tests.chaos.plan import ALL, HELPERS, ITSELF, Hits, Plan
+from tests.chaos.plan import ALL, ANSWERED, HELPERS, ITSELF, Hits, Plan
 from tests.real.conftest import assert_whole, eventually, gone, processes
 from theater import crashpoints
 from theater.client import System
@@ -47,7 +47,9 @@ class Run:
         self._customer = Customer(f"chaos-{seed}")
         self._pids: set[int] = set()  # every process that there ever was
         self._died_s: dict[str, deque[float]] = {helper: deque() for helper in HELPERS}
-        self._may_end = False  # whether this round's plan kills root
+        self._may_end = False  # whether this round's plan ends the system
+        self._down_after = 0  # answers, in this round; 0 or less: it is not taken down
+        self._going_down = False
         self._up()
 
     @property
@@ -75,6 +77,7 @@ class Run:
         self.counts["ups"] += 1
         eventually(lambda: gone(self._pids), "everything to die with root")
         self._system.close()
+        self._going_down = False
         self._up()
 
     def _internal_log(self) -> str:
@@ -127,10 +130,22 @@ class Run:
         self.counts["kills"] += fired
         return fired == len(plan.kills)
 
+    def _heard(self) -> None:
+        """A client has an answer."""
+        self._down_after -= 1
+        if self._down_after == 0 and self._system._launch is not None:
+            self._going_down = True
+            with contextlib.suppress(OSError):  # it may be dead
+                self._system._launch.say("down")
+
     def _arm(self, plan: Plan) -> dict[tuple[str, str], list[Shot]]:
         info = self._system.info()
         armed: dict[tuple[str, str], list[Shot]] = {}
+        self._down_after = 0
         for kill in plan.kills:
+            if kill.point == ANSWERED:
+                self._down_after = kill.times
+                continue
             shot = Shot(kill.times, pids=self._pid_of(kill.victim, info))
             armed.setdefault((kill.point, kill.who), []).append(shot)
         for (point, who), shots in armed.items():
@@ -141,7 +156,7 @@ class Run:
         lanes = self._bank.round()
         while True:
             try:
-                self._customer.work(lanes, self._is_up)
+                self._customer.work(lanes, self._is_up, self._heard)
             except Down:
                 self._up_again()
             else:
@@ -162,10 +177,14 @@ class Run:
             if not not_fired:
                 victims = {pid for shot in shots for pid in shot.pids if pid}
                 eventually(partial(gone, victims), f"{victims} to die")
+        if self._down_after > 0:
+            left += 1
         return len(plan.kills) - left
 
     def _rest(self) -> None:
         """Until nothing is on its way, and everybody runs who should."""
+        if self._going_down:
+            eventually(lambda: not self._is_up(), "the system to go down")
 
         def is_at_rest() -> bool:
             if not self._is_up():

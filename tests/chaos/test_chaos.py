@@ -30,6 +30,7 @@ SLICE = (
     "worker.turn-begun@hits 1 itself + root.spawned 1 itself",
     "worker.turn-begun@vault 1 itself + root.reaped 1 itself",
     "worker.turn-begun@ann 1 itself + root.buried 1 itself",
+    "worker.step-made@ann 5 itself + customer.answered 4 down",
 )
 RANDOM = 3  # plans
 
