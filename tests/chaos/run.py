@@ -22,7 +22,7 @@ from tests.real.conftest import assert_whole, eventually, gone, processes
 from theater import crashpoints
 from theater.client import System
 from theater.crashpoints import Shot
-from theater.errors import NotRunning
+from theater.errors import EnvironmentProblem, NotRunning, Refused
 from theater.supervisor.datadir import runtime_of
 
 LATE_S = 0.1  # how long after rest a point may still be reached
@@ -60,11 +60,22 @@ class Run:
     # The system
 
     def _up(self) -> None:
-        self._system = start(self._manifest, self._crash)
+        self._system = eventually(self._start, "a start that no shot ends")
         for times in self._died_s.values():
             times.clear()
         runtime = runtime_of(self._system.data.directory)
         self._customer.connect(f"ipc://{runtime.clients}")
+
+    def _start(self) -> System | None:
+        """None: a shot that was still on its way has hit the new root, or its like still die."""
+        try:
+            return start(self._manifest, self._crash)
+        except (EnvironmentProblem, Refused) as error:
+            expected = "killed by signal 9" in str(error) or isinstance(error, Refused)
+            if not (self._may_end and expected):
+                raise
+            self.counts["ups"] += 1
+            return None
 
     def _is_up(self) -> bool:
         launch = self._system._launch

@@ -144,11 +144,11 @@ def test_a_temporary_actor_that_crashes_is_failed(theater: Theater) -> None:
 def test_a_supervisor_gives_up_after_too_many_restarts_and_the_system_says_why(
     theater: Theater,
 ) -> None:
-    system = theater.up(actor("a"), actor("b"), head="[supervisor]\nintensity = 1\nperiod = 60\n")
+    system = theater.up(actor("a"), actor("b"), head="[supervisor]\nintensity = 2\nperiod = 60\n")
     launch = system._launch
     assert launch is not None
-    system.send("a", b"trap")
-    restarted(system, "a")
+    system.send("a", b"trap")  # which is tried once more
+    restarted(system, "a", incarnation=3)
     theater.note(system)
     system.send("a", b"trap")
     last = [event for event in launch.events(30.0) if event["event"] == "ended"]
