@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from theater.broker.batch import Batch
+from theater.broker.batch import WRITES, Batch
 from theater.broker.migration import Connection, migrate
 from theater.chain import GENESIS
 from theater.crashpoints import reached
@@ -29,95 +29,6 @@ CHECKPOINT_PAGES = 8000  # about so many in the WAL; each checkpoint costs two s
 WAL_KEPT_BYTES = 64 * 1024 * 1024  # a WAL that a reader made larger than this shrinks again
 # What a commit writes, measured: SQLite tells the pages only at a checkpoint.
 _COMMIT_PAGES, _PAGE_ROWS, _PAGE_BYTES = 6, 7, 4096
-
-# In this order, so that a row comes after those it refers to.
-_WRITES: tuple[tuple[str, str], ...] = (
-    (
-        "actors",
-        "INSERT INTO actors (id, name, role, component, phase, created_at) VALUES (?,?,?,?,?,?)",
-    ),
-    ("phases", "UPDATE actors SET phase = ?, reason = ? WHERE id = ?"),
-    ("initialised", "UPDATE actors SET initialised = ? WHERE id = ?"),
-    ("components", "UPDATE actors SET component = ? WHERE id = ?"),
-    ("removed", "UPDATE actors SET removed_at = ? WHERE id = ?"),
-    ("returned", "UPDATE actors SET role = ?, component = ?, removed_at = NULL WHERE id = ?"),
-    (
-        "incarnations",
-        "INSERT INTO incarnations (actor, incarnation, pid, started_at) VALUES (?,?,?,?)",
-    ),
-    (
-        "incarnation_pids",
-        "UPDATE incarnations SET pid = ? WHERE actor = ? AND incarnation = ?",
-    ),
-    (
-        "incarnation_ready",
-        "UPDATE incarnations SET ready_at = ? WHERE actor = ? AND incarnation = ?",
-    ),
-    (
-        "incarnation_ended",
-        "UPDATE incarnations SET ended_at = ?, reason = ? WHERE actor = ? AND incarnation = ?",
-    ),
-    ("blobs", "INSERT OR IGNORE INTO blobs (hash, bytes) VALUES (?,?)"),
-    (
-        "kept_states",
-        "INSERT OR IGNORE INTO blobs (hash, bytes)"
-        " SELECT hash, bytes FROM last_states WHERE actor = ?",
-    ),
-    (
-        "events",
-        "INSERT INTO events (seq, actor, position, incarnation, turn, idx, type, function, line,"
-        " bytes, hash, at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
-    ),
-    (
-        "messages",
-        "INSERT INTO messages (id, kind, to_actor, to_name, from_actor, from_turn, from_index,"
-        " client, size, body, body_hash, status, at, channel)"
-        " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-    ),
-    ("consumed", "UPDATE messages SET status = ?, turn = ? WHERE id = ?"),
-    ("client_answers", "UPDATE messages SET answer = ? WHERE id = ?"),
-    (
-        "channels",
-        "INSERT INTO channels (id, opener, callee, message, status, opened_at)"
-        " VALUES (?,?,?,?,'open',?)",
-    ),
-    (
-        "channels_closed",
-        "UPDATE channels SET status = 'closed', closed_by = ?, reason = ?, untold = ?,"
-        " closed_at = ? WHERE id = ?",
-    ),
-    ("channels_told", "UPDATE channels SET untold = NULL WHERE id = ?"),
-    (
-        "turns",
-        "INSERT OR REPLACE INTO turns (actor, turn, kind, message, status, incarnation, steps,"
-        " deliveries, state, fuel, reason, at, kept) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
-    ),
-    (
-        "steps",
-        "INSERT INTO steps (actor, turn, step, incarnation, last_event) VALUES (?,?,?,?,?)",
-    ),
-    (
-        "asks",
-        "INSERT INTO asks (actor, turn, idx, kind, message, timeout_s, status)"
-        " VALUES (?,?,?,?,?,?,'open')",
-    ),
-    ("ask_status", "UPDATE asks SET status = ? WHERE actor = ? AND turn = ? AND idx = ?"),
-    ("senders", "INSERT OR IGNORE INTO senders (actor, sender) VALUES (?,?)"),
-    (
-        "evidence",
-        "INSERT INTO evidence (id, actor, incarnation, turn, events, hash, at)"
-        " VALUES (?,?,?,?,?,?,?)",
-    ),
-    (
-        "dead_letters",
-        "INSERT INTO dead_letters (id, message, actor, turn, reason, state, evidence, at)"
-        " VALUES (?,?,?,?,?,?,?,?)",
-    ),
-    (
-        "letters",
-        "UPDATE dead_letters SET status = ?, again = ?, client = ?, decided_at = ? WHERE id = ?",
-    ),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +89,7 @@ class Log:
         count = 0
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            for name, sql in _WRITES:
+            for name, sql in WRITES:
                 rows = getattr(batch, name)
                 if rows:
                     self._db.executemany(sql, rows)
