@@ -2,7 +2,7 @@
 
 Two tellers move money between two tills and tell an audit; clients keep a diary and press a
 counter. Nobody's last state depends on who came first: sums, counts, and one ordered stream for
-each sender. A teller's turn has up to six steps, so there is always something half done.
+each sender. A teller's turn has four to seven steps, so there is always something half done.
 
 A teller numbers its turns in its own state and sends the number along. In the audit's state each
 teller's stream must be a1 b1 c1 a2 b2 c2 ...: `a` and `b` are sends with a request to somebody
