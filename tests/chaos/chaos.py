@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import shutil
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from tests.chaos import plan as plans
@@ -39,7 +40,11 @@ class Chaos:
 
     def count(self) -> None:
         """Learn how often a round that is left alone reaches each point."""
-        counts = [self._ready().count() for _ in range(COUNTED)]
+        counts = []
+        for _ in range(COUNTED):
+            run = self._ready()
+            with self._kept(run, "with nobody killed"):
+                counts.append(run.count())
         self.hits = sorted(counts, key=Counter.total)[COUNTED // 2]
 
     def each(self) -> None:
@@ -80,12 +85,8 @@ class Chaos:
         return self._run
 
     def _round(self, run: Run, plan: Plan) -> bool:
-        try:
+        with self._kept(run, f"plan: {plan}"):
             is_done = run.round(plan)
-        except BaseException:
-            self._say(f"chaos: failed; seed {self._seed}, plan: {plan}")
-            self._keep(run)
-            raise
         if time.monotonic() > self._said_s + WORD_S:
             self._said_s = time.monotonic()
             self._say(f"chaos: {self.told()}")
@@ -96,17 +97,20 @@ class Chaos:
         run, self._run = self._run, None
         if run is None:
             return
-        try:
+        with self._kept(run, "at the end of a run"):
             run.end()
-        except BaseException:
-            self._say(f"chaos: failed at the end of a run; seed {self._seed}")
-            self._keep(run)
-            raise
         self._counts += run.counts
         self._counts["runs"] += 1
         shutil.rmtree(run.directory)
 
-    def _keep(self, run: Run) -> None:
-        self._run = None
-        self._say(f"chaos: the log is {run.directory}/.theater/chain.db")
-        run.give_up()
+    @contextlib.contextmanager
+    def _kept(self, run: Run, when: str) -> Iterator[None]:
+        """If something fails, say how to try it again and where its log is, which stays."""
+        try:
+            yield
+        except BaseException:
+            self._run = None
+            self._say(f"chaos: failed; seed {self._seed}, {when}")
+            self._say(f"chaos: the log is {run.directory}/.theater/chain.db")
+            run.give_up()
+            raise

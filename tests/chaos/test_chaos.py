@@ -6,13 +6,14 @@ import random
 import shutil
 import sqlite3
 import time
+from collections import Counter
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.chaos import checker, plan
+from tests.chaos import chaos, checker, plan
 from tests.chaos.customer import Operation
 from tests.chaos.plan import Plan
 from tests.chaos.run import Run
@@ -52,6 +53,54 @@ def test_killed_at_any_instant_nothing_is_lost(tmp_path: Path) -> None:
         run.give_up()
         raise
     run.end()
+
+
+@pytest.mark.parametrize("what", ["count", "round", "end"])
+def test_a_failure_says_its_seed_and_where_the_log_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    class Failing:
+        """Stands for a run of which one thing goes wrong."""
+
+        def __init__(self, directory: Path, seed: str) -> None:
+            self.directory, self.counts = directory, Counter[str]()
+            directory.mkdir()
+
+        def count(self) -> plan.Hits:
+            assert what != "count"
+            return Counter({("broker.in-commit", ""): 1})
+
+        def may(self, _plan: Plan) -> bool:
+            return True
+
+        def round(self, _plan: Plan) -> bool:
+            assert what != "round"
+            return True
+
+        def end(self) -> None:
+            assert what != "end"
+
+        def give_up(self) -> None:
+            said.append("given up")
+
+    said: list[str] = []
+    monkeypatch.setattr(chaos, "Run", Failing)
+    failing = chaos.Chaos(tmp_path, 7, said.append)
+    with pytest.raises(AssertionError):
+        failing.count()
+        failing.rounds([Plan.read("broker.in-commit 1 itself")])
+        failing.end()
+    when = {
+        "count": "with nobody killed",
+        "round": "plan: broker.in-commit 1 itself",
+        "end": "at the end of a run",
+    }
+    assert said == [
+        f"chaos: failed; seed 7, {when[what]}",
+        f"chaos: the log is {tmp_path}/0/.theater/chain.db",
+        "given up",
+    ]
+    assert (tmp_path / "0").exists()
 
 
 @pytest.fixture(scope="module")
