@@ -59,6 +59,14 @@ def test_when_root_is_killed_everything_dies_and_the_next_up_continues(theater: 
     assert again.log.query("SELECT count(*) FROM turns WHERE kind = 'init'") == [(2,)]
 
 
+def test_up_starts_what_was_stopped_by_hand_too(theater: Theater) -> None:
+    system = theater.up(actor("a"))
+    system.send("a", b"set kept")
+    system.stop("a")
+    system.close()
+    assert theater.up().request("a", b"get") == b"kept"
+
+
 def test_messages_that_wait_outlive_the_system(theater: Theater) -> None:
     system = theater.up(actor("a"), actor("b"))
     os.kill(system.actor("b")["pid"], signal.SIGSTOP)

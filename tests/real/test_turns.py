@@ -177,6 +177,22 @@ def test_too_large_messages_are_refused_by_name(theater: Theater) -> None:
     assert len(answer) == 9000
 
 
+def test_a_turn_that_records_too_much_is_set_aside_for_it(theater: Theater) -> None:
+    limits = '[child.limits]\nturn_bytes = "4KiB"\n'
+    system = theater.up(actor("a", "burst.wat", extra=limits), actor("b", "sink.wat"))
+    system.send("a", b"1000 b xxxxxxxx")
+    eventually(system.dead_letters, "the dead letter")
+    (letter,) = system.dead_letters()
+    assert "the turn recorded more than turn_bytes (4096 bytes)" in letter.reason
+    system.wait_status("a", "running")
+    system.send("a", b"1 b x")
+    sql = "SELECT count(*) FROM messages WHERE to_name = 'b' AND status = 'done'"
+    eventually(
+        lambda: system.log.query(sql) == [(1,)], "one message, and nothing of the other turn"
+    )
+    theater.note(system)
+
+
 def test_get_chain_shows_committed_events_only(theater: Theater) -> None:
     system = theater.up(actor("a"))
     assert int(system.request("a", b"chain")) > 3
