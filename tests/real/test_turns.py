@@ -193,6 +193,17 @@ def test_a_turn_that_records_too_much_is_set_aside_for_it(theater: Theater) -> N
     theater.note(system)
 
 
+def test_a_turn_whose_result_is_too_much_is_set_aside_for_it(theater: Theater) -> None:
+    """What is too much is the result with the reply in it: the guest has returned already."""
+    limits = "[child.limits]\nturn_bytes = 1500\n"
+    system = theater.up(actor("a", "sink.wat", extra=limits))
+    with pytest.raises(NotDelivered, match="the turn recorded more than turn_bytes"):
+        system.request("a", b"x" * 900)
+    (letter,) = system.dead_letters()
+    assert "the turn recorded more than turn_bytes (1500 bytes)" in letter.reason
+    theater.note(system)
+
+
 def test_get_chain_shows_committed_events_only(theater: Theater) -> None:
     system = theater.up(actor("a"))
     assert int(system.request("a", b"chain")) > 3

@@ -28,7 +28,7 @@ from theater.worker.host import Differs, Leave, Recorder, TooLong
 from theater.worker.instance import Instance
 from theater.worker.link import Link
 from theater.worker.order import ExitStatus, Order
-from theater.worker.turn import TurnRecord, body_value
+from theater.worker.turn import TurnRecord, TurnTooLong, body_value
 from theater.worker.wasi import Wasi, WasiExit
 
 WARM_TIMES = 8  # from then on CPython 3.11 runs a function in its quick form
@@ -225,7 +225,7 @@ class Worker:
             self._failed(error.kind, error.message, error.backtrace, error.fuel)
         except WasiExit as error:
             self._failed("exit", f"the guest called exit with status {error.status}", [], 0)
-        except TooLong as error:
+        except (TooLong, TurnTooLong) as error:  # within the call, or with its result
             self._failed("too-large", str(error), [], 0)
         except Differs as error:
             self._failed("diverged", str(error), [], 0)
