@@ -224,3 +224,31 @@ def test_one_that_shuts_down_at_the_end_of_a_turn_of_another_is_not_taken_for_a_
     living = [("a", worker.actor.incarnation, b"", None)]
     again = Logged(tmp_path, order("a"), order("b"), db=system.db, living=living)
     assert again.actor("a").shut_down and not again.actor("a").ignored
+
+
+def test_the_time_of_a_request_goes_on_but_stands_still_while_the_system_is_down(
+    tmp_path: Path,
+) -> None:
+    system = Logged(tmp_path, order("a"), order("b"))
+    system.turns.at = 100.0
+    system.start("a")
+    system.start("b")
+    system.turns.deliver_from_client("a", b"go", "send", "id-1")
+    system.step()
+    worker = system.workers["a"]
+    worker.begin()
+    worker.request("b", b"?")
+    system.step()
+    system.turns.at = 103.0
+    system.kill("b", wanted=True)
+    again = system.again(order("a", request_timeout_s=60.0), order("b"))
+    current = again.turns.actors["a"].current
+    assert current is not None and current.ask is not None
+    assert current.ask.deadline_s == 2.0, "3 of 5 seconds are over, whatever was asked since"
+    again.turns.at = 900.0
+    again.db.execute("UPDATE incarnations SET started_at = 899.0 WHERE actor = 2")
+    again.step()
+    third = again.again(order("a"), order("b"))
+    current = third.turns.actors["a"].current
+    assert current is not None and current.ask is not None
+    assert current.ask.deadline_s == 5.0, "it was not waited for in between"

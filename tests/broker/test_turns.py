@@ -107,6 +107,9 @@ def test_a_full_mailbox_holds_its_senders_back_until_it_drains() -> None:
     turns.deliver_from_client("a", b"more", "send", "id-2")
     a.take()
     assert a.inputs == []
+    _, error = turns.deliver_from_client("b", b"x", "send", "id-3")
+    assert error == "mailbox-full: b has 2 messages waiting"
+    assert turns.batch.counters == {"held_back": 1, "clients_refused": 1}
     b.take()
     b.begin()
     b.end(None)

@@ -262,12 +262,36 @@ class Log:
         return row
 
     def turn_events(self, actor: int, turn: int) -> list[bytes]:
-        """The bytes of a turn's committed events, in order; of turn 0 the lifecycle events."""
+        """The bytes of the committed events of one of an actor's last turns, in order."""
+        found = [bytes(data) for data, _, _ in self._turn_backwards(actor, turn)]
+        found.reverse()
+        return found
+
+    def _turn_backwards(self, actor: int, turn: int) -> Iterator[tuple[bytes, int, float]]:
+        """(bytes, index, time) of a turn's events, the last one first. From the end of the chain:
+        no index finds a turn."""
         rows = self._db.execute(
-            "SELECT bytes FROM events WHERE actor = ? AND turn = ? ORDER BY position",
-            (actor, turn),
-        ).fetchall()
-        return [bytes(row[0]) for row in rows]
+            "SELECT bytes, idx, at, turn FROM events WHERE actor = ? ORDER BY position DESC",
+            (actor,),
+        )
+        for data, index, at, of_turn in rows:
+            if of_turn == turn:
+                yield data, index, at
+            elif 0 < of_turn < turn:
+                break
+
+    def waited_s(self, actor: int, turn: int, index: int) -> float:
+        """How long the open ask that is event `index` has been waited for, at least: until the
+        last commit before this broker, and since the actor's last start. While the system was
+        down nobody waited."""
+        since = next(
+            at for _, at_index, at in self._turn_backwards(actor, turn) if at_index == index
+        )
+        (started,) = self._db.execute(
+            "SELECT max(started_at) FROM incarnations WHERE actor = ?", (actor,)
+        ).fetchone()
+        (until,) = self._db.execute("SELECT at FROM events ORDER BY seq DESC LIMIT 1").fetchone()
+        return max(0.0, float(until) - max(since, started or 0.0))
 
     def last_exit(self, actor: int) -> bytes | None:
         """The bytes of an actor's last `exited` event."""
@@ -278,9 +302,10 @@ class Log:
         ).fetchone()
         return None if row is None else bytes(row[0])
 
-    def open_asks(self) -> list[tuple[int, int, int, str, int | None]]:
-        rows: list[tuple[int, int, int, str, int | None]] = self._db.execute(
-            "SELECT actor, turn, idx, kind, message FROM asks WHERE status = 'open'"
+    def open_asks(self) -> list[tuple[int, int, int, float | None]]:
+        """(actor, turn, index, timeout in seconds) of those that have no answer."""
+        rows: list[tuple[int, int, int, float | None]] = self._db.execute(
+            "SELECT actor, turn, idx, timeout_s FROM asks WHERE status = 'open'"
         ).fetchall()
         return rows
 

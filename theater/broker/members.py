@@ -59,14 +59,15 @@ class Members:
         channels.load(turns, log.channels())
         outstanding.load(turns, log.outstanding(), now_s)
         going_on = {one.name for one in living}
-        asks = {(row[0], row[1]): row[2] for row in log.open_asks()}
+        asks = {(row[0], row[1]): row[2:] for row in log.open_asks()}
         states = {each.id: each.state for each in stored.values()}
         for row in opened.values():
-            opener, ask = turns.by_id.get(row.actor), asks.get((row.actor, row.turn))
+            opener = turns.by_id.get(row.actor)
+            ask, timeout_s = asks.get((row.actor, row.turn), (None, None))
             if opener is None:
                 recovery.close_books(turns, row, ask, states[row.actor])
                 continue
-            self._reopen(opener, row, ask, opener.name in going_on, now_s)
+            self._reopen(opener, row, ask, timeout_s, opener.name in going_on, now_s)
             outdated = register.outdated(stored[opener.name], wanted[opener.name])
             if outdated is not None:
                 burial.abandon(turns, opener, outdated, now_s)
@@ -99,10 +100,19 @@ class Members:
         return replace(gone, removed=True, head=chain.head, length=chain.length)
 
     def _reopen(
-        self, actor: Actor, row: OpenRow, open_ask: int | None, goes_on: bool, now_s: float
+        self,
+        actor: Actor,
+        row: OpenRow,
+        open_ask: int | None,
+        timeout_s: float | None,
+        goes_on: bool,
+        now_s: float,
     ) -> None:
         recorded = self._log.turn_events(actor.id, row.turn)
-        last = recovery.reopen(self._turns, actor, row, recorded, open_ask, now_s)
+        left_s = 0.0
+        if open_ask is not None and timeout_s is not None:
+            left_s = max(0.0, timeout_s - self._log.waited_s(actor.id, row.turn, open_ask))
+        last = recovery.reopen(self._turns, actor, row, recorded, open_ask, left_s, now_s)
         if goes_on and open_ask is None:
             contents = {}
             for hash in refs_in(last.payload):

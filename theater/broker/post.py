@@ -39,6 +39,8 @@ class Post(Book):
             if sender is not target:
                 sender.narrowest = min(sender.narrowest, target.mailbox.bounds.max_messages)
                 if target.mailbox.is_full():
+                    if target.name not in sender.blocked_on:
+                        self.batch.count("held_back")
                     sender.blocked_on.add(target.name)
                     target.blocking.add(sender.name)
         return message.id, error
@@ -50,6 +52,7 @@ class Post(Book):
         is_close = message.kind == CHANNEL_CLOSE  # taken by a full mailbox too: there is but one
         if error is None and target is not None and not is_close and target.mailbox.refuses():
             error = f"mailbox-full: {to} has {target.mailbox.messages} messages waiting"
+            self.batch.count("mailbox_full")
         self._message_row(message, target, to, dead=error is not None)
         if error is not None:
             self.dead_letter(message, to, None, error, None, None)
@@ -63,7 +66,10 @@ class Post(Book):
     ) -> tuple[int, str | None]:
         """As `deliver`, but what cannot be taken becomes no row: the client is told."""
         message = Message(self.next_message, kind, None, None, None, client, body)
-        return self._deliver_or_refuse(message, to)
+        id, error = self._deliver_or_refuse(message, to)
+        if error is not None and error.startswith("mailbox-full:"):
+            self.batch.count("clients_refused")
+        return id, error
 
     def deliver_again(self, dead: Message, to: str) -> tuple[int, str | None]:
         """As `deliver_from_client`: a new message like one that is dead, from whom that was.

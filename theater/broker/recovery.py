@@ -46,12 +46,13 @@ def reopen(
     row: OpenRow,
     recorded: list[bytes],
     open_ask: int | None,
+    left_s: float,
     now_s: float,
 ) -> Event:
     """Set a turn up again that has committed steps: whoever runs the actor next goes on with it.
 
     `recorded`: its committed events, the last of which is returned; `open_ask`: the index of the
-    one whose answer is still to come.
+    one whose answer is still to come, within `left_s` if it is a request.
     """
     turn, steps = row.turn, row.steps
     events = [decode(data) for data in recorded]
@@ -78,7 +79,7 @@ def reopen(
         ask = current.ask = Ask(open_ask, event.interface, event.function, None, None)
         if (event.interface, event.function) in ASKS:
             ask.callee = event.payload[0][0]
-            ask.deadline_s = now_s + actor.settings.request_timeout_s
+            ask.deadline_s = now_s + left_s
             turns.deadlines.watch(actor)
         else:
             ask.is_world = True

@@ -53,7 +53,17 @@ ROOT = "/"  # the root supervisor; version 1 had none
 NEVER = float("inf")
 STRIDE = 10_000  # events between two words of progress
 OWNED = ("events", "incarnations", "turns", "steps", "asks", "senders", "evidence", "last_states")
-COUNTERS = frozenset({"dead_letters", "late_answers", "timeouts", "violations"})
+COUNTERS = frozenset(
+    {
+        "clients_refused",
+        "dead_letters",
+        "held_back",
+        "late_answers",
+        "mailbox_full",
+        "timeouts",
+        "violations",
+    }
+)
 
 Progress = Callable[[str], None]
 
