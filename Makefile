@@ -12,7 +12,7 @@ DEMO := examples/market
 
 demo: examples
 	@cat $(DEMO)/try-next.txt
-	@.venv/bin/theater up $(DEMO)/manifest.toml || [ $$? -eq 130 ] # Ctrl-C is how it ends
+	@trap : INT; .venv/bin/theater up $(DEMO)/manifest.toml || [ $$? -eq 130 ] # Ctrl-C ends it
 
 examples: .venv/.installed-demo $(DEMO)/clerk.wasm
 

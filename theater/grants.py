@@ -163,7 +163,7 @@ def check_handler(type: object, settings: Mapping[str, object]) -> Wrong:
         return [(("type",), f"wasi:* needs no grant, take this handler away; {available}")]
     handler = HANDLERS.get(type)
     if handler is None:
-        hint = did_you_mean(type, [*HANDLERS, *LATER])
+        hint = did_you_mean(type, [*HANDLERS, *(n for n in LATER if not n.startswith("wasi:"))])
         return [(("type",), f"no handler is called {described(type)}{hint} {available}")]
     wrong: Wrong = []
     for key, value in settings.items():

@@ -71,7 +71,7 @@ class Run:
         try:
             return start(self._manifest, self._crash)
         except (EnvironmentProblem, Refused) as error:
-            expected = "killed by signal 9" in str(error) or isinstance(error, Refused)
+            expected = "killed by SIGKILL" in str(error) or isinstance(error, Refused)
             if not (self._may_end and expected):
                 raise
             self.counts["ups"] += 1

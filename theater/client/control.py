@@ -73,7 +73,7 @@ class Control:
         try:
             while self._socket.recv(1 << 16):
                 pass
-        except TimeoutError:
+        except (TimeoutError, BlockingIOError):  # the latter with no time at all
             return False
         except OSError:
             pass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -76,7 +77,7 @@ class Launch:
         status = self.process.wait()
         self.errors.seek(0)
         said = self.errors.read(1 << 16).decode(errors="replace").strip()
-        how = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
+        how = f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
         return EnvironmentProblem(
             f"the system ended without a word ({how})" + (f":\n{said}" if said else "")
         )
