@@ -23,9 +23,10 @@ from typing import Any
 import msgpack
 
 from theater import values
+from theater.calls import RUNTIME
 from theater.events import CHAIN_CODE, Event, EventType, externalise, internalise, refs_in
 
-_CHAIN_ANSWER = (EventType.HOST_ANSWER, "theater:simple/runtime", "get-chain")
+_CHAIN_ANSWER = (EventType.HOST_ANSWER, RUNTIME, "get-chain")
 _SHOWN = 120  # characters of a call's arguments in a message
 
 Resolve = Callable[[Any], Any]  # a recorded answer -> the value itself

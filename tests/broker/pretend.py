@@ -9,11 +9,10 @@ from theater.broker.actors import Actor, Settings
 from theater.broker.batch import Batch
 from theater.broker.book import ToWorker
 from theater.broker.mailbox import Mailbox
-from theater.broker.steps import CALLED, MESSAGES, RUNTIME
 from theater.broker.turns import Turns
+from theater.calls import CALLS, MESSAGES, RUNTIME, parameters
 from theater.events import EventType, content_hash, state_ref
 from theater.spec import MailboxBounds
-from theater.worker.calls import parameters
 from theater.worker.turn import TurnRecord, body_value
 
 LIMIT = 1 << 20
@@ -86,11 +85,11 @@ class PretendedWorker:
             assert current is not None
             self.waits = current.ask is not None and not current.ask.is_world
             record.go_on(current.step, current.index + self.waits, current.size, 0, ())
-            record.add(EventType.CARRIED_ON, *CALLED[kind], [])
+            record.add(EventType.CARRIED_ON, *CALLS[kind], [])
             return record
         value = body_value(body) if body is not None else None
         given = [actor.name] if kind == "init" else parameters(kind, name, value)
-        record.add(EventType.WASM_CALL, *CALLED[kind], [state, given])
+        record.add(EventType.WASM_CALL, *CALLS[kind], [state, given])
         return record
 
     def held(self, function: str, *arguments: Any) -> None:
@@ -153,7 +152,7 @@ class PretendedWorker:
             "channel-open": [[{"accepted": accepted, "message": reply}]],
         }
         value = {"ok": [state, *answer.get(kind, [])]}
-        self.record.result(*CALLED[kind], value, state, 7)
+        self.record.result(*CALLS[kind], value, state, 7)
         self.commit(now_s)
         self.inputs.pop(0)
         self.record = None

@@ -13,7 +13,7 @@ from tests.broker.pretend import PretendedWorker, connect
 from tests.broker.test_burial import FAILURE, boxed, event
 from theater.broker.burial import Death, bury
 from theater.broker.release import Frames
-from theater.broker.steps import MESSAGES, RUNTIME
+from theater.calls import MESSAGES, RUNTIME
 from theater.events import CHAIN_CODE, EventType, decode
 from theater.journal import Journal
 

@@ -19,8 +19,8 @@ from tests.broker.whole import Whole
 from theater.broker import outstanding
 from theater.broker.actors import Actor
 from theater.broker.book import Out, ToWorker
-from theater.broker.steps import MESSAGES
 from theater.broker.turns import Turns
+from theater.calls import MESSAGES
 from theater.events import EventType, decode
 from theater.worker.handlers import ASK
 from theater.worker.handlers.message_server import MessageServer

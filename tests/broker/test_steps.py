@@ -9,8 +9,9 @@ import msgpack
 import pytest
 
 from tests.broker.pretend import PretendedWorker, commit, make_turns
-from theater.broker.steps import ACTOR, CLIENT, MESSAGES, RUNTIME, BadStep
+from theater.broker.steps import BadStep
 from theater.broker.turns import Turns
+from theater.calls import ACTOR, CLIENT, MESSAGES, RUNTIME
 from theater.errors import ProtocolError
 from theater.events import EventType, content_hash, encode, ref
 

@@ -12,8 +12,9 @@ from tests.broker.pretend import OUTSIDE, PretendedWorker, commit, connect, make
 from tests.broker.whole import Whole
 from theater.broker.burial import Death, bury
 from theater.broker.register import end_world_call
-from theater.broker.steps import MESSAGES, BadStep
+from theater.broker.steps import BadStep
 from theater.broker.turns import Turns
+from theater.calls import MESSAGES
 from theater.events import EventType
 
 DONE = (EventType.HOST_ANSWER, OUTSIDE, "post", [None])

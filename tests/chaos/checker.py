@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.chaos.customer import Operation
 from theater import wire
-from theater.broker.steps import MESSAGES
+from theater.calls import MESSAGES
 from theater.client import LogReader
 from theater.events import Event, EventType
 

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.broker.test_migration import make
-from theater.broker import schema, steps
+from theater.broker import schema
 from theater.broker.log import Log
-from theater.broker.steps import CALLED
-from theater.fsck import chain, shape
+from theater.fsck import shape
 from theater.fsck.check import check
 from theater.fsck.file import LogFile
 from theater.fsck.findings import Note, Problem, Reports
@@ -56,8 +55,3 @@ def test_a_log_in_which_nothing_has_happened_is_whole(tmp_path: Path) -> None:
 
 def test_phases_are_those_of_the_supervisor() -> None:
     assert {*Phase, GONE} == PHASES
-
-
-def test_calls_asks_and_effects_are_the_brokers() -> None:
-    assert {call: kind for kind, call in CALLED.items()} == chain.CALLS
-    assert chain.ASKS == steps.ASKS and chain.HELD == steps.HELD

@@ -27,8 +27,8 @@ from theater.broker import outstanding
 from theater.broker.actors import Actor
 from theater.broker.book import ChainPart, Out, ToRoot, ToWorker
 from theater.broker.clients import Clients
-from theater.broker.steps import CALLED, MESSAGES, RUNTIME
 from theater.broker.workers import Workers
+from theater.calls import CALLS, MESSAGES, RUNTIME
 from theater.events import EventType
 
 NAMES = ("a", "b", "c")
@@ -142,7 +142,7 @@ class Hostile:
             "request": [[reply]],
             "channel-open": [[{"accepted": self.dice.random() < 0.8, "message": reply}]],
         }
-        worker.record.result(*CALLED[kind], {"ok": [state, *answer.get(kind, [])]}, state, 7)
+        worker.record.result(*CALLS[kind], {"ok": [state, *answer.get(kind, [])]}, state, 7)
 
     def _cut(self, worker: PretendedWorker) -> tuple[Any, ...]:
         assert worker.record is not None

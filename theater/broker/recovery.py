@@ -9,8 +9,8 @@ from theater.broker.actors import INIT, Actor, Ask, OpenTurn
 from theater.broker.log import OpenRow
 from theater.broker.mailbox import Message
 from theater.broker.revival import is_shutdown
-from theater.broker.steps import ASKS
 from theater.broker.turns import Turns
+from theater.calls import ASKS
 from theater.events import Event, EventType, decode, ref_hash, refs_in
 
 

@@ -13,8 +13,9 @@ import msgpack
 
 from theater.broker.actors import INIT, Actor
 from theater.broker.book import ChainPart
-from theater.broker.steps import CALLED, takes_effect
+from theater.broker.steps import takes_effect
 from theater.broker.turns import Turns
+from theater.calls import CALLS
 from theater.events import CHAIN_CODE, Event, EventType, decode, internalise
 
 
@@ -69,7 +70,7 @@ def has_shut_down(events: list[bytes], incarnation: int) -> bool:
 def is_init(events: list[bytes]) -> bool:
     """Whether this is a turn of `init`."""
     calls = [event for event in map(decode, events) if event.type == EventType.WASM_CALL]
-    return bool(calls) and (calls[0].interface, calls[0].function) == CALLED[INIT]
+    return bool(calls) and (calls[0].interface, calls[0].function) == CALLS[INIT]
 
 
 def is_shutdown(event: Event) -> bool:

@@ -12,15 +12,11 @@ from typing import Any
 
 from theater.broker.actors import (
     ASKED,
-    CHANNEL_CLOSE,
-    CHANNEL_MESSAGE,
     CHANNEL_OPEN,
-    INIT,
-    REQUEST,
-    SEND,
     Actor,
     Handed,
 )
+from theater.calls import ADDRESSED, ASKS, CALLS, HELD, MESSAGES, NAMED, WITH_BODY, parameters
 from theater.errors import ProtocolError
 from theater.events import (
     Event,
@@ -33,26 +29,7 @@ from theater.events import (
     state_ref,
 )
 
-ACTOR = "theater:simple/actor"
-CLIENT = "theater:simple/message-server-client"
-RUNTIME = "theater:simple/runtime"
-MESSAGES = "theater:simple/message-server-host"
-
-CALLED = {
-    INIT: (ACTOR, "init"),
-    SEND: (CLIENT, "handle-send"),
-    REQUEST: (CLIENT, "handle-request"),
-    CHANNEL_OPEN: (CLIENT, "handle-channel-open"),
-    CHANNEL_MESSAGE: (CLIENT, "handle-channel-message"),
-    CHANNEL_CLOSE: (CLIENT, "handle-channel-close"),
-}
-# What a held call and an ask are given: a name (of an actor, a request, a channel), and a body.
-WITH_BODY = frozenset({"send", "respond-to-request", "send-on-channel"})
-NAMED = frozenset({"cancel-request", "close-channel"})
 ON_CHANNEL = frozenset({"send-on-channel", "close-channel"})
-HELD = frozenset({(RUNTIME, "shutdown"), *((MESSAGES, each) for each in WITH_BODY | NAMED)})
-ADDRESSED = frozenset({"request", "open-channel"})
-ASKS = frozenset({(RUNTIME, "get-chain"), *((MESSAGES, each) for each in ADDRESSED)})
 
 
 class BadStep(ProtocolError):
@@ -95,22 +72,13 @@ class Step:
 
 def expected_call(actor: Actor, handed: Handed) -> tuple[str, str, list[Any]]:
     """The interface, function and arguments with which a turn must begin."""
-    interface, function = CALLED[handed.kind]
+    interface, function = CALLS[handed.kind]
     if handed.message is None:
         before = None if actor.initial_state is None else content_hash(actor.initial_state)
         return interface, function, [state_ref(before), [actor.name]]
-    return interface, function, [state_ref(actor.state), parameters(handed)]
-
-
-def parameters(handed: Handed) -> list[Any]:
-    """What the export for a message is called with beside the state."""
     message = handed.message
-    assert message is not None
-    if handed.kind == SEND:
-        return [message.body_value()]
-    if handed.kind == CHANNEL_CLOSE:
-        return [message.name()]
-    return [message.name(), message.body_value()]
+    given = parameters(handed.kind, message.name(), message.body_value())
+    return interface, function, [state_ref(actor.state), given]
 
 
 def check(
@@ -172,7 +140,7 @@ def check(
                 raise BadStep(f"an event refers to a content that was not sent: {hash.hex()[:12]}")
         if carried_on:
             name = (event.type, event.interface, event.function)
-            if name != (EventType.CARRIED_ON, *CALLED[handed.kind]) or event.payload != []:
+            if name != (EventType.CARRIED_ON, *CALLS[handed.kind]) or event.payload != []:
                 raise BadStep(f"turn {turn} is carried on, and does not say so")
             carried_on, begun = False, True
         elif asked is not None and not result.tells and goes_on and _is_local(event):
@@ -325,7 +293,7 @@ def content_of(value: Any, step: Step, limit: int) -> bytes:
 
 
 def _result(step: Step, handed: Handed, event: Event, message_max: int, state_max: int) -> None:
-    if (event.interface, event.function) != CALLED[handed.kind]:
+    if (event.interface, event.function) != CALLS[handed.kind]:
         raise BadStep(f"the result of {event.function[:80]!r}, which was not called")
     try:
         value, fuel = event.payload

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from theater import calls
 from theater.chain import GENESIS, link
 from theater.errors import ProtocolError
 from theater.events import Event, EventType, decode, has_refs, refs_in
@@ -13,26 +14,13 @@ from theater.fsck.rows import EVENTS, EventRow
 
 EVENT_MAX = 256 * 1024 * 1024  # bytes; what is more came through no socket, and is not decoded
 
-ACTOR = "theater:simple/actor"
-CLIENT = "theater:simple/message-server-client"
-RUNTIME = "theater:simple/runtime"
-MESSAGES = "theater:simple/message-server-host"
 THEATER = "theater"  # the interface of lifecycle events
 
-# As the broker has them.
-CALLS = {
-    (ACTOR, "init"): "init",
-    (CLIENT, "handle-send"): "send",
-    (CLIENT, "handle-request"): "request",
-    (CLIENT, "handle-channel-open"): "channel-open",
-    (CLIENT, "handle-channel-message"): "channel-message",
-    (CLIENT, "handle-channel-close"): "channel-close",
-}
+CALLS = {export: kind for kind, export in calls.CALLS.items()}
+ASKS, HELD, MESSAGES = calls.ASKS, calls.HELD, calls.MESSAGES
 SEND, REQUEST, OPEN_CHANNEL = ((MESSAGES, each) for each in ("send", "request", "open-channel"))
 SAY, CLOSE = (MESSAGES, "send-on-channel"), (MESSAGES, "close-channel")
 RESPOND, CANCEL = (MESSAGES, "respond-to-request"), (MESSAGES, "cancel-request")
-ASKS = frozenset({REQUEST, OPEN_CHANNEL, (RUNTIME, "get-chain")})
-HELD = frozenset({SEND, SAY, CLOSE, RESPOND, CANCEL, (RUNTIME, "shutdown")})
 IN_TURNS = frozenset(
     {
         EventType.WASM_CALL,

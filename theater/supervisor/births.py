@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from theater.calls import CLIENT
 from theater.engine import SETTINGS
 from theater.grants import world_calls
 from theater.spec import ActorSpec, OnRestart, SupervisorSpec, SystemSpec, plain
 
-CALLBACKS = "theater:simple/message-server-client"
 KINDS = ("send", "request", "channel-open", "channel-message", "channel-close")  # of messages
 MAX_EVENTS = 1000  # of a chain shown to its actor, unless the handler's settings say otherwise
 
@@ -39,7 +39,7 @@ def registration(actor: ActorSpec, exports: Mapping[str, Any]) -> dict[str, Any]
     """What the broker has to know of an actor; read by `broker/register.py`."""
     messages = actor.handler("message-server")
     runtime = actor.handler("runtime")
-    callbacks = exports.get(CALLBACKS, {}).get("functions", {})
+    callbacks = exports.get(CLIENT, {}).get("functions", {})
     return {
         "name": actor.path,
         "kind": "actor",

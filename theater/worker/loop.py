@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from wasmtime import Engine
 
 from theater import linux, wire
+from theater.calls import ACTOR, CALLS, answer_bytes, parameters
 from theater.crashpoints import reached
 from theater.engine import MIB, make_engine
 from theater.errors import ComponentError
@@ -19,7 +20,6 @@ from theater.events import EventType, content_hash, decode, encode, state_ref
 from theater.journal import Journal, resolver
 from theater.worker import signals
 from theater.worker.blackbox import FULL_BYTES, BlackBox
-from theater.worker.calls import ACTOR, CALLS, answer_bytes, parameters
 from theater.worker.failure import Abort, GuestFailure
 from theater.worker.handlers import REGISTERED, Handler
 from theater.worker.handlers.message_server import MessageServer

@@ -11,13 +11,14 @@ from __future__ import annotations
 from typing import Any
 
 from theater.addresses import check_address, permitted
+from theater.calls import MESSAGES
 from theater.worker.handlers import ASK, Handler
 
 OK: dict[str, Any] = {"ok": None}
 
 
 class MessageServer(Handler):
-    interface = "theater:simple/message-server-host"
+    interface = MESSAGES
 
     def __init__(
         self, actor: str, send_to: tuple[str, ...] | None, message_max: int, senders: set[str]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from theater.calls import RUNTIME
 from theater.worker.handlers import ASK, Handler
 
 
 class Runtime(Handler):
-    interface = "theater:simple/runtime"
+    interface = RUNTIME
 
     def __init__(self, actor: str) -> None:
         self._actor = actor

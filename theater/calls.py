@@ -1,4 +1,4 @@
-"""Which export an input calls, with what, and what comes back beside the state. Pure."""
+"""What an actor is called with and what it may call, by name: the same for all who look. Pure."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ from typing import Any
 
 ACTOR = "theater:simple/actor"
 CLIENT = "theater:simple/message-server-client"
+RUNTIME = "theater:simple/runtime"
+MESSAGES = "theater:simple/message-server-host"
+
+# The export that an input calls, by its kind.
 CALLS = {
     "init": (ACTOR, "init"),
     "send": (CLIENT, "handle-send"),
@@ -14,6 +18,13 @@ CALLS = {
     "channel-message": (CLIENT, "handle-channel-message"),
     "channel-close": (CLIENT, "handle-channel-close"),
 }
+
+# What a held call and an ask are given: a name (of an actor, a request, a channel), and a body.
+WITH_BODY = frozenset({"send", "respond-to-request", "send-on-channel"})
+NAMED = frozenset({"cancel-request", "close-channel"})
+HELD = frozenset({(RUNTIME, "shutdown"), *((MESSAGES, each) for each in WITH_BODY | NAMED)})
+ADDRESSED = frozenset({"request", "open-channel"})
+ASKS = frozenset({(RUNTIME, "get-chain"), *((MESSAGES, each) for each in ADDRESSED)})
 
 
 def parameters(kind: str, name: str, body: Any) -> list[Any]:
