@@ -11,7 +11,6 @@ from __future__ import annotations
 from theater.broker import channels, outstanding
 from theater.broker.actors import Actor, Handed
 from theater.broker.burial import abandon
-from theater.broker.handing import take_back
 from theater.broker.register import tell_initial_state
 from theater.broker.turns import Turns
 from theater.events import EventType
@@ -26,8 +25,6 @@ def reinitialise(turns: Turns, actor: Actor, why: str, now_s: float) -> None:
     """
     if not actor.initialised and actor.current is None:
         return
-    take_back(actor)
-    actor.due_s = None
     abandon(turns, actor, "interrupted: its actor began anew", now_s)
     reason = f"{actor.name} began anew"
     outstanding.abandon_outstanding(turns, actor, f"interrupted: {reason}", now_s)
@@ -38,7 +35,6 @@ def reinitialise(turns: Turns, actor: Actor, why: str, now_s: float) -> None:
     turns.lifecycle(actor, EventType.REINITIALISED, {"reason": why})
     actor.initialised = False
     turns.batch.initialised.append((0, actor.id))
-    turns.deadlines.watch(actor)
 
 
 def _renumber(turns: Turns, actor: Actor) -> None:
