@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-FailureKind = Literal["trap", "fuel", "exit", "memory"]
+FailureKind = Literal["trap", "fuel", "exit", "memory", "err"]
 
 # wasmtime's C API gives the trap code of a component call only as text.
 _OUT_OF_FUEL = "wasm trap: all fuel consumed by WebAssembly"
@@ -27,8 +27,9 @@ class GuestFailure(Exception):
     """The guest could not finish: its own fault, or a limit of its manifest.
 
     kind "trap": also when a host function failed, then `__cause__` is its exception; "fuel": the
-    turn's budget is used up; "memory": the limit on linear memory; "exit": for callers that turn
-    a WASI exit into a failure. `backtrace` is innermost first; `fuel` is what was burnt.
+    turn's budget is used up; "memory": the limit on linear memory; "exit" and "err": for callers
+    that turn a WASI exit, or an Err, into a failure. `backtrace` is innermost first; `fuel` is
+    what was burnt.
     """
 
     def __init__(

@@ -215,7 +215,7 @@ class Worker:
             result, fuel = self._call(interface, function, state, given)
             if "err" in result:
                 recorder.end("it failed")
-                raise GuestFailure("err", result["err"] or "", [], fuel)  # type: ignore[arg-type]
+                raise GuestFailure("err", result["err"] or "", [], fuel)
             recorder.end("the turn has ended")
             new_state = result["ok"][0]
             self._check_sizes(kind, result["ok"], fuel)
@@ -269,7 +269,7 @@ class Worker:
         ):
             if size > limit:
                 text = f"{what} has {size} bytes; the limit is {limit}"
-                raise GuestFailure("err", text, [], fuel)  # type: ignore[arg-type]
+                raise GuestFailure("err", text, [], fuel)
 
     def _call(
         self, interface: str, function: str, state: bytes | None, given: list[Any]
