@@ -59,17 +59,13 @@ def enter(turns: Turns, order: Order, before: StoredActor | None) -> Chain:
     return chain
 
 
-def outdated(before: StoredActor, order: Order) -> str | None:
+def outdated(before: StoredActor | Actor, order: Order) -> str | None:
     """Why a turn that was open before does not go on under this order; None: it does."""
-    return _outdated(before.component, before.initialised, before.facts, order)
-
-
-def _outdated(component: str, initialised: bool, facts: dict[str, Any], order: Order) -> str | None:
-    if component != order["component"]:
+    if before.component != order["component"]:
         return "its component has been changed"
     state = order["initial_state"]
     hash = None if state is None else content_hash(state)
-    if not initialised and facts.get("initial_state") != hash:
+    if not before.initialised and before.facts.get("initial_state") != hash:
         return "its initial state has been changed"
     return None
 
@@ -82,7 +78,7 @@ def change(turns: Turns, chain: Chain, order: Order, now_s: float) -> None:
         return
     assert not chain.live, f"{chain.name} is changed while incarnation {chain.incarnation} lives"
     component = chain.component
-    reason = _outdated(component, chain.initialised, chain.facts, order)
+    reason = outdated(chain, order)
     if reason is not None:
         abandon(turns, chain, reason, now_s)
     chain.component = order["component"]
