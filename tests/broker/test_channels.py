@@ -112,7 +112,7 @@ def test_one_that_is_not_accepted_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("to", "error"),
     [
-        ("nobody", "no-actor: there is no actor nobody"),
+        ("nobody", 'no-actor: there is no actor "nobody"'),
         ("deaf", "refused: deaf does not export handle-channel-open"),
         ("a", "cycle: a → a"),
     ],

@@ -83,7 +83,7 @@ def test_it_is_from_whom_it_was_who_may_be_answered_from_then_on(tmp_path: Path)
     send(run, "a", b"go")
     turn(a, ("b", b"hello"))
     run.step()
-    assert run.query("SELECT reason FROM dead_letters") == [("no-actor: there is no actor b",)]
+    assert run.query("SELECT reason FROM dead_letters") == [('no-actor: there is no actor "b"',)]
     run.adopt(order("b"))
     b = run.start("b")
     assert retry(run, 1)[1] is None
@@ -180,7 +180,7 @@ def shrink(run: Logged) -> None:
 
 REFUSALS = [
     (stop, "stopped: b is stopped"),
-    (remove, "no-actor: there is no actor b"),
+    (remove, 'no-actor: there is no actor "b"'),
     (fill, "mailbox-full: b has 2 messages waiting"),
     (change, "refused: b does not export handle-send"),
     (shrink, "too-large: 3 bytes; a message has at most 2"),

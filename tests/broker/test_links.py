@@ -53,7 +53,7 @@ def test_another_is_refused(changes: dict[str, Any], why: str) -> None:
 
 def test_the_worker_of_an_actor_that_is_gone_is_refused() -> None:
     links, _ = expected()
-    assert links.hello(hello(), None) == "there is no actor 'a'"
+    assert links.hello(hello(), None) == 'there is no actor "a"'
 
 
 def test_a_worker_waits_until_root_has_told_its_pid() -> None:

@@ -122,7 +122,7 @@ def test_a_root_that_says_all_before_it_listens_does_not_stop_the_broker(system:
 def test_actors_come_and_go_under_the_eyes_of_a_client(system: System) -> None:
     system.tell(("register", [order("a")], [], {}))
     client = system.connect("clients")
-    assert ask(client, "send", "1", "b", b"x") == ["error", "1", "no-actor: there is no actor b"]
+    assert ask(client, "send", "1", "b", b"x") == ["error", "1", 'no-actor: there is no actor "b"']
     system.tell(("adopt", [supervisor("pool"), order("b")]), ("phase", "b", "starting", ""))
     system.settle()
     assert ask(client, "send", "2", "b", b"x")[:2] == ["ok", "2"]
@@ -131,7 +131,7 @@ def test_actors_come_and_go_under_the_eyes_of_a_client(system: System) -> None:
     system.tell(("remove", "b", "deleted"))
     error = "no-actor: b has been removed: deleted"
     assert wire.unpack(client.recv()) == ["answer", "3", {"err": error}]
-    assert ask(client, "send", "4", "b", b"x") == ["error", "4", "no-actor: there is no actor b"]
+    assert ask(client, "send", "4", "b", b"x") == ["error", "4", 'no-actor: there is no actor "b"']
     assert ask(client, "request", "3", "b", b"?", 5.0) == ["answer", "3", {"err": error}]
     system.tell(("remove", "pool"), ("decided", "pool", {"decision": "gave-up"}))
     system.settle()
@@ -161,7 +161,7 @@ def test_a_worker_is_judged_by_what_root_has_said_before_it_was_born(system: Sys
     system.tell(("exited", "a", 2, "crash", "x", False), ("remove", "a", "deleted"))
     system.settle()
     late = system.connect("workers")
-    assert ask(late, *hello("a", 2)) == [["refused", "there is no actor 'a'"]]
+    assert ask(late, *hello("a", 2)) == [["refused", 'there is no actor "a"']]
     system.tell(("adopt", [order("a")]), ("expect", "a", 3, b"s"))
     worker = system.connect("workers")
     worker.send(wire.pack(hello("a", 3)))

@@ -53,7 +53,7 @@ def test_one_that_comes_while_others_run_is_like_one_that_was_there_at_the_start
 ) -> None:
     system = Logged(tmp_path, order("a"))
     a = system.start("a")
-    assert send(system, "b", b"early")[1] == "no-actor: there is no actor b"
+    assert send(system, "b", b"early")[1] == 'no-actor: there is no actor "b"'
     system.adopt(supervisor("pool"), order("pool/b", initial_state=b"s"), order("c"))
     assert system.told("pool/b") == [("created", {**FACTS, "initial_state": content_hash(b"s")})]
     assert system.log.blob(content_hash(b"s")) == b"s"
@@ -185,7 +185,7 @@ def test_what_waits_for_one_that_goes_becomes_dead_letters_all_of_it(tmp_path: P
     assert system.query("SELECT phase, removed_at IS NULL FROM actors WHERE name = 'b'") == [
         ("removed", 0)
     ]
-    assert send(system, "b", b"late")[1] == "no-actor: there is no actor b"
+    assert send(system, "b", b"late")[1] == 'no-actor: there is no actor "b"'
     assert not {"b"} & (system.turns.actors.keys() | system.turns.touched.keys())
     assert len(system.turns.by_id) == 1
 
@@ -250,7 +250,7 @@ def test_a_message_of_one_that_has_gone_is_still_delivered(tmp_path: Path) -> No
     assert [(each[4], each[6]) for each in b.inputs] == [("a", b"farewell")]
     turn(b, ("a", b"thanks"))
     system.step()
-    assert system.query("SELECT reason FROM dead_letters") == [("no-actor: there is no actor a",)]
+    assert system.query("SELECT reason FROM dead_letters") == [('no-actor: there is no actor "a"',)]
 
 
 def test_nobody_waits_for_the_mailbox_of_one_that_has_gone(tmp_path: Path) -> None:

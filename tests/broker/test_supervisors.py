@@ -70,7 +70,7 @@ def test_a_decision_about_one_whom_nobody_knows_is_kept_by_the_root(tmp_path: Pa
 def test_nobody_can_send_to_a_supervisor(tmp_path: Path, name: str) -> None:
     system = Logged(tmp_path, supervisor(""), supervisor("pool"), order("a", send_to=None))
     system.actor("a").senders.add(name)  # permitted: what is refused is refused for one reason
-    error = f"no-actor: there is no actor {name}"
+    error = f'no-actor: there is no actor "{name}"'
     assert system.turns.deliver_from_client(name, b"hi", "send", "id") == (0, error)
     worker = system.start("a")
     system.turns.deliver_from_client("a", b"go", "send", "id-2")

@@ -213,10 +213,10 @@ def test_children_are_listed_in_start_order_or_counted(market: Home) -> None:
     assert count == {"specs": 1, "active": 0, "supervisors": 0, "workers": 0}
     rows = json.loads(market.out("children", "shop", "--json"))
     assert set(rows[0]) == {"path", "process", "type", "restart_type"}
-    assert "there is no supervisor 'nope'" in market.fails(1, "children", "nope")
+    assert 'there is no supervisor "nope"' in market.fails(1, "children", "nope")
     close = market.fails(1, "children", "shpo")
-    assert close == "theater: there is no supervisor 'shpo'; did you mean \"shop\"?\n"
-    assert "there is no supervisor 'shop/clerk'" in market.fails(1, "children", "shop/clerk")
+    assert close == 'theater: there is no supervisor "shpo"; did you mean "shop"?\n'
+    assert 'there is no supervisor "shop/clerk"' in market.fails(1, "children", "shop/clerk")
 
 
 def test_children_are_added_stopped_and_deleted(market: Home, system: System) -> None:
@@ -227,7 +227,7 @@ def test_children_are_added_stopped_and_deleted(market: Home, system: System) ->
     assert market.out("add", "more.toml", "--to", "shop") == "shop/x: running\n"
     assert "running already" in market.fails(1, "add", "more.toml")
     assert "it is a pool" in market.fails(1, "add", "more.toml", "--to", "pool")
-    assert "there is no supervisor 'nope'" in market.fails(1, "add", "more.toml", "--to", "nope")
+    assert 'there is no supervisor "nope"' in market.fails(1, "add", "more.toml", "--to", "nope")
     errors = market.fails(1, "delete", "x")
     assert errors == "theater: cannot delete x: it is running: stop it first\n"
     for path in ("x", "y", "shop/x"):
@@ -235,9 +235,9 @@ def test_children_are_added_stopped_and_deleted(market: Home, system: System) ->
     assert "x is there already: start it" in market.fails(1, "add", "more.toml")
     done = market.run("delete", "x", "nope", "y", "shop/x")
     assert (done.returncode, done.stdout) == (1, b"x: deleted\ny: deleted\nshop/x: deleted\n")
-    assert "cannot delete nope: there is no 'nope'" in done.stderr.decode()
+    assert 'cannot delete nope: there is no "nope"' in done.stderr.decode()
     close = market.fails(1, "stop", "shop/clark")
-    assert close.endswith("there is no 'shop/clark'; did you mean \"shop/clerk\"?\n")
+    assert close.endswith('there is no "shop/clark"; did you mean "shop/clerk"?\n')
     first, *_ = market.out("why-restarted", "x").splitlines()
     assert first == "x does not run: somebody asked for it (delete)"
 
@@ -272,7 +272,7 @@ def test_a_pool_is_scaled_and_gets_single_instances(market: Home) -> None:
 def test_what_is_no_pool_cannot_be_scaled(market: Home) -> None:
     for command in (["scale", "shop", "2"], ["start-instance", "shop"]):
         assert "shop is no pool: its strategy is one_for_all" in market.fails(1, *command)
-    assert "there is no supervisor 'nope'" in market.fails(1, "scale", "nope", "1")
+    assert 'there is no supervisor "nope"' in market.fails(1, "scale", "nope", "1")
     for wrong in (["scale", "pool", "-1"], ["scale", "pool", "x"], ["scale", "pool"]):
         assert "Usage: theater scale" in market.fails(2, *wrong)
     assert "from 0 to 10000" in market.fails(1, "scale", "pool", "1000000")

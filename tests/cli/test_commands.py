@@ -62,8 +62,8 @@ def test_a_request_that_takes_too_long_ends(running: Home) -> None:
 
 @pytest.mark.parametrize("command", ["send", "request"])
 def test_a_message_for_nobody_is_an_error(running: Home, command: str) -> None:
-    assert "no-actor: there is no actor nobody" in running.fails(1, command, "nobody", "hi")
-    assert 'actor countr; did you mean "counter"?' in running.fails(1, command, "countr", "hi")
+    assert 'no-actor: there is no actor "nobody"' in running.fails(1, command, "nobody", "hi")
+    assert 'actor "countr"; did you mean "counter"?' in running.fails(1, command, "countr", "hi")
     assert "no-actor: " in running.fails(1, command, "../etc", "hi")
 
 

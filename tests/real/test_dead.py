@@ -126,7 +126,7 @@ def test_who_is_stopped_or_gone_gets_nothing_until_it_is_there_again(theater: Th
     system.send("probe", b"send nobody hi")
     ids = letters(system, 2)
     gate, nobody = sorted(ids, key=lambda id: system.dead_letter(id).letter.actor)
-    with pytest.raises(NotDelivered, match="no-actor: there is no actor nobody"):
+    with pytest.raises(NotDelivered, match='no-actor: there is no actor "nobody"'):
         system.retry_dead(nobody)
     runs(system)
     system.stop("gate")
@@ -135,7 +135,7 @@ def test_who_is_stopped_or_gone_gets_nothing_until_it_is_there_again(theater: Th
     system.delete_child("gate")
     removed = "SELECT 1 FROM actors WHERE name = 'gate' AND removed_at IS NOT NULL"
     eventually(lambda: system.log.query(removed), "the broker to hear of it")
-    with pytest.raises(NotDelivered, match="no-actor: there is no actor gate"):
+    with pytest.raises(NotDelivered, match='no-actor: there is no actor "gate"'):
         system.retry_dead(gate)
     assert letters(system, 2) == ids
     system.drop_dead(nobody)

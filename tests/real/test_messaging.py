@@ -139,7 +139,7 @@ def test_why_a_channel_is_not_opened_or_ends(theater: Theater) -> None:
         (b"open deaf hi", b"err: refused: deaf does not export handle-channel-open"),
         (b"open b refuse", b"err: refused: b did not accept the channel"),
         (b"open a echo", "err: cycle: a → a".encode()),
-        (b"open nobody hi", b"err: no-actor: there is no actor nobody"),
+        (b"open nobody hi", b'err: no-actor: there is no actor "nobody"'),
         (b"open b err no", b"err: failed: b: err: no"),
     ):
         assert system.request("a", command) == answer

@@ -326,4 +326,4 @@ def test_a_call_finds_the_child_that_a_call_in_front_of_it_adds() -> None:
 def test_a_name_that_is_wrong_is_refused_at_once_although_the_supervisor_is_busy() -> None:
     sim = flat("a", "b")
     sim.send(Start())
-    assert work(sim.send(StopChild("nobody", 1))) == ["no 1: there is no 'nobody'"]
+    assert work(sim.send(StopChild("nobody", 1))) == ['no 1: there is no "nobody"']

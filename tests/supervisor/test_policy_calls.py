@@ -64,7 +64,7 @@ def test_calls_on_a_stopped_child(event: Event, work_at_once: list[str]) -> None
 @pytest.mark.parametrize("event", [StopChild("x", 1), StartChild("x", 1), RestartChild("x", 1)])
 def test_calls_on_a_child_that_is_not_there(event: Event) -> None:
     sim = flat("a").begin()
-    assert work(sim.send(event)) == ["no 1: there is no 'x'"]
+    assert work(sim.send(event)) == ['no 1: there is no "x"']
 
 
 @pytest.mark.parametrize("event", [StopChild("", 1), StartChild("", 1), RestartChild("", 1)])
@@ -177,11 +177,11 @@ def test_stopping_a_supervisor_stops_what_is_under_it_in_reverse_order() -> None
     pool = supervisor("p", actor("p/x"), supervisor("p/q", actor("p/q/x"), actor("p/q/y")))
     sim = Simulation(supervisor("", pool, actor("b"))).begin()
     assert work(sim.send(StopChild("p", 1))) == ["ask p/q/y 1"]
-    assert work(sim.send(StartChild("p/x", 2))) == ["no 2: supervisor 'p' is stopping"]
+    assert work(sim.send(StartChild("p/x", 2))) == ['no 2: supervisor "p" is stopping']
     assert work(sim.obey("p/q/y")) == ["ask p/q/x 1"]
     assert work(sim.obey("p/q/x")) == ["ask p/x 1"]
     assert work(sim.obey("p/x")) == ["ok 1: stopped"]
-    assert work(sim.send(StartChild("p/x", 3))) == ["no 3: supervisor 'p' is not running"]
+    assert work(sim.send(StartChild("p/x", 3))) == ['no 3: supervisor "p" is not running']
     assert sim.row("b").phase is Phase.RUNNING
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from theater.broker.actors import Actor
+from theater.quoting import quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Links:
     def hello(self, hello: Hello, actor: Actor | None) -> str | None:
         """Bind the route. Returns why not, "" when the worker has to wait for root's word."""
         if actor is None:
-            return f"there is no actor {hello.actor[:80]!r}"
+            return f"there is no actor {quoted(hello.actor)}"
         if hello.incarnation > actor.incarnation:
             return ""  # root is about to tell; the worker asks again when it has waited
         if not actor.live or actor.fenced or hello.incarnation != actor.incarnation:

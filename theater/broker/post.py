@@ -9,6 +9,7 @@ from theater.broker.actors import CHANNEL_CLOSE, CHANNEL_MESSAGE, Actor, Handed
 from theater.broker.book import Book, ToWorker
 from theater.broker.mailbox import Message
 from theater.events import INLINE_MAX, content_hash
+from theater.quoting import quoted
 
 
 @dataclass(slots=True)
@@ -104,7 +105,7 @@ class Post(Book):
 
     def _why_not(self, target: Actor | None, to: str, kind: str) -> str | None:
         if target is None or target.phase == "removed":
-            return f"no-actor: there is no actor {to}"
+            return f"no-actor: there is no actor {quoted(to)}"
         # That a channel has been closed one that is stopped learns when it is started again.
         if not target.takes_messages() and not self.closing and kind != CHANNEL_CLOSE:
             return f"stopped: {to} is {target.phase}"

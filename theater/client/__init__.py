@@ -147,7 +147,9 @@ class System(Children):
         for row in self.ps():
             if row["actor"] == path:
                 return row
-        raise TheaterError(f"there is no actor {path!r}")
+        from theater.quoting import quoted
+
+        raise TheaterError(f"there is no actor {quoted(path)}")
 
     def down(self, kill: bool = False, timeout_s: float | None = None) -> bool:
         """Stop everything in order, or kill it; whether root has gone within `timeout_s`."""
@@ -185,7 +187,9 @@ class System(Children):
         """
         name = in_log(path)
         if name not in self.log.actors() and name not in self.log.supervisors():
-            raise TheaterError(f"the log knows no actor {path!r}")
+            from theater.quoting import quoted
+
+            raise TheaterError(f"the log knows no actor or supervisor {quoted(path)}")
         runs = any(node["path"] == in_tree(path) and is_up(node) for node in self.tree())
         found = accounts(History(self.log), name, 1, runs)
         return found[-1] if found else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, assert_never
 
 from theater import addresses
+from theater.quoting import quoted
 from theater.spec import ActorSpec, AutoShutdown, Restart, SupervisorSpec, instance
 from theater.supervisor.orders import (
     AddChild,
@@ -34,7 +35,7 @@ def put(machine: Stopper, call: Call) -> None:
     if node is None:
         return
     task, owner = node.task, node.owner
-    name = f"supervisor {owner.path!r}" if owner.parent else "the system"
+    name = f"supervisor {quoted(owner.path)}" if owner.parent else "the system"
     child = None if isinstance(call, AddChild | StartInstance | Scale) else _child(machine, call)
     if not owner.alive:
         machine.reply(call.call, False, f"{name} is not running", "noproc")
@@ -78,7 +79,7 @@ def _addressee(machine: Stopper, call: Call) -> Node | None:
         owner = children.get(path)
         if owner is None or owner.inner is None:
             what = "there is no supervisor" if owner is None else "no supervisor, but an actor:"
-            machine.reply(call.call, False, f"{what} {path!r}", "not_found")
+            machine.reply(call.call, False, f"{what} {quoted(path)}", "not_found")
             return None
         return owner.inner
     child = children.get(call.path)
@@ -86,7 +87,7 @@ def _addressee(machine: Stopper, call: Call) -> Node | None:
         above = children.get(addresses.parent(call.path))
         if above is not None and above.inner is not None and above.inner.calls:
             return above.inner  # one of the calls that wait there may be about to add it
-        machine.reply(call.call, False, f"there is no {call.path!r}", "not_found")
+        machine.reply(call.call, False, f"there is no {quoted(call.path)}", "not_found")
         return None
     if child.parent is None:
         text = "this is the whole system: take it down instead"
@@ -113,7 +114,7 @@ def serve(machine: Stopper, node: Node, call: Call) -> None:
         case _:
             child = _child(machine, call)
             if child is None or child.parent is not node:  # deleted while the call waited
-                machine.reply(call.call, False, f"there is no {call.path!r}", "not_found")
+                machine.reply(call.call, False, f"there is no {quoted(call.path)}", "not_found")
             else:
                 _serve_existing(machine, node, child, call)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Protocol
 
+from theater.quoting import quoted
 from theater.spec import ChildSpec, SupervisorSpec, SystemSpec, digest
 from theater.supervisor import control, listing, policy, reload, view
 from theater.supervisor.preparer import Judged, Preparation, Wish
@@ -186,7 +187,7 @@ class Desk:
         path = _text(request, "supervisor")
         answer = listing.children(self._state(), path)
         if answer is None:
-            error = f"there is no supervisor {path!r}"
+            error = f"there is no supervisor {quoted(path)}"
             connection.reply({"ok": False, "error": error, "code": "not_found"})
         else:
             connection.reply({"ok": True, **answer})
@@ -196,7 +197,7 @@ class Desk:
         path = _text(request, "actor")
         spec = view.spec_of(self._state(), path)
         if spec is None:
-            answer = {"ok": False, "error": f"there is no {path!r}", "code": "not_found"}
+            answer = {"ok": False, "error": f"there is no {quoted(path)}", "code": "not_found"}
         else:
             answer = {"ok": True, "spec": listing.spec(spec)}
         connection.reply(answer)
