@@ -222,7 +222,12 @@ def test_check_says_ok_and_starts_nothing(home: Home) -> None:
 def test_nothing_runs_is_exit_code_4(home: Home) -> None:
     home.write(actor("a"))
     for command in (["ps"], ["send", "a", "x"], ["request", "a", "x"], ["stop", "a"]):
-        assert "no system is running (data in .theater)" in home.fails(4, *command)
+        assert "no system is running (data in .theater); `theater up` starts" in home.fails(
+            4, *command
+        )
+    assert "(data in old); `theater up --data old` starts one" in home.fails(
+        4, "ps", "--data", "old"
+    )
     done = home.run("down")  # as it shall be, it is
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"nothing is running\n")
     assert "nothing has run here yet" in home.fails(4, "logs")

@@ -99,7 +99,8 @@ class Place:
         where = f"(data in {shown_path(directory)})"
         if self.is_starting():
             return NotRunning(f"the system is just starting, or ending {where}; ask again later")
-        return NotRunning(f"no system is running {where}; `theater up` starts one")
+        there = "" if self.data is None else f" --data {shown_path(directory)}"
+        return NotRunning(f"no system is running {where}; `theater up{there}` starts one")
 
     def is_starting(self) -> bool:
         """Whether there is a system that cannot be spoken to yet, or any more."""
