@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
-from theater.cli.place import Place, shown_path
+from theater.cli.place import Place
 from theater.cli.terminal import Terminal
 from theater.errors import NotRunning
 from theater.fsck.check import check
@@ -29,9 +29,7 @@ def fsck(terminal: Terminal, place: Place, as_json: bool) -> int:
     try:
         summary = check(place.log_path(), tell, lambda text: terminal.progress(text, passing=True))
     except NotRunning:
-        raise NotRunning(
-            f"nothing has run here yet: there is no log in {shown_path(place.data_directory())}"
-        ) from None
+        raise place.never_ran() from None
     if as_json:
         terminal.print(json.dumps({"kind": "summary", **asdict(summary)}))
     else:

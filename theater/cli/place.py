@@ -64,13 +64,10 @@ class Place:
         """The log, also of a system that is down."""
         from theater.client.reader import LogReader
 
-        directory = self.data_directory()
         try:
             return LogReader(self.log_path())
         except NotRunning:
-            raise NotRunning(
-                f"nothing has run here yet: there is no log in {shown_path(directory)}"
-            ) from None
+            raise self.never_ran() from None
 
     def control(self) -> Control:
         """The running system's control socket."""
@@ -94,6 +91,10 @@ class Place:
             return System(directory)
         except NotRunning:
             raise self.not_running(directory) from None
+
+    def never_ran(self) -> NotRunning:
+        where = shown_path(self.data_directory())
+        return NotRunning(f"nothing has run here yet: there is no log in {where}")
 
     def not_running(self, directory: str) -> NotRunning:
         where = f"(data in {shown_path(directory)})"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import select
-import signal
 import socket
 import subprocess
 import sys
@@ -74,10 +73,12 @@ class Launch:
 
     def died(self) -> EnvironmentProblem:
         """Root ended and did not say why."""
+        from theater import linux
+
         status = self.process.wait()
         self.errors.seek(0)
         said = self.errors.read(1 << 16).decode(errors="replace").strip()
-        how = f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+        how = f"killed by {linux.signal_name(-status)}" if status < 0 else f"exit status {status}"
         return EnvironmentProblem(
             f"the system ended without a word ({how})" + (f":\n{said}" if said else "")
         )

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import theater
+from theater import linux
 from theater.engine import SETTINGS
 from theater.errors import ComponentError, EnvironmentProblem
 from theater.supervisor.compiler import FORMAT, Orders
@@ -384,7 +385,7 @@ def _death(orders: Orders, status: int, errors: bytes) -> str:
             "free some and run again"
         )
     if status < 0:
-        name = signal.Signals(-status).name
+        name = linux.signal_name(-status)
         return (
             f"{orders.name}: the compiler died of {name}, which a broken component or a bug in "
             f"wasmtime can cause{': ' if text else ''}{text[-_CAUSE_MAX:]}"

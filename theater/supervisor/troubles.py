@@ -9,10 +9,7 @@ from typing import Any
 from theater import linux
 
 WAL_MAX_BYTES = 256 * 1024 * 1024
-READ_LOCKS = (
-    123,
-    127,
-)  # the bytes of the -shm file that readers lock while they are in a transaction
+READ_LOCKS = (123, 127)  # of the -shm file: first and last byte that readers in transactions lock
 MIB = 1024 * 1024
 
 
