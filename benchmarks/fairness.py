@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
+
+import psutil
 
 from benchmarks import systems
 from benchmarks.bench import Bench
@@ -66,7 +67,7 @@ def _with_the_greedy(system: System, seconds: float, members: list[str]) -> list
     for window in range(WINDOWS):
         time.sleep(max(0.0, began_at + seconds * (window + 1) / WINDOWS - time.time()))
         for name, pid in pids.items():
-            resident[name].append(1e-6 * resident_bytes(pid))
+            resident[name].append(1e-6 * psutil.Process(pid).memory_info().rss)
     sent = pace.hear()["ok"]
     flood.hear()
     flood.close()
@@ -122,11 +123,3 @@ def _shares(system: System, members: list[str], from_at: float, seconds: float) 
         turns = systems.turns_between(system, begin_at, begin_at + seconds)
         least = min(turns.get(name, 0) for name in members)
         yield least / sum(turns.values()) * (len(members) + len(GREEDY))
-
-
-def resident_bytes(pid: int) -> int:
-    """Memory of a process, shared pages too."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return 1024 * int(line.split()[1])
-    raise RuntimeError(f"process {pid} has no memory")
