@@ -9,23 +9,19 @@ ask one in `asks`.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgpack
-
-from theater import wire
-from theater.errors import ProtocolError
-from theater.events import CHAIN_CODE, EventType, content_hash, ref_hash
+from theater.events import EventType, ref_hash
 from theater.fsck.ahead import Ahead
+from theater.fsck.asks import Asks, Expect
 from theater.fsck.chain import (
     ASKS,
     CALLS,
     CANCEL,
     HELD,
     IN_TURNS,
-    OPEN_CHANNEL,
     RESPOND,
     Crossing,
 )
@@ -33,15 +29,11 @@ from theater.fsck.findings import Reports, shown
 from theater.fsck.life import Life
 from theater.fsck.rows import AskRow, EvidenceRow, StepRow, TurnRow
 from theater.fsck.verdict import (
-    CANCELLED,
     CHANNEL_OPEN,
-    DEAD,
     DONE,
     FAILED,
     INIT,
     OURS,
-    OUTSTANDING,
-    QUEUED,
     REQUEST,
     Ask,
     Turn,
@@ -70,8 +62,8 @@ class Turns:
     reports: Reports
     counted_until: int  # the last event that counts for
     version: int  # of the schema
-    expect: Callable[[str, str, str, bytes | None], None]  # an answer by a call: see answers.py
-    timeouts: int = 0  # answers that say that time was up
+    expect: Expect  # an answer by a call: see answers.py
+    _asks: Asks = field(init=False)
     _turn: Turn | None = None
     state: bytes | None = None  # after the last turn that is done
     state_sure: bool = True
@@ -80,6 +72,16 @@ class Turns:
     _initialised: bool = False
     _whole: bool = True  # no turn has ever been missing
     _sure: bool = True  # no turn is missing
+
+    def __post_init__(self) -> None:
+        self._asks = Asks(
+            self.actor, self.id, self.rows.asks, self.counted_until, self.expect, self.wrong
+        )
+
+    @property
+    def timeouts(self) -> int:
+        """Answers that say that time was up."""
+        return self._asks.timeouts
 
     def wrong(self, at: Crossing | None, found: str, expected: str, **where: str | int) -> None:
         if at is not None:
@@ -282,38 +284,8 @@ class Turns:
             turn.sure = False
             return
         self._step_ends(turn, at)
-        turn.ask = Ask(at, self._ask_row(turn, at), at.index + 1)
-
-    def _ask_row(self, turn: Turn, at: Crossing) -> AskRow | None:
-        key = (turn.number, at.index)
-        self._extra_asks(self.rows.asks.before(key))
-        if not self.rows.asks.at(key):
-            self.wrong(at, "no row in asks", "one for each ask")
-            return None
-        row = self.rows.asks.take()
-        if row is None:
-            return None
-        if row.kind != at.function:
-            self.wrong(at, f"kind is {shown(row.kind)} in asks", shown(at.function))
-        asked_until = row.timeout_s if row.timeout_s is not None else 0
-        if (row.message is None) != (row.timeout_s is None) or asked_until < 0:
-            expected = "none, as there is no message" if row.message is None else "a time"
-            self.wrong(at, f"timeout_s is {shown(row.timeout_s)} in asks", expected)
-        if row.message is None:
-            return row
-        kind = {REQUEST: REQUEST, "open-channel": CHANNEL_OPEN}.get(at.function)
-        if kind is None:
-            self.wrong(at, f"message {row.message} in asks", "none")
-        elif row.message_id is None:
-            self.wrong(at, f"its message {row.message} is not there", "in messages")
-        elif (row.from_actor, row.from_turn, row.from_index, row.message_kind) != (
-            self.id,
-            at.turn,
-            at.index,
-            kind,
-        ):
-            self.wrong(at, f"its message {row.message} is of another event", "of this one")
-        return row
+        self._extra_asks(self.rows.asks.before((turn.number, at.index)))
+        turn.ask = Ask(at, self._asks.row(at), at.index + 1)
 
     def _extra_asks(self, rows: Iterable[tuple[tuple[int, ...], AskRow | None]]) -> None:
         for (number, index), _ in rows:
@@ -346,68 +318,7 @@ class Turns:
             self.wrong(at, f"an answer of {shown(at.function)}", "right after its ask")
             turn.sure = False
             return
-        if not isinstance(at.payload, list) or len(at.payload) != 1:
-            self.wrong(at, f"payload {shown(at.payload)}", "[answer]")
-            return
-        (value,) = at.payload
-        if ask.row is not None and ask.row.status != "answered":
-            self.wrong(ask.at, f"its ask is {shown(ask.row.status)}", '"answered", as is chained')
-        if ask.is_world():
-            return
-        if at.function == "get-chain":
-            self._chain_part(ask.at, at, value)
-        else:
-            self._reply(ask, at, value)
-
-    def _chain_part(self, ask: Crossing, at: Crossing, value: Any) -> None:
-        """It says where the part lies: up to the ask, as it was then."""
-        part = None
-        if isinstance(value, msgpack.ExtType) and value.code == CHAIN_CODE:
-            with contextlib.suppress(ProtocolError):
-                part = wire.unpack(value.data)
-        fits = False
-        if isinstance(part, list) and len(part) == 4 and isinstance(part[1], int):
-            fits = 0 <= part[1] <= ask.position
-            fits = fits and (part[0], *part[2:]) == (self.actor, ask.position, ask.hash)
-        if not fits:
-            self.wrong(at, "a part of another chain, or of none", "its own up to the ask")
-
-    def _reply(self, ask: Ask, at: Crossing, value: Any) -> None:
-        error = value.get("err") if isinstance(value, dict) else None
-        if isinstance(error, str) and error.startswith(TIMEOUT):
-            self.timeouts += at.seq <= self.counted_until
-        row = ask.row
-        if row is None:
-            return
-        if row.message is None:
-            if not (isinstance(error, str) and error.startswith("cycle: ")):
-                self.wrong(ask.at, "a request without a message in asks", "one: it was no cycle")
-            return
-        status = row.message_status
-        if status == OUTSTANDING:
-            self.wrong(at, f"an answer of message {row.message}, which is outstanding", "done")
-        if at.name == OPEN_CHANNEL:
-            name = f"{self.actor}:{at.turn}:{ask.at.index}"
-            if error is None and value != {"ok": name}:
-                self.wrong(at, f"an answer {shown(value)}", f"channel {shown(name)}, or why not")
-        elif at.seq <= self.counted_until:
-            self._answered_later(ask.at, value, error, status)
-        if error is None and status in (QUEUED, DEAD) and at.name == OPEN_CHANNEL:
-            self.wrong(at, f"an answer of message {row.message}, which is {status}", "done")
-        elif isinstance(error, str) and error.startswith("failed: ") and status not in (DEAD, None):
-            self.wrong(at, f"a failure of message {row.message}, which is {status}", "dead")
-
-    def _answered_later(self, ask: Crossing, value: Any, error: Any, status: Any) -> None:
-        """Of an answer that the end of a turn cannot have given a call has to be there."""
-        name = f"{self.actor}:{ask.turn}:{ask.index}"
-        if isinstance(error, str) and error.startswith(CANCELLED):
-            self.expect(self.actor, name, CANCEL[1], None)
-        elif error is None and status in (QUEUED, DEAD) and isinstance(value, dict):
-            body = value.get("ok")
-            hash = ref_hash(body)
-            if hash is None and isinstance(body, bytes):
-                hash = content_hash(body)
-            self.expect(self.actor, name, RESPOND[1], hash)
+        self._asks.answer(ask, at)
 
     # Ends
 
