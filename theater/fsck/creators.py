@@ -21,10 +21,10 @@ from theater.fsck.chain import (
     SEND,
 )
 from theater.fsck.channels import Channels
-from theater.fsck.file import LogFile, Scratch
-from theater.fsck.findings import Reports, shown
+from theater.fsck.findings import shown
 from theater.fsck.numbering import Numbering
 from theater.fsck.rows import CREATORS, LETTERS, CreatorRow, LetterRow, as_of
+from theater.fsck.tools import Tools
 
 RETRY = "retry"
 CHANNEL_OPEN, CHANNEL_MESSAGE = "channel-open", "channel-message"
@@ -58,19 +58,8 @@ class Creator:
 class Creators:
     """Goes along all events once; what they say beside is told `answers` and `channels`."""
 
-    def __init__(
-        self,
-        file: LogFile,
-        version: int,
-        scratch: Scratch,
-        reports: Reports,
-        answers: Answers,
-        channels: Channels,
-    ) -> None:
-        self._file = file
-        self._version = version
-        self._scratch = scratch
-        self._reports = reports
+    def __init__(self, tools: Tools, answers: Answers, channels: Channels) -> None:
+        self._file, self._version, self._scratch, _, self._reports = tools
         self._answers = answers
         self._channels = channels
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from theater.fsck.contents import Contents
-from theater.fsck.file import LogFile, Scratch
-from theater.fsck.findings import Reports, shown
+from theater.fsck.findings import shown
 from theater.fsck.numbering import Numbering
 from theater.fsck.rows import LETTERS, LetterRow, as_of
+from theater.fsck.tools import Tools
 
 DECISIONS = ("open", "retried", "dropped")
 
@@ -17,20 +16,8 @@ DECISIONS = ("open", "retried", "dropped")
 class Letters:
     """`scratch` holds the dead messages and the decisions that `post` has met."""
 
-    def __init__(
-        self,
-        file: LogFile,
-        version: int,
-        scratch: Scratch,
-        contents: Contents,
-        reports: Reports,
-        last_letter: int,
-    ) -> None:
-        self._file = file
-        self._version = version
-        self._scratch = scratch
-        self._contents = contents
-        self._reports = reports
+    def __init__(self, tools: Tools, last_letter: int) -> None:
+        self._file, self._version, self._scratch, self._contents, self._reports = tools
         self._last_letter = last_letter
         self.count = 0
 

@@ -16,7 +16,6 @@ from theater.events import INLINE_MAX, content_hash
 from theater.fsck.answers import CLIENT, Answers
 from theater.fsck.chain import CANCEL, RESPOND
 from theater.fsck.channels import Channels
-from theater.fsck.contents import Contents
 from theater.fsck.creators import (
     ASKED,
     CHANNEL_CLOSE,
@@ -27,10 +26,10 @@ from theater.fsck.creators import (
     Creators,
     hash_of,
 )
-from theater.fsck.file import LogFile, Scratch
-from theater.fsck.findings import Reports, shown
+from theater.fsck.findings import shown
 from theater.fsck.numbering import Numbering
 from theater.fsck.rows import MESSAGES, MessageRow, as_of
+from theater.fsck.tools import Tools
 
 KINDS = ("send", "request", CHANNEL_OPEN, CHANNEL_MESSAGE, CHANNEL_CLOSE)
 STATUSES = ("queued", "outstanding", "done", "dead")
@@ -66,26 +65,18 @@ class Made:
 class Post:
     def __init__(
         self,
-        file: LogFile,
-        version: int,
-        scratch: Scratch,
-        contents: Contents,
-        reports: Reports,
+        tools: Tools,
         last_seq: int,
         last_message: int,
         answers: Answers,
         channels: Channels,
     ) -> None:
-        self._file = file
-        self._version = version
-        self._scratch = scratch
-        self._contents = contents
-        self._reports = reports
+        self._file, self._version, self._scratch, self._contents, self._reports = tools
         self._last_seq = last_seq
         self._last_message = last_message
         self._answers = answers
         self._channels = channels
-        self._creators = Creators(file, version, scratch, reports, answers, channels)
+        self._creators = Creators(tools, answers, channels)
         self._pairs: set[tuple[int, str]] = set()
 
     # Messages

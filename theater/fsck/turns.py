@@ -40,7 +40,6 @@ from theater.fsck.verdict import (
     Verdict,
 )
 
-TIMEOUT = "timeout: "
 END = (1 << 64,)  # a key after every other
 
 
