@@ -8,32 +8,13 @@ from typing import Any
 import pytest
 
 from tests.broker.logged import order
-from tests.broker.pretend import PretendedWorker, answers, told
-from tests.broker.whole import Whole
+from tests.broker.pretend import answers, told
+from tests.broker.whole import Whole, end_too_late, give, up
 from theater.broker import dead
 from theater.broker.channels import close_channels
 from theater.broker.steps import BadStep
 
 ID = "a:2:1"  # the first that a opens
-
-
-def up(directory: Path, *names: str, **changes: Any) -> Whole:
-    system = Whole(directory, *(order(name, **changes) for name in names))
-    for name in names:
-        system.start(name)
-    return system
-
-
-def give(system: Whole, name: str, body: bytes = b"go") -> PretendedWorker:
-    """A client's message, and the turn about it has begun."""
-    _, error = system.turns.deliver_from_client(
-        name, body, "send", f"id-{system.turns.next_message}"
-    )
-    assert error is None
-    system.step()
-    worker = system.workers[name]
-    worker.begin()
-    return worker
 
 
 def take(system: Whole, name: str, **end: Any) -> tuple[str, str, bytes]:
@@ -194,10 +175,7 @@ def test_an_opener_that_did_not_wait_leaves_a_closed_channel(tmp_path: Path) -> 
     system = up(tmp_path, "a", "b")
     give(system, "a").open("b", b"hello")
     system.step()
-    b = system.workers["b"]
-    b.begin()
-    system.turns.time_out(5.0)
-    b.end(None, reply=b"welcome")
+    end_too_late(system, "b", reply=b"welcome")
     assert told(system.turns, "b", "channel") == [("channel", ID, False)]
     system.step()
     assert rows(system) == [(ID, "closed", None, "a did not wait for it", "b")]

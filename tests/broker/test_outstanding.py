@@ -3,35 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.broker.logged import order
 from tests.broker.pretend import PretendedWorker, answers, commit, told
-from tests.broker.whole import Whole
+from tests.broker.whole import Whole, end_too_late, give, up
 from theater.broker import outstanding
 from theater.broker.steps import BadStep
 
 A1 = "a:2:1"  # what a asks first
-
-
-def up(directory: Path, *names: str, **changes: Any) -> Whole:
-    system = Whole(directory, *(order(name, **changes) for name in names))
-    for name in names:
-        system.start(name)
-    return system
-
-
-def give(system: Whole, name: str, body: bytes = b"go", kind: str = "send") -> PretendedWorker:
-    """A client's message, and the turn about it has begun."""
-    client = f"id-{system.turns.next_message}"
-    _, error = system.turns.deliver_from_client(name, body, kind, client)
-    assert error is None
-    system.step()
-    worker = system.workers[name]
-    worker.begin()
-    return worker
 
 
 def put_off(system: Whole, *askers: str) -> PretendedWorker:
@@ -158,13 +139,10 @@ def test_one_whose_asker_is_gone_when_the_turn_ends_is_not_outstanding(tmp_path:
     system = up(tmp_path, "a", "b")
     give(system, "a").request("b", b"?")
     system.step()
-    b = system.workers["b"]
-    b.begin()
-    system.turns.time_out(5.0)
-    b.end(None, reply=None)
+    end_too_late(system, "b", reply=None)
     assert told(system.turns, "b", "settled") == [("settled", A1)]
     system.step()
-    assert outstanding.known(b.actor) == [] and system.problems() == []
+    assert outstanding.known(system.actor("b")) == [] and system.problems() == []
 
 
 def test_an_asker_whose_turn_is_set_aside_waits_no_more(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-from tests.broker.logged import Logged
+from tests.broker.logged import Logged, order
 from tests.broker.pretend import PretendedWorker, connect
 from theater.broker.anew import reinitialise
 from theater.broker.book import Out
@@ -109,3 +109,30 @@ class Whole(Logged):
         found: list[Problem | Note] = []
         check(str(self.directory / "chain.db"), found.append)
         return list(map(str, found))
+
+
+def up(directory: Path, *names: str, **changes: Any) -> Whole:
+    """A system of these actors, all running."""
+    system = Whole(directory, *(order(name, **changes) for name in names))
+    for name in names:
+        system.start(name)
+    return system
+
+
+def give(system: Whole, name: str, body: bytes = b"go", kind: str = "send") -> PretendedWorker:
+    """A client's message, and the turn about it has begun."""
+    client = f"id-{system.turns.next_message}"
+    _, error = system.turns.deliver_from_client(name, body, kind, client)
+    assert error is None
+    system.step()
+    worker = system.workers[name]
+    worker.begin()
+    return worker
+
+
+def end_too_late(system: Whole, name: str, reply: bytes | None) -> None:
+    """A turn that was asked for ends when nobody waits for its answer any more."""
+    worker = system.workers[name]
+    worker.begin()
+    system.turns.time_out(5.0)
+    worker.end(None, reply=reply)
