@@ -29,7 +29,8 @@ def test_what_a_dead_worker_held_stands_at_the_front_again() -> None:
         box.put(message(id))
     held = [box.hand(), box.hand()]
     box.take_back([each for each in held if each])
-    assert [box.hand().id for _ in range(4)] == [1, 2, 3, 4]  # type: ignore[union-attr]
+    handed = [box.hand() for _ in range(4)]
+    assert [each.id for each in handed if each] == [1, 2, 3, 4]
 
 
 def test_a_consumed_message_cannot_be_consumed_again() -> None:

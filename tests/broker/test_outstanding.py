@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -88,9 +89,9 @@ def test_the_first_answer_counts_and_a_reply_after_it_is_dropped(
         b.cancel(id)
     b.end(None, reply=b"third")
     system.step()
-    value = {"ok": b"first"}
+    value: dict[str, Any] = {"ok": b"first"}
     if function == "cancel":
-        value = {"err": "cancelled: b has cancelled the request"}  # type: ignore[dict-item]
+        value = {"err": "cancelled: b has cancelled the request"}
     if kind == "actor":
         event = system.chain("a")[-1]
         assert (event.type, event.payload) == ("host-answer", [value])

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from tests.broker.pretend import PretendedWorker, answers, commit, connect, make_turns
-from theater.broker.book import ToRoot
+from theater.broker.book import ToRoot, ToWorker
 from theater.broker.burial import Death, bury
 from theater.chain import GENESIS, link
 from theater.events import decode
@@ -143,10 +143,9 @@ def test_any_history_consumes_each_message_once_and_keeps_order(seed: int) -> No
             assert heads[row[1]] == row[10], f"seed {seed}: a broken chain"
             assert decode(row[9]).turn == row[4]
         for item in turns.out:
-            message = getattr(item, "message", None)
-            if message and message[0] == "answer":
-                worker = workers[item.actor.name]  # type: ignore[union-attr]
-                if worker.record is not None and worker.record.turn == message[1]:
+            if isinstance(item, ToWorker) and item.message[0] == "answer":
+                worker = workers[item.actor.name]
+                if worker.record is not None and worker.record.turn == item.message[1]:
                     worker.answered()
         commit(turns)
 

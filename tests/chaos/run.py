@@ -13,6 +13,7 @@ import time
 from collections import Counter, deque
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from tests.chaos import checker, rest
 from tests.chaos.bank import ACTORS, Bank, manifest
@@ -97,7 +98,7 @@ class Run:
     def _incarnations(self) -> dict[str, int]:
         return {row["actor"]: row["incarnation"] for row in self._system.ps()}
 
-    def _pid_of(self, victim: str, info: dict) -> tuple[int, ...]:  # type: ignore[type-arg]
+    def _pid_of(self, victim: str, info: dict[str, Any]) -> tuple[int, ...]:
         pids = {row["actor"]: row["pid"] for row in info["actors"]}
         pids |= {**info["helpers"], "root": info["pid"], ITSELF: crashpoints.ITSELF}
         return tuple(pids.values())[:-1] if victim == ALL else (pids[victim],)

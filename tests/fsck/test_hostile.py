@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from operator import methodcaller
 from pathlib import Path
 
 import pytest
@@ -298,8 +299,8 @@ def test_bits_flipped_in_events_are_all_noticed(damaged: Damaged) -> None:
         data = bytearray(damaged.one(f"SELECT {column} FROM events WHERE seq = ?", seq))
         data[dice.randrange(len(data))] ^= 1 << dice.randrange(8)
         damaged.edit(
-            lambda db, c=column, d=bytes(data), s=seq: db.execute(  # type: ignore[misc]
-                f"UPDATE events SET {c} = ? WHERE seq = ?", (d, s)
+            methodcaller(
+                "execute", f"UPDATE events SET {column} = ? WHERE seq = ?", (bytes(data), seq)
             )
         )
         found, _ = damaged.check()

@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import threading
+from typing import Any
 
 import psutil
 import pytest
@@ -144,7 +145,7 @@ def test_a_shutdown_that_committed_stays_one(theater: Theater) -> None:
     theater.note(system)
 
 
-def pids_of(info: dict) -> dict[str, int]:  # type: ignore[type-arg]
+def pids_of(info: dict[str, Any]) -> dict[str, int]:
     return {row["actor"]: row["pid"] for row in info["actors"]}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -57,10 +58,10 @@ def test_the_same_manifest_changes_nothing() -> None:
         ("backoff", None, Backoff(1.0)),
     ],
 )
-def test_the_flags_of_a_supervisor_change_at_once(key: str, old: object, new: object) -> None:
+def test_the_flags_of_a_supervisor_change_at_once(key: str, old: Any, new: Any) -> None:
     spec = supervisor("", supervisor("p", actor("p/x")))
     (below,) = spec.children
-    changed = replace(spec, children=(replace(below, **{key: new}),))  # type: ignore[arg-type]
+    changed = replace(spec, children=(replace(below, **{key: new}),))
     assert changes(spec, changed) == [Change("changed", "p", {key: (old, new)}, at_once=True)]
 
 

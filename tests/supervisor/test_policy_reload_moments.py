@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -32,9 +33,9 @@ CRASH, NORMAL = ExitKind.CRASH, ExitKind.NORMAL
 ALL, REST = Strategy.ONE_FOR_ALL, Strategy.REST_FOR_ONE
 
 
-def letters(names: str, **flags: object) -> SupervisorSpec:
+def letters(names: str, **flags: Any) -> SupervisorSpec:
     """Permanent actors under the root supervisor."""
-    return replace(supervisor("", *map(actor, names)), **flags)  # type: ignore[arg-type]
+    return replace(supervisor("", *map(actor, names)), **flags)
 
 
 def removed(sim: Simulation) -> list[str]:
