@@ -8,11 +8,13 @@ import shutil
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 from tests.chaos import plan as plans
 from tests.chaos.plan import Hits, Plan
 from tests.chaos.run import Run
+from tests.real.conftest import eventually
 
 ROUNDS = 40  # in one data directory; then its log is checked whole, and another begins
 WORD_S = 30.0
@@ -65,10 +67,7 @@ class Chaos:
         waiting, missed = deque(todo), []
         while waiting:
             run = self._ready()
-            plan = next((each for each in waiting if run.may(each)), None)
-            if plan is None:
-                time.sleep(0.1)  # root forgives only so many deaths in its window
-                continue
+            plan = eventually(partial(_allowed, run, waiting), "root to forgive one more death")
             waiting.remove(plan)
             if not self._round(run, plan):
                 missed.append(plan)
@@ -114,3 +113,8 @@ class Chaos:
             self._say(f"chaos: the log is {run.directory}/.theater/chain.db")
             run.give_up()
             raise
+
+
+def _allowed(run: Run, waiting: Iterable[Plan]) -> Plan | None:
+    """The first that root would forgive now: a helper may die only so often in its window."""
+    return next(filter(run.may, waiting), None)

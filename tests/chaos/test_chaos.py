@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 import shutil
 import sqlite3
-import time
 from collections import Counter
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from tests.chaos import chaos, checker, plan
 from tests.chaos.customer import Operation
 from tests.chaos.plan import Plan
 from tests.chaos.run import Run
+from tests.real.conftest import eventually
 from theater.client import LogReader
 
 # The points that the tests of the rows do not try, in an order in which root forgives the deaths.
@@ -38,16 +39,15 @@ RANDOM = 3  # plans
 
 def test_killed_at_any_instant_nothing_is_lost(tmp_path: Path) -> None:
     seed = random.SystemRandom().randrange(1 << 32)
-    print(f"python -m tests.chaos --seed {seed}")
+    print(f"seed {seed}")
     run = Run(tmp_path, f"{seed}")
     try:
         hits = run.count()
         dice = random.Random(seed)
         chosen = [*map(Plan.read, SLICE), *(plan.some(hits, dice) for _ in range(RANDOM))]
         for number, each in enumerate(chosen):
-            print(each)
-            while not run.may(each):
-                time.sleep(0.1)  # root forgives only so many deaths of a helper in its window
+            print(f'python -m tests.chaos --seed {seed} --plan "{each}"')  # it tries that again
+            eventually(partial(run.may, each), "root to forgive one more death of a helper")
             assert run.round(each) or number >= len(SLICE), "a point was not reached"
     except BaseException:
         run.give_up()
