@@ -373,6 +373,7 @@ def test_any_history_keeps_what_it_promises(tmp_path: Path, seed: int) -> None:
         assert (receiver, channel) not in ended, f"{where}: {receiver} is told twice of {channel}"
         ended.add((receiver, channel))
     assert all(pair in ended for pair in told), where
+    assert set(told.values()) <= {1}, f"{where}: told more than once"
     for sender, receiver, turn, index, own, message in system.query(
         "SELECT from_actor, to_actor, from_turn, from_index, turn, id FROM messages"
         " WHERE from_turn IS NOT NULL AND status = 'done' ORDER BY to_actor, turn"
