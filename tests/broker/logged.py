@@ -34,6 +34,7 @@ def order(name: str, **changes: Any) -> dict[str, Any]:
         "component": "c0ffee",
         "engine": {"fuel": True},
         "grants": {"message-server": {}},
+        "limits": {"fuel": 1000},
         "initial_state": None,
         "send_to": ["**"],
         "may_send": True,

@@ -21,6 +21,7 @@ FACTS: dict[str, Any] = {
     "component": "c0ffee",
     "engine": {"fuel": True},
     "grants": {"message-server": {}},
+    "limits": {"fuel": 1000},
     "initial_state": None,
 }
 
@@ -411,7 +412,8 @@ def test_a_log_of_version_1_goes_on(tmp_path: Path) -> None:
     db = sqlite3.connect(path, isolation_level=None)
     facts: dict[str, Any] = {"engine": {}, "grants": {}}
     system = Logged(tmp_path, order("a", **facts), order("b"), db=db)
-    assert [type for type, _ in system.told("a")] == ["created", "decided"]
+    told = ["created", "decided", "changed"]  # its limits were not said then
+    assert [type for type, _ in system.told("a")] == told
     assert [type for type, _ in system.told("/")] == ["created"]
     worker = system.start("a")
     assert worker.actor.state == content_hash(STATE)

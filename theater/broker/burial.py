@@ -18,6 +18,7 @@ An `init` without a committed step is never set aside: its failures are counted 
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from dataclasses import dataclass
 from typing import Any
@@ -28,10 +29,11 @@ from theater.broker.handing import take_back
 from theater.broker.mailbox import Message
 from theater.broker.turns import Turns
 from theater.errors import ProtocolError
-from theater.events import EventType, content_hash, decode
-from theater.wire import pack
+from theater.events import EventType, content_hash, decode, refs_in
+from theater.wire import pack, unpack
 
 _LENGTH = struct.Struct("<I")
+_CONTENT = (b"\xc4", b"\xc5", b"\xc6")  # how a byte string begins in msgpack
 DIVERGED = "diverged"  # the kind of a failure
 BOX_MAX = 64 * 1024 * 1024  # bytes of a black box that are looked at
 
@@ -51,15 +53,24 @@ class Found:
 
     turns: dict[int, list[tuple[int, bytes]]]  # turn -> [(index, event bytes)]
     failures: dict[int, dict[str, Any]]  # turn -> payload of its wasm-error; 0: at the start
+    contents: dict[bytes, bytes]  # what events may refer to, by its hash
 
     def events(self, turn: int, index: int) -> list[bytes]:
         """What `turn` recorded from event `index` on."""
         return [data for number, data in self.turns.get(turn, []) if number >= index]
 
+    def contents_of(self, events: list[bytes]) -> list[tuple[bytes, bytes]]:
+        """What these events refer to and only the box has: (hash, content)."""
+        wanted: list[bytes] = []
+        for data in events if self.contents else []:
+            with contextlib.suppress(RecursionError):  # nested too deeply: no worker of ours did
+                wanted += refs_in(decode(data).payload)
+        return [(hash, self.contents[hash]) for hash in wanted if hash in self.contents]
+
 
 def read_box(box: bytes) -> Found:
     """All whole records. The box is hostile input: it ends at the first bad record."""
-    found = Found({}, {})
+    found = Found({}, {}, {})
     offset = 0
     while offset + 4 <= len(box):
         (length,) = _LENGTH.unpack_from(box, offset)
@@ -68,6 +79,10 @@ def read_box(box: bytes) -> Found:
             break
         offset += 4 + length
         try:
+            if data[:1] in _CONTENT:
+                content = unpack(data)
+                found.contents[content_hash(content)] = content
+                continue
             event = decode(data)
         except ProtocolError:
             break
@@ -162,6 +177,7 @@ def _judge(
     failure = found.failures.get(handed.turn)
     if not events and (current is None or current.incarnation != actor.incarnation):
         return  # it had not begun
+    kept = found.contents_of(events)
     if failure is not None:
         for_good = (
             failure.get("kind") == DIVERGED
@@ -181,6 +197,7 @@ def _judge(
         if failure is not None:
             _count(actor, message)
         for_good = False
+    turns.batch.blobs += kept
     if for_good:
         set_aside(turns, actor, handed, reason, events, now_s)
         return

@@ -20,6 +20,7 @@ from theater.spec import MailboxBounds, OnFull
 
 NEVER = 1 << 62  # a step number after every step of a turn
 ACTOR, SUPERVISOR = "actor", "supervisor"
+LASTING = ("engine", "grants", "limits")  # facts that hold for each incarnation
 
 Order = dict[str, Any]
 
@@ -158,6 +159,7 @@ def _facts(order: Order) -> dict[str, Any]:
         "component": order["component"],
         "engine": order["engine"],
         "grants": order["grants"],
+        "limits": order["limits"],
         "initial_state": None if state is None else content_hash(state),
     }
 
@@ -174,9 +176,7 @@ def _tell_changes(turns: Turns, chain: Chain, component: str, order: Order) -> N
     binding = {"flags"}
     if isinstance(chain, Actor):
         # `init` is called once: after that the initial state is nobody's concern.
-        binding = (
-            {"engine", "grants"} if chain.initialised else {"engine", "grants", "initial_state"}
-        )
+        binding = {*LASTING} if chain.initialised else {*LASTING, "initial_state"}
     if any(chain.facts.get(key) != facts[key] for key in binding):
         _tell(turns, chain, EventType.CHANGED, facts, order)
 
@@ -190,7 +190,7 @@ def tell_initial_state(turns: Turns, actor: Actor) -> None:
     if hash is not None:
         turns.batch.blobs.append((hash, state))
     same = {"component": actor.component} | {
-        key: actor.facts[key] for key in ("engine", "grants") if key in actor.facts
+        key: actor.facts[key] for key in LASTING if key in actor.facts
     }
     actor.facts = {**same, "initial_state": hash}
     turns.lifecycle(actor, EventType.CHANGED, actor.facts)

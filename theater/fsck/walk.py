@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from theater import wire
 from theater.errors import ProtocolError
-from theater.events import EventType, decode
+from theater.events import EventType, decode, refs_in
 from theater.fsck.ahead import Ahead, Key
 from theater.fsck.asks import Expect
 from theater.fsck.chain import EVENT_MAX, Chain, Crossing, references
@@ -198,9 +199,14 @@ class Walk:
             events = wire.unpack(row.events) if len(row.events) <= EVENT_MAX else None
             if not isinstance(events, list) or not events:
                 raise ProtocolError("no list of events")
-            turns = {decode(data).turn for data in events}
+            decoded = [decode(data) for data in events]
         except (ProtocolError, MemoryError) as error:
             wrong(f"its events are {error}", "events")
             return
+        for event in decoded:
+            with contextlib.suppress(RecursionError):
+                for hash in refs_in(event.payload):  # the box need not have had it
+                    self._contents.want(hash, name, "turn", row.turn, needed=False)
+        turns = {event.turn for event in decoded}
         if turns != {row.turn}:
             wrong(f"its events are of turn {', '.join(map(str, sorted(turns)))}", str(row.turn))

@@ -35,7 +35,9 @@ def supervisor_registration(supervisor: SupervisorSpec) -> dict[str, Any]:
     }
 
 
-def registration(actor: ActorSpec, exports: Mapping[str, Any]) -> dict[str, Any]:
+def registration(
+    actor: ActorSpec, system: SystemSpec, exports: Mapping[str, Any]
+) -> dict[str, Any]:
     """What the broker has to know of an actor; read by `broker/register.py`."""
     messages = actor.handler("message-server")
     runtime = actor.handler("runtime")
@@ -46,6 +48,7 @@ def registration(actor: ActorSpec, exports: Mapping[str, Any]) -> dict[str, Any]
         "component": actor.component_sha256,
         "engine": dict(SETTINGS),
         "grants": {handler.type: handler.settings for handler in actor.handlers},
+        "limits": limits(actor, system),
         "initial_state": actor.initial_state,
         "send_to": messages.settings.get("send_to") if messages else None,
         "may_send": messages is not None,
@@ -69,6 +72,17 @@ def registration(actor: ActorSpec, exports: Mapping[str, Any]) -> dict[str, Any]
     }
 
 
+def limits(actor: ActorSpec, system: SystemSpec) -> dict[str, int]:
+    """What decides, beside the component and its input, whether a turn can be done."""
+    return {
+        "memory_bytes": actor.limits.memory_bytes,
+        "fuel": actor.limits.fuel,
+        "turn_bytes": actor.limits.turn_bytes,
+        "message_max": system.message_max_bytes,
+        "state_max": system.state_max_bytes,
+    }
+
+
 def begins_anew(actor: ActorSpec, asked: bool) -> str:
     """Why its next incarnation begins with `init`, if it has been there before; "": it resumes."""
     if asked:
@@ -82,11 +96,7 @@ def order(actor: ActorSpec, system: SystemSpec, incarnation: int, endpoint: str)
         "actor": actor.path,
         "incarnation": incarnation,
         "endpoint": endpoint,
-        "memory_bytes": actor.limits.memory_bytes,
-        "fuel": actor.limits.fuel,
-        "turn_bytes": actor.limits.turn_bytes,
-        "message_max": system.message_max_bytes,
-        "state_max": system.state_max_bytes,
+        **limits(actor, system),
         "handlers": {handler.type: handler.settings for handler in actor.handlers},
         "world": world_calls(handler.type for handler in actor.handlers),
         "env": actor.env,

@@ -189,7 +189,8 @@ class Root:
         self._untidy = self._untidy or self._told.get(path, spec) != spec
         self._told[path] = spec
         if isinstance(spec, ActorSpec):
-            return births.registration(spec, self._stock.exports(spec.component_sha256))
+            exports = self._stock.exports(spec.component_sha256)
+            return births.registration(spec, self._system, exports)
         return births.supervisor_registration(spec)
 
     def _tidy(self) -> None:

@@ -1,7 +1,9 @@
 """The black box: what an incarnation has recorded and not seen acknowledged, in a file.
 
 A record is a length (4 bytes, little endian) and the bytes of an event, written with one
-`write`. The kernel keeps what was written whatever happens to the process.
+`write`. The kernel keeps what was written whatever happens to the process. What an event refers
+to as an answer that only the worker knows, as of a file that was read, is a record before it: its
+bytes as msgpack has them, which begin otherwise than an event.
 
 The box is evidence, not a promise: a disk that takes nothing holds no turn up. What it does not
 take waits here in its order, so that half a record is followed by its other half or by nothing.
@@ -13,6 +15,8 @@ import os
 import struct
 import time
 from collections.abc import Callable
+
+import msgpack
 
 _LENGTH = struct.Struct("<I")
 FULL_BYTES = 4 * 1024 * 1024  # from here on the worker waits for acknowledgements
@@ -26,6 +30,10 @@ class BlackBox:
         self._descriptor = descriptor
         self._unwritten = bytearray()  # bounded as the box is
         self.size = 0
+
+    def content(self, content: bytes) -> None:
+        """What the next event refers to, and nobody else knows."""
+        self.record(msgpack.packb(content))
 
     def record(self, event: bytes) -> None:
         record = _LENGTH.pack(len(event)) + event

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from theater.events import EventType
+from theater.events import EventType, externalise
 from theater.journal import Diverged, Journal, Resolve
 from theater.worker.blackbox import BlackBox
 from theater.worker.failure import Abort
@@ -111,10 +111,25 @@ class Recorder:
         if self.turn is None:
             self._prelude.append((type, interface, function, payload))
             return
+        before = len(self.turn.contents)
         try:
-            self._box.record(self.turn.add(type, interface, function, payload))
+            event = self.turn.add(type, interface, function, payload)
         except TurnTooLong as error:
             raise TooLong(str(error)) from None
+        if len(self.turn.contents) > before:
+            self._keep_answer(type, payload)
+        self._box.record(event)
+
+    def _keep_answer(self, type: EventType, payload: Any) -> None:
+        """What was answered here is nowhere else until the step commits. The rest of an event the
+        guest says again when it runs again."""
+        answer: list[bytes] = []
+        if type == EventType.HOST_ANSWER:
+            externalise(payload[0], answer)
+        elif type == EventType.HOST_CALL and len(payload) == 2:
+            externalise(payload[1], answer)
+        for content in answer:
+            self._box.content(content)
 
     # What the guest does
 
