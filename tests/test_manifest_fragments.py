@@ -204,4 +204,4 @@ def test_the_components_of_a_fragment_are_prepared_as_a_systems(
     [pool] = prepared.children
     assert pool.path == "shop/pool"
     assert prepared.artifacts.keys() == {str(probe)}
-    assert open_artifacts(prepared, lambda _: None).keys() == {str(probe)}
+    assert open_artifacts(prepared, None, lambda _: None).keys() == {str(probe)}

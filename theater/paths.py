@@ -36,6 +36,11 @@ class DataPaths:
         return f"{self.directory}/boxes"
 
     @property
+    def components(self) -> str:
+        """What actors run or have run, as it was given."""
+        return f"{self.directory}/components"
+
+    @property
     def archive(self) -> str:
         """The logs that were put away, each in a data directory of its own."""
         return f"{self.directory}/archive"
@@ -44,6 +49,11 @@ class DataPaths:
     def internal_log(self) -> str:
         """What the processes of the system print when something is wrong with themselves."""
         return f"{self.directory}/internal.log"
+
+
+def component_path(data_directory: str, sha256: str) -> str:
+    """Where the component with this SHA-256 (hex) is kept, if an actor has run it there."""
+    return f"{DataPaths(data_directory).components}/{sha256}"
 
 
 def suspect(log: str) -> str:

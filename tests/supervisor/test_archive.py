@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sqlite3
 import time
@@ -17,6 +18,7 @@ from theater.supervisor.datadir import begin_anew, open_data
 
 NOON = 43_200.0
 NAME = "1970-01-01T12-00-00Z"
+USED, OLD = (hashlib.sha256(text).hexdigest() for text in (b"used", b"no longer"))
 
 
 class Killed(BaseException):
@@ -29,6 +31,9 @@ def fill(data: Path) -> None:
     (data / "boxes" / "beef-1").write_bytes(b"the last words")
     (data / "internal.log").write_text("trouble\n")
     (data / "chain.db.v1").write_text("older")
+    (data / "components").mkdir()
+    (data / "components" / USED).write_bytes(b"used")
+    (data / "components" / OLD).write_bytes(b"no longer")
     (data / "mine.txt").write_text("not the system's")
     db = sqlite3.connect(data / "chain.db", isolation_level=None)
     db.execute("PRAGMA journal_mode = WAL")
@@ -49,6 +54,8 @@ def assert_all_there(put_away: Path) -> None:
     assert (put_away / "boxes" / "beef-1").read_bytes() == b"the last words"
     assert (put_away / "internal.log").read_text() == "trouble\n"
     assert (put_away / "chain.db.v1").read_text() == "older"
+    kept = {each.name: each.read_bytes() for each in (put_away / "components").iterdir()}
+    assert kept == {USED: b"used", OLD: b"no longer"}
 
 
 def is_empty(data: Path) -> bool:
@@ -59,16 +66,17 @@ def is_empty(data: Path) -> bool:
 def test_what_is_there_moves_together_and_what_is_not_ours_stays(tmp_path: Path) -> None:
     fill(tmp_path)
     paths, lock = open_data(str(tmp_path))
-    assert begin_anew(paths, NOON) == str(tmp_path / "archive" / NAME)
+    assert begin_anew(paths, NOON, {USED}) == str(tmp_path / "archive" / NAME)
     os.close(lock)
     assert_all_there(tmp_path / "archive" / NAME)
+    assert os.listdir(tmp_path / "components") == [USED]
     assert is_empty(tmp_path)
     assert (tmp_path / "mine.txt").exists() and (tmp_path / "lock").exists()
 
 
 def test_where_nothing_has_run_nothing_is_put_away(tmp_path: Path) -> None:
     paths, lock = open_data(str(tmp_path / "new"))
-    assert begin_anew(paths, NOON) is None
+    assert begin_anew(paths, NOON, set()) is None
     assert not os.path.exists(paths.archive)
     os.close(lock)
 
@@ -78,7 +86,7 @@ def test_two_in_one_second_have_two_names(tmp_path: Path) -> None:
     found = []
     for _ in range(3):
         Path(paths.log).write_text("a log")
-        found.append(begin_anew(paths, NOON))
+        found.append(begin_anew(paths, NOON, set()))
     os.close(lock)
     assert found == [f"{paths.archive}/{NAME}{end}" for end in ("", "-2", "-3")]
 
@@ -86,12 +94,12 @@ def test_two_in_one_second_have_two_names(tmp_path: Path) -> None:
 def test_a_log_that_is_none_is_put_away_as_it_is(tmp_path: Path) -> None:
     paths, lock = open_data(str(tmp_path))
     Path(paths.log).write_bytes(b"this is no database" * 1000)
-    put_away = begin_anew(paths, NOON)
+    put_away = begin_anew(paths, NOON, set())
     assert put_away and Path(put_away, "chain.db").read_bytes().startswith(b"this is no")
     os.close(lock)
 
 
-@pytest.mark.parametrize("call", ["rename", "mkdir", "fsync"])
+@pytest.mark.parametrize("call", ["rename", "mkdir", "link", "fsync"])
 def test_whenever_it_is_killed_the_next_start_finds_the_one_or_the_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
@@ -112,7 +120,7 @@ def test_whenever_it_is_killed_the_next_start_finds_the_one_or_the_other(
         with monkeypatch.context() as patch:
             patch.setattr(os, call, or_die)
             try:
-                begin_anew(paths, NOON)
+                begin_anew(paths, NOON, set())
             except Killed:
                 os.close(lock)
             else:

@@ -51,10 +51,12 @@ def main() -> int:
         data, lock = open_data(data_directory)  # from now on it can be seen that we start
         prepared = prepare_loaded(manifest, spec, on_progress)
         stock = Stock()
-        stock.take_all(prepared, open_artifacts(prepared, on_progress))
+        stock.take_all(prepared, open_artifacts(prepared, data.components, on_progress))
         system = prepared.compiled()
-        if fresh and (archive := begin_anew(data, time.time())) is not None:
-            leash.tell("archived", {"path": archive})
+        if fresh:
+            needed = {each.component_sha256 for each in prepared.artifacts.values()}
+            if (archive := begin_anew(data, time.time(), needed)) is not None:
+                leash.tell("archived", {"path": archive})
         runtime = runtime_of(data.directory)
         open_runtime(runtime)
         try:

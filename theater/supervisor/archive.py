@@ -17,6 +17,7 @@ import time
 
 from theater.errors import EnvironmentProblem
 from theater.paths import DataPaths
+from theater.supervisor.originals import link_all, sync_directory
 
 _PART = ".part"
 
@@ -33,7 +34,7 @@ def put_away(paths: DataPaths, now: float) -> str | None:
         os.makedirs(paths.archive, mode=0o700, exist_ok=True)
         part = _free_name(paths, now) + _PART
         os.mkdir(part, 0o700)
-        _sync(paths.archive)
+        sync_directory(paths.archive)
         return _finish(paths, part)
     except OSError as error:
         raise EnvironmentProblem(
@@ -75,11 +76,13 @@ def _finish(paths: DataPaths, part: str) -> str:
         target = f"{part}/{os.path.basename(source)}"
         if not os.path.lexists(target):
             os.rename(source, target)
-    _sync(part)
-    _sync(paths.directory)
+    # Linked and not moved: what begins anew mostly runs the same components.
+    link_all(paths.components, DataPaths(part).components)
+    sync_directory(part)
+    sync_directory(paths.directory)
     final = part.removesuffix(_PART)
     os.rename(part, final)
-    _sync(paths.archive)
+    sync_directory(paths.archive)
     return final
 
 
@@ -91,11 +94,3 @@ def _belongings(paths: DataPaths) -> list[str]:
     wanted += [each for each in beside if each.startswith(f"{name}.")]
     found = [*(f"{paths.directory}/{each}" for each in wanted), paths.boxes, paths.internal_log]
     return [path for path in found if os.path.lexists(path)]
-
-
-def _sync(directory: str) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -67,7 +67,7 @@ def prepare(
     Calls `on_progress` with a sentence about once a second while it compiles or waits for
     another process that does. Raises ComponentError, or EnvironmentProblem for the cache.
     """
-    with _open_component(component) as source:
+    with open_component(component) as source:
         size = os.fstat(source).st_size
         sha256 = _hash(source)
         directory = _directory()
@@ -187,7 +187,8 @@ def _look_up(artifact: str, entry: str, sha256: str, component: str) -> Artifact
 
 
 @contextlib.contextmanager
-def _open_component(path: str) -> Iterator[int]:
+def open_component(path: str) -> Iterator[int]:
+    """A descriptor of a component's file, at its beginning. Raises ComponentError."""
     try:
         # Not blocking: opening a named pipe would wait for a writer.
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)

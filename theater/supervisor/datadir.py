@@ -10,7 +10,7 @@ import stat
 
 from theater.errors import EnvironmentProblem, Refused
 from theater.paths import DataPaths, RuntimePaths, runtime_base, runtime_paths
-from theater.supervisor import archive
+from theater.supervisor import archive, originals
 
 
 def open_data(directory: str) -> tuple[DataPaths, int]:
@@ -40,6 +40,7 @@ def open_data(directory: str) -> tuple[DataPaths, int]:
         raise EnvironmentProblem(f"cannot lock {paths.lock}: {error.strerror}") from None
     try:
         archive.finish_begun(paths)
+        originals.remove_unfinished(paths.components)
         os.makedirs(paths.boxes, mode=0o700, exist_ok=True)
         _require_writable(paths)
     except OSError as error:
@@ -102,12 +103,13 @@ def _unusable(paths: DataPaths, error: OSError) -> EnvironmentProblem:
     )
 
 
-def begin_anew(paths: DataPaths, now: float) -> str | None:
+def begin_anew(paths: DataPaths, now: float, components: set[str]) -> str | None:
     """Put away what is in the data directory, which is locked: where it is now, if there was any.
 
-    `now`: Unix time.
+    `now`: Unix time. `components`: what of those kept there is needed further on.
     """
     put_away = archive.put_away(paths, now)
+    originals.keep_only(paths.components, components)
     os.makedirs(paths.boxes, mode=0o700, exist_ok=True)
     return put_away
 

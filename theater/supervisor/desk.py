@@ -61,6 +61,7 @@ class Desk:
         system: SystemSpec,
         manifest: str,
         socket_path: str,
+        components: str,
         internal_log: int,
     ) -> None:
         self._root = root
@@ -69,6 +70,7 @@ class Desk:
         self._stock = stock
         self.system = system
         self._manifest = manifest
+        self._components = components  # the directory where they are kept
         self._internal_log = internal_log
         self._asked: dict[int, Asked] = {}
         self._counting: set[int] = set()  # requests for which the broker counts mailboxes
@@ -251,7 +253,8 @@ class Desk:
             self._asked[number].facts["added"] = [child.path for child in children]
             self._root.call(policy.AddChildren(parent, children, number))
 
-        self._prepare(connection, Wish(file, parent, self._limits()), judged)
+        wish = Wish(file, parent, self._limits(), self._components)
+        self._prepare(connection, wish, judged)
 
     def _reload(self, connection: control.Connection, request: dict[str, Any]) -> None:
         file = _file(request) if "file" in request else self._manifest
@@ -277,7 +280,8 @@ class Desk:
                 self._manifest = file
             self._root.call(policy.Reload(system.root, prune, number))
 
-        self._prepare(connection, Wish(file, None, self._limits()), judged)
+        wish = Wish(file, None, self._limits(), None if dry_run else self._components)
+        self._prepare(connection, wish, judged)
 
     def _prepare(
         self, connection: control.Connection, wish: Wish, judged: Callable[[Any, int], None]

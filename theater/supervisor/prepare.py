@@ -12,6 +12,7 @@ from theater.grants import check_grants
 from theater.manifest_warnings import warnings
 from theater.spec import ChildSpec, SupervisorSpec, SystemSpec, compiled
 from theater.supervisor.cache import Artifact, open_verified, prepare
+from theater.supervisor.originals import keep
 
 Progress = Callable[[str], None]
 
@@ -105,8 +106,16 @@ def _artifacts(
     return artifacts
 
 
-def open_artifacts(prepared: Prepared | PreparedFragment, on_progress: Progress) -> dict[str, int]:
-    """A verified descriptor of each artifact, by the path of the component's file."""
+def open_artifacts(
+    prepared: Prepared | PreparedFragment, keep_in: str | None, on_progress: Progress
+) -> dict[str, int]:
+    """A verified descriptor of each artifact, by the path of the component's file.
+
+    `keep_in`: the directory where the components themselves are kept; None: nothing will be
+    started from them.
+    """
+    if keep_in is not None:
+        keep(keep_in, prepared.artifacts.values())
     return {
         component: open_verified(
             artifact,

@@ -42,6 +42,7 @@ class Wish:
     file: str
     under: str | None  # None: it is a whole manifest
     system: SystemSpec
+    keep_in: str | None = None  # where the components are kept; None: nothing will be started
 
 
 Judged = SystemSpec | tuple[ChildSpec, ...]
@@ -173,7 +174,7 @@ def _fulfil(root: socket.socket, wish: Wish) -> None:
         prepared = prepare_loaded(wish.file, spec, on_progress)
     else:
         prepared = prepare_fragment(wish.file, wish.under, spec, on_progress)
-    descriptors = open_artifacts(prepared, on_progress)
+    descriptors = open_artifacts(prepared, wish.keep_in, on_progress)
     for component, artifact in prepared.artifacts.items():
         message = ("artifact", artifact.component_sha256, artifact.exports)
         _send_with(root, wire.frame(message), descriptors[component])

@@ -77,6 +77,7 @@ class Root:
             system,
             manifest,
             runtime.control,
+            data.components,
             internal_log,
         )
         self._waiter.watch(leash.fileno(), self._from_leash)

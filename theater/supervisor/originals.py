@@ -1,0 +1,146 @@
+"""Keep each component that an actor runs, as it was given: the very bytes of its .wasm or .wat.
+
+They are files in `components/` in the data directory, named by the SHA-256 that the chain of an
+actor begins with, so that a run can be replayed when the file it came from has changed or gone.
+One is there, whole and on the disk, before the log says that an actor runs it. It may be there
+without that: what was to be started can be refused afterwards.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Iterable
+
+from theater.errors import ComponentError, EnvironmentProblem
+from theater.supervisor.cache import Artifact, open_component
+
+_CHUNK = 1 << 20  # bytes
+_UNFINISHED = ".tmp"
+# What file systems answer that have no hard links, or no more of them for this file.
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+
+
+def keep(directory: str, artifacts: Iterable[Artifact]) -> None:
+    """Have the components that these were compiled from in `directory`; what is there stays.
+
+    Raises ComponentError if a file is no longer what was compiled, EnvironmentProblem if it cannot
+    be written.
+    """
+    files = {artifact.component_sha256: artifact.component for artifact in artifacts}
+    try:
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        for sha256, file in files.items():
+            target = f"{directory}/{sha256}"
+            if not _is_whole(target, sha256):
+                _write(target, sha256, file)
+        sync_directory(directory)
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise EnvironmentProblem(
+            f"cannot keep the components in {directory}: {error.strerror};"
+            f" {'make room' if full else 'make it writable'}, or choose another data directory"
+            " with --data DIR"
+        ) from None
+
+
+def _is_whole(path: str, sha256: str) -> bool:
+    try:
+        # Not blocking: opening a named pipe would wait for a writer.
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        with open(os.open(path, flags), "rb", buffering=0) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return False
+            return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+    except OSError:  # not there, or one more kind of damage
+        return False
+
+
+def _write(target: str, sha256: str, file: str) -> None:
+    unfinished = f"{target}.{os.getpid()}{_UNFINISHED}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    with open_component(file) as source:
+        try:
+            with open(os.open(unfinished, flags, 0o400), "wb", buffering=0) as copy:
+                if _copy(file, source, copy.fileno()) != sha256:
+                    raise ComponentError(f"{file}: the file has changed meanwhile; run again")
+                os.fsync(copy.fileno())
+            os.rename(unfinished, target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(unfinished)
+            raise
+
+
+def _copy(file: str, source: int, target: int) -> str:
+    """The SHA-256 (hex) of what was copied."""
+    digest = hashlib.sha256()
+    while chunk := _read(file, source):
+        digest.update(chunk)
+        while chunk:
+            chunk = chunk[os.write(target, chunk) :]
+    return digest.hexdigest()
+
+
+def _read(file: str, source: int) -> bytes:
+    try:
+        return os.read(source, _CHUNK)
+    except OSError as error:
+        raise ComponentError(f"{file}: cannot be read: {error.strerror}") from None
+
+
+def link_all(directory: str, other: str) -> None:
+    """Have all that is kept in `directory` in `other` too, without taking room for it twice.
+
+    Raises OSError. Can be done again when it was cut off.
+    """
+    names = _kept(directory)
+    if not names:
+        return
+    os.makedirs(other, mode=0o700, exist_ok=True)
+    for name in names:
+        source, target = f"{directory}/{name}", f"{other}/{name}"
+        try:
+            os.link(source, target)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            _write(target, name, source)
+    sync_directory(other)
+
+
+def keep_only(directory: str, needed: set[str]) -> None:
+    """Remove what no log speaks of any more."""
+    for name in _kept(directory):
+        if name not in needed:
+            with contextlib.suppress(OSError):
+                os.unlink(f"{directory}/{name}")
+
+
+def remove_unfinished(directory: str) -> None:
+    """What was left by processes that were killed. Only whoever holds the lock may do that."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(directory):
+            if name.endswith(_UNFINISHED):
+                os.unlink(f"{directory}/{name}")
+
+
+def _kept(directory: str) -> list[str]:
+    try:
+        return sorted(each for each in os.listdir(directory) if not each.endswith(_UNFINISHED))
+    except FileNotFoundError:
+        return []
+
+
+def sync_directory(directory: str) -> None:
+    """Names that were made or changed in it are on the disk when this returns."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
