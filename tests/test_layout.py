@@ -14,7 +14,9 @@ MAY_IMPORT = {
     "broker": set(),
     "worker": set(),
     "client": {"supervisor"},
-    "cli": {"client", "fsck", "supervisor"},
+    "cli": {"client", "fsck", "replay", "supervisor"},
+    # A replay is a worker without a system: it runs the same guests, and links them to a record.
+    "replay": {"client", "supervisor", "worker"},
     "fsck": set(),
     "": set(),
 }

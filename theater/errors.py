@@ -51,6 +51,12 @@ class EnvironmentProblem(TheaterError):
     exit_code = 6
 
 
+class Damaged(TheaterError):
+    """What was recorded has been changed, or is not there any more."""
+
+    exit_code = 7
+
+
 class Refused(TheaterError):
     """The running system understood the wish and said no; the text says why.
 

@@ -33,7 +33,14 @@ Resolve = Callable[[Any], Any]  # a recorded answer -> the value itself
 
 
 class Diverged(Exception):
-    """The guest did something else than the record says. The message names both."""
+    """The guest did something else than the record says. The message names both.
+
+    `recorded` is the event that was to come; None: the record had ended.
+    """
+
+    def __init__(self, message: str, recorded: Event | None = None) -> None:
+        self.recorded = recorded
+        super().__init__(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +139,8 @@ class Journal:
         for part in self._parts:
             if part:
                 expected = part[0].event
-                raise Diverged(f"{_place(expected)} was {_called(expected)}, and now {how}")
+                message = f"{_place(expected)} was {_called(expected)}, and now {how}"
+                raise Diverged(message, expected)
 
     def _take(
         self, type: EventType, interface: str, function: str, arguments: list[Any]
@@ -157,7 +165,7 @@ class Journal:
         found = f"{interface}.{function}{_shown(arguments)}"
         if first is None:
             raise Diverged(f"the record has no call of {found}")
-        raise Diverged(f"{_place(first)} was {_called(first)}, and now it is {found}")
+        raise Diverged(f"{_place(first)} was {_called(first)}, and now it is {found}", first)
 
 
 def contents_of(events: Iterable[Event]) -> tuple[list[bytes], list[bytes]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-FailureKind = Literal["trap", "fuel", "exit", "memory", "err"]
+FailureKind = Literal["trap", "fuel", "exit", "memory", "err", "too-large", "diverged"]
 
 # wasmtime's C API gives the trap code of a component call only as text.
 _OUT_OF_FUEL = "wasm trap: all fuel consumed by WebAssembly"

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from wasmtime import Engine
 
 from theater import linux, wire
-from theater.calls import ACTOR, CALLS, answer_bytes, parameters
+from theater.calls import ACTOR, CALLS, parameters
 from theater.crashpoints import reached
 from theater.engine import MIB, make_engine
 from theater.errors import ComponentError
@@ -20,6 +20,7 @@ from theater.events import EventType, content_hash, decode, encode, state_ref
 from theater.journal import Journal, resolver
 from theater.worker import signals
 from theater.worker.blackbox import FULL_BYTES, BlackBox
+from theater.worker.export import call_export, check_sizes
 from theater.worker.failure import Abort, GuestFailure
 from theater.worker.handlers import REGISTERED, Handler
 from theater.worker.handlers.message_server import MessageServer
@@ -212,13 +213,16 @@ class Worker:
             else:
                 recorder.begin(record, interface, function, called)
             reached("worker.turn-begun", order.actor)
-            result, fuel = self._call(interface, function, state, given)
+            assert self._instance is not None
+            result, fuel = call_export(
+                self._instance, interface, function, [state, given], order.fuel
+            )
             if "err" in result:
                 recorder.end("it failed")
                 raise GuestFailure("err", result["err"] or "", [], fuel)
             recorder.end("the turn has ended")
             new_state = result["ok"][0]
-            self._check_sizes(kind, result["ok"], fuel)
+            check_sizes(kind, result["ok"], fuel, order.message_max, order.state_max)
             data, new_hash = record.result(interface, function, result, new_state, fuel)
             self._box.record(data)
         except GuestFailure as error:
@@ -260,26 +264,6 @@ class Worker:
             resolver(known, {place: value for place, value in chains}),
             self._load,
         )
-
-    def _check_sizes(self, kind: str, returned: list[Any], fuel: int) -> None:
-        state, order = returned[0], self._order
-        for what, size, limit in (
-            ("the new state", 0 if state is None else len(state), order.state_max),
-            ("the answer", answer_bytes(kind, returned), order.message_max),
-        ):
-            if size > limit:
-                text = f"{what} has {size} bytes; the limit is {limit}"
-                raise GuestFailure("err", text, [], fuel)
-
-    def _call(
-        self, interface: str, function: str, state: bytes | None, given: list[Any]
-    ) -> tuple[dict[str, Any], int]:
-        """Call an export. An actor without the export takes the message and does nothing."""
-        assert self._instance is not None
-        if (interface, function) not in self._instance.exports:
-            return {"err": f"the component does not export {interface}.{function}"}, 0
-        result, fuel = self._instance.call(interface, function, [state, given], self._order.fuel)
-        return result, fuel
 
     def _send_step(self, record: TurnRecord) -> None:
         step, events, contents = record.cut()

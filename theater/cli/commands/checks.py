@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from theater.cli.frame import Data, JsonLines, Manifest, ManifestArgument, place, run
@@ -15,6 +18,56 @@ def check(manifest: ManifestArgument = None, file: Manifest = None) -> None:
     from theater.cli import administer
 
     run(lambda terminal: administer.check(terminal, place(file, None, manifest)))
+
+
+@commands.command(
+    epilog="Each turn runs again in a fresh process, every call answered as it was, and every call,"
+    " answer, state and the fuel is compared. Exit code 7 at the first difference.\n\n\b\n"
+    "Examples:\n  theater replay shop/clerk\n  theater replay shop/prices --from 9 --step\n"
+    "  theater replay shop/clerk --component new.wasm --allow-logs"
+)
+def replay(
+    actors: Annotated[
+        list[str] | None, typer.Argument(metavar="ACTOR", help="Only these; else all.")
+    ] = None,
+    first: Annotated[
+        int | None,
+        typer.Option(
+            "--from", min=1, metavar="TURN", help="Begin with the incarnation that began TURN."
+        ),
+    ] = None,
+    until: Annotated[int | None, typer.Option(min=1, metavar="TURN", help="End with TURN.")] = None,
+    step: Annotated[
+        bool, typer.Option("--step", help="One turn at a time, with all in it.")
+    ] = False,
+    component: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Would this build have done the same?"),
+    ] = None,
+    allow_logs: Annotated[
+        bool, typer.Option("--allow-logs", help="More log lines are no difference; show them.")
+    ] = False,
+    json: JsonLines = False,
+    manifest: Manifest = None,
+    data: Data = None,
+) -> None:
+    """Run actors again from their record, and compare."""
+    from theater.cli import replay as module
+
+    file = None if component is None else str(component)
+    run(
+        lambda terminal: module.replay_command(
+            terminal,
+            place(manifest, data),
+            actors or [],
+            first,
+            until,
+            step,
+            file,
+            allow_logs,
+            json,
+        )
+    )
 
 
 @commands.command(

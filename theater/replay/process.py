@@ -1,0 +1,203 @@
+"""The process that a replay runs in: no handlers, no network, no files, and nobody's parent.
+
+    python -P -m theater.replay.process SOCKET DESCRIPTORS
+
+Two socket pairs, by their descriptors: on one it is told what to run and says what came of it, on
+the other it is given compiled components. It may die of what it runs; whoever reads learns so.
+
+To it:    begin  actor, incarnation, limits, [same component, same engine, logs allowed],
+                 whether a descriptor has been sent, state or nil
+          run    turn, incarnation, ending, [event before, ...], [own event, ...], [content, ...],
+                 [[place, chain], ...]
+From it:  played turn, events, ending, difference or nil, [line, ...], state or nil, fuel
+          failed text: the component does not load or link
+A difference is [recorded event or nil, event that came, [content, ...]].
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import socket
+import struct
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import theater
+from theater import linux
+from theater.errors import ComponentError, TheaterError
+from theater.events import content_hash, decode
+from theater.replay.slices import Crossing, Ending, Run
+from theater.wire import pack, unpack
+
+_LENGTH = struct.Struct("<Q")
+DESCRIPTORS_MAX = 64  # that the process may have open: what it maps, and no more
+HOST_BYTES = 4 << 30  # address space beside the guest's memory
+
+
+def _write(file: BinaryIO, message: Any) -> None:
+    data = pack(message)
+    file.write(_LENGTH.pack(len(data)) + data)
+
+
+def _read(file: BinaryIO) -> Any:
+    """The next message; None at the end."""
+    head = file.read(_LENGTH.size)
+    if len(head) < _LENGTH.size:
+        return None
+    (length,) = _LENGTH.unpack(head)
+    data = file.read(length)
+    return None if len(data) < length else unpack(data)
+
+
+class PlayerProcess:
+    """The process as its parent has it."""
+
+    def __init__(self) -> None:
+        ours, theirs = socket.socketpair()
+        self._given, given = socket.socketpair()
+        root = str(Path(theater.__file__).parent.parent)
+        path = os.environ.get("PYTHONPATH")
+        self._process = subprocess.Popen(
+            [
+                *(sys.executable, "-P", "-m", "theater.replay.process"),
+                *(str(theirs.fileno()), str(given.fileno())),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=(theirs.fileno(), given.fileno()),
+            env={**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{path}" if path else root},
+        )
+        theirs.close()
+        given.close()
+        self._socket = ours
+        self._in = ours.makefile("rb")
+        self._out = ours.makefile("wb")
+
+    def tell(self, message: Any, descriptor: int | None = None) -> None:
+        """Raises TheaterError if the process is gone."""
+        try:
+            if descriptor is not None:
+                socket.send_fds(self._given, [b"c"], [descriptor])
+            _write(self._out, message)
+            self._out.flush()
+        except OSError:
+            raise self._gone() from None
+
+    def hear(self) -> list[Any]:
+        """What it says next. Raises TheaterError if it is gone."""
+        try:
+            message = _read(self._in)
+        except OSError:
+            message = None
+        if message is None:
+            raise self._gone()
+        if message[0] == "failed":
+            raise ComponentError(message[1])
+        return list(message)
+
+    def _gone(self) -> TheaterError:
+        status = self._process.wait()
+        how = f"died of {linux.signal_name(-status)}" if status < 0 else f"ended with {status}"
+        return TheaterError(f"the process that replays has {how}")
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        for each in (self._in, self._out, self._socket, self._given):
+            with contextlib.suppress(OSError):  # nobody reads what was still to be written
+                each.close()
+
+
+class _Stage:
+    """Runs what it is told; one incarnation at a time."""
+
+    def __init__(self, given: socket.socket) -> None:
+        from theater.engine import make_engine
+
+        self._given = given
+        self._engine = make_engine()
+        self._artifact = -1
+        self._player: Any = None
+
+    def begin(
+        self,
+        actor: str,
+        incarnation: int,
+        limits: dict[str, int],
+        settings: list[bool],
+        is_given: bool,
+        state: bytes | None,
+    ) -> None:
+        from theater.replay.player import Player, Settings
+
+        if self._player is not None:
+            self._player.close()
+        if is_given:
+            if self._artifact >= 0:
+                os.close(self._artifact)
+            _, (self._artifact,), _, _ = socket.recv_fds(self._given, 1, 1)
+        size = 2 * limits["memory_bytes"] + 2 * os.fstat(self._artifact).st_size + HOST_BYTES
+        resource.setrlimit(resource.RLIMIT_AS, (size, resource.RLIM_INFINITY))
+        self._player = Player(
+            actor,
+            incarnation,
+            limits,
+            Settings(*settings),
+            f"/proc/self/fd/{self._artifact}",
+            self._engine,
+            state,
+        )
+
+    def run(
+        self,
+        turn: int,
+        incarnation: int,
+        ending: str,
+        before: list[bytes],
+        own: list[bytes],
+        contents: list[bytes],
+        chains: list[list[Any]],
+    ) -> Any:
+        run = Run(
+            turn,
+            incarnation,
+            Ending(ending),
+            [Crossing(data, decode(data)) for data in before],
+            [Crossing(data, decode(data)) for data in own],
+        )
+        known = {content_hash(content): content for content in contents}
+        played = self._player.play(run, known, {place: value for place, value in chains})
+        difference = None
+        if played.difference is not None:
+            recorded = played.difference.recorded
+            recorded_bytes = None if recorded is None else recorded.data
+            difference = [recorded_bytes, played.found, played.contents]
+        said = (turn, played.events, ending, difference, played.lines, played.state, played.fuel)
+        return ("played", *said)
+
+
+def main(arguments: list[str]) -> None:
+    linux.die_with_parent()
+    linux.no_new_privileges()
+    linux.no_core_dumps()
+    channel = socket.socket(fileno=int(arguments[0]))
+    stage = _Stage(socket.socket(fileno=int(arguments[1])))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS_MAX, DESCRIPTORS_MAX))
+    with channel.makefile("rb") as orders, channel.makefile("wb") as answers:
+        while (message := _read(orders)) is not None:
+            name, *rest = message
+            try:
+                answer = getattr(stage, name)(*rest)
+            except ComponentError as error:
+                answer = ("failed", str(error))
+            if answer is not None:
+                _write(answers, answer)
+                answers.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,264 @@
+"""Replay an actor: hand its record to a process that runs it again, and tell what comes of it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from queue import SimpleQueue
+from typing import Any
+
+from theater.engine import SETTINGS
+from theater.errors import Damaged, TheaterError
+from theater.events import EventType, refs_in
+from theater.journal import contents_of
+from theater.replay.process import PlayerProcess
+from theater.replay.recording import Recording
+from theater.replay.slices import Began, Crossing, Ended, Ending, Run
+from theater.spec import Limits, SupervisorSpec, SystemSpec
+from theater.supervisor.cache import open_verified, prepare
+
+WINDOW = 64  # runs that are on their way to the process
+WINDOW_BYTES = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What is replayed, and how strictly."""
+
+    first_turn: int | None = None  # from the start of the incarnation that began it
+    until: int | None = None  # the last turn
+    component: str | None = None  # the path of another one
+    allow_logs: bool = False  # more lines than were recorded are no difference
+    one_by_one: bool = False  # the next turn runs only when somebody wants to know of it
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The first event that is not as it was."""
+
+    recorded: bytes | None  # event bytes; None: the record had ended
+    found: bytes
+    contents: tuple[bytes, ...]  # that `found` refers to
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A run, and what came of it now."""
+
+    began: Began
+    run: Run
+    events: int  # that are as they were
+    difference: Difference | None
+    lines: tuple[str, ...]  # that were not recorded, and are allowed
+    state: bytes | None  # after it
+    is_same_component: bool
+    compares_fuel: bool
+
+
+def replay(
+    recording: Recording, actor: str, options: Options = Options()
+) -> Iterator[Replayed | Ended]:
+    """Each run of a turn in the order of the chain, and each end of an incarnation.
+
+    Stops after the first difference. Raises TheaterError: of the log, a component, the process.
+    """
+    process = PlayerProcess()
+    try:
+        yield from _Replay(recording, actor, options, process).all()
+    finally:
+        process.close()
+
+
+def state_at(recording: Recording, actor: str, turn: int) -> bytes | None:
+    """The state after a turn, computed: for one whose bytes are not kept.
+
+    Raises TheaterError if the replay differs before it.
+    """
+    for item in replay(recording, actor, Options(first_turn=turn, until=turn)):
+        if isinstance(item, Ended):
+            continue
+        if item.difference is not None:
+            raise Damaged(f"turn {item.run.turn} of {actor} does not replay as it was recorded")
+        if item.run.turn == turn and item.run.ending is Ending.DONE:
+            return item.state
+    raise TheaterError(f"turn {turn} of {actor} has not ended: it left no state")
+
+
+class _Replay:
+    def __init__(
+        self, recording: Recording, actor: str, options: Options, process: PlayerProcess
+    ) -> None:
+        self._recording = recording
+        self._actor = actor
+        self._options = options
+        self._process = process
+        self._descriptors: dict[str, int] = {}  # of compiled components, by hash
+        self._sha256 = ""  # of the component that is put in the place of all
+        self._on_stage = ""  # the component that the process has
+        self._began: Began | None = None
+        self._has_begun = False  # the process knows
+        self._is_same = (True, True)  # component; and engine too
+        self._sent: deque[tuple[Began, Run, tuple[bool, bool], int] | Ended] = deque()
+        self._on_their_way = 0
+        self._bytes = 0
+        self._heard: SimpleQueue[list[Any] | Exception] = SimpleQueue()
+
+    def all(self) -> Iterator[Replayed | Ended]:
+        window = 1 if self._options.one_by_one else WINDOW
+        threading.Thread(target=self._listen, daemon=True).start()
+        try:
+            for item in self._recording.slices(self._actor, self._options.first_turn):
+                if isinstance(item, Began):
+                    self._began, self._has_begun = item, False
+                elif isinstance(item, Ended):
+                    self._sent.append(item)
+                elif self._options.until is not None and item.turn > self._options.until:
+                    break
+                else:
+                    self._send(item)
+                while self._sent and (
+                    self._on_their_way >= window
+                    or self._bytes > WINDOW_BYTES
+                    or isinstance(self._sent[0], Ended)
+                ):
+                    replayed = self._receive()
+                    yield replayed
+                    if isinstance(replayed, Replayed) and replayed.difference is not None:
+                        return
+            while self._sent:
+                replayed = self._receive()
+                yield replayed
+                if isinstance(replayed, Replayed) and replayed.difference is not None:
+                    return
+        finally:
+            for descriptor in self._descriptors.values():
+                os.close(descriptor)
+
+    def _listen(self) -> None:
+        """So that neither side waits for the other to read."""
+        while True:
+            try:
+                self._heard.put(self._process.hear())
+            except Exception as error:
+                self._heard.put(error)
+                return
+
+    def _send(self, run: Run) -> None:
+        began = self._began
+        assert began is not None, "a run outside of any incarnation"
+        run, contents, chains = self._whole(run)
+        if not self._has_begun:
+            self._begin(began, run)
+        before = [crossing.data for crossing in run.before]
+        own = [crossing.data for crossing in run.own]
+        ending = run.ending.value
+        self._process.tell(
+            ("run", run.turn, run.incarnation, ending, before, own, contents, chains)
+        )
+        size = sum(map(len, before)) + sum(map(len, own)) + sum(map(len, contents))
+        self._sent.append((began, run, self._is_same, size))
+        self._on_their_way += 1
+        self._bytes += size
+
+    def _begin(self, began: Began, run: Run) -> None:
+        sha256, descriptor = self._component(began)
+        same_component = sha256 == began.component
+        same_engine = began.engine == SETTINGS
+        self._is_same = (same_component, same_component and same_engine)
+        is_new = self._on_stage != sha256
+        hash = run.state()
+        settings = (same_component, same_engine, self._options.allow_logs)
+        self._process.tell(
+            (
+                "begin",
+                self._actor,
+                began.incarnation,
+                {**_DEFAULTS, **began.limits},
+                settings,
+                is_new,
+                None if hash is None else self._recording.content(hash),
+            ),
+            descriptor if is_new else None,
+        )
+        self._on_stage, self._has_begun = sha256, True
+
+    def _component(self, began: Began) -> tuple[str, int]:
+        """Its hash, and a descriptor of its compiled form."""
+        wanted = self._options.component or began.component
+        if wanted not in self._descriptors:
+            path = self._options.component or self._recording.component(began.component)
+            artifact = prepare(path)
+            if self._options.component is None and artifact.component_sha256 != began.component:
+                raise Damaged(f"{path} is not what its name says: it has been changed")
+            self._descriptors[wanted] = open_verified(artifact)
+            self._sha256 = artifact.component_sha256
+        return (self._sha256 if self._options.component else wanted), self._descriptors[wanted]
+
+    def _whole(self, run: Run) -> tuple[Run, list[bytes], list[list[Any]]]:
+        """The run with what its input and its answers refer to.
+
+        What a process had been answered and did not commit need not be there: then its record
+        ends before that.
+        """
+        hashes, places = contents_of(crossing.event for crossing in (*run.before, *run.own))
+        call = run.call()
+        if call is not None:
+            hashes += refs_in(call.payload[1])
+        found: dict[bytes, bytes] = {}
+        missing: set[bytes] = set()
+        for hash in dict.fromkeys(hashes):
+            content = self._recording.log.content(hash)
+            if content is None:
+                missing.add(hash)
+            else:
+                found[hash] = content
+        if missing:
+            run = _until(run, missing)
+        chains = [[place, self._recording.chain_part(place)] for place in dict.fromkeys(places)]
+        return run, list(found.values()), chains
+
+    def _receive(self) -> Replayed | Ended:
+        first = self._sent.popleft()
+        if isinstance(first, Ended):
+            return first
+        began, run, is_same, size = first
+        message = self._heard.get()
+        if isinstance(message, Exception):
+            raise message
+        self._on_their_way -= 1
+        self._bytes -= size
+        _, turn, events, _, difference, lines, state, _ = message
+        assert turn == run.turn, "the process answers in another order"
+        told = None
+        if difference is not None:
+            recorded, now, contents = difference
+            told = Difference(recorded, now, tuple(contents))
+        return Replayed(began, run, events, told, tuple(lines), state, *is_same)
+
+
+_SYSTEM = SystemSpec("", SupervisorSpec(""))
+# Of a log that does not say them: what holds where a manifest says nothing.
+_DEFAULTS = {
+    "memory_bytes": Limits().memory_bytes,
+    "fuel": Limits().fuel,
+    "turn_bytes": Limits().turn_bytes,
+    "message_max": _SYSTEM.message_max_bytes,
+    "state_max": _SYSTEM.state_max_bytes,
+}
+
+
+def _until(run: Run, missing: set[bytes]) -> Run:
+    """The run as far as everything that it needs is there. Raises Damaged if that is committed."""
+    if run.ending is Ending.DONE:
+        raise Damaged(f"turn {run.turn}: the content {min(missing).hex()[:12]} is not in the log")
+    own: list[Crossing] = []
+    for crossing in run.own:
+        if crossing.event.type in (EventType.HOST_CALL, EventType.HOST_ANSWER) and (
+            missing.intersection(refs_in(crossing.event.payload))
+        ):
+            break
+        own.append(crossing)
+    return replace(run, own=own, ending=Ending.LEFT)
