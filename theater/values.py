@@ -94,14 +94,15 @@ def _text(value: Any, content: Content, limit: int | None, depth: int) -> str:
                         else f"{case}({_text(payload, content, limit, depth + 1)})"
                     )
             fields = (
-                f"{_key(key, limit)}: {_text(item, content, limit, depth + 1)}"
+                f"{key_text(key, limit)}: {_text(item, content, limit, depth + 1)}"
                 for key, item in value.items()
             )
             return f"{{{', '.join(fields)}}}"
     return visible(repr(value))
 
 
-def _key(key: Any, limit: int | None) -> str:
+def key_text(key: Any, limit: int | None = None) -> str:
+    """A key of a map, without quotes if it needs none."""
     if isinstance(key, str) and _BARE_KEY.match(key):
         return shortened(key, limit)
     return _text(key, _unknown, limit, DEPTH_MAX)

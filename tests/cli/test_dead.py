@@ -13,10 +13,11 @@ import pytest
 from tests.broker.test_migration import make
 from tests.cli.conftest import Home, actor, eventually
 from tests.cli.test_tables import Screen
-from theater.cli import dead
+from theater.cli import dead, page
 from theater.cli.terminal import Stream
-from theater.client.dead import Again, Attempt, DeadLetter, Report, dead_letter, dead_letters
+from theater.client.dead import Again, DeadLetter, Report, dead_letter, dead_letters
 from theater.client.reader import LogReader
+from theater.client.turn import Attempt
 from theater.events import Event, EventType
 
 AT = 1_700_000_000.0
@@ -84,7 +85,7 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> Stream:
 
 
 def test_a_report_says_all_that_is_known_and_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dead, "_moment", lambda at: f"moment {at:.0f}")
+    monkeypatch.setattr(page, "moment", lambda at: f"moment {at:.0f}")
     assert told(report()).splitlines() == [
         "dead letter 3, open",
         "  time    moment 1700000000, 5m ago",
@@ -138,7 +139,7 @@ def test_a_message_on_a_channel_says_on_which() -> None:
     [
         (b'{"a": "b"}', ['{"a": "b"}']),
         (b"one\ntwo\n", ["one", "two"]),
-        (b"\x00\xff", ["0x00ff (2 bytes)"]),
+        (b"\x00\xff", [f"00000000  {'00 ff':<23}  {'':<23}  |..|"]),
         (b"", ["empty"]),
         (None, ["not in the log any more"]),
     ],

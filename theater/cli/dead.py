@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-import datetime
-import itertools
 import json
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from theater.cli import contents, page
+from theater.cli.attempts import attempt_json, attempt_lines, crossings, head
+from theater.cli.contents import amount, short_hash
 from theater.cli.decisions import listed
 from theater.cli.page import utc_time
 from theater.cli.place import Place, Usage, choose_actors
-from theater.cli.record import crossing_json, crossing_text, event_json
-from theater.cli.status import REASON_MIN, duration, size
+from theater.cli.record import event_json
+from theater.cli.status import REASON_MIN, duration
 from theater.cli.terminal import BOLD, DIM, RED, Stream, Terminal, table
 from theater.errors import NotDelivered, TheaterError
-from theater.values import as_text, json_content, json_value, lines, shortened, text, visible
+from theater.values import json_content, shortened, visible
 
 if TYPE_CHECKING:
     from theater.client import System
-    from theater.client.dead import Attempt, DeadLetter, Report
+    from theater.client.dead import DeadLetter, Report
     from theater.client.reader import LogReader
-    from theater.events import Event
 
 COLUMNS = ("ID", "TIME", "ACTOR", "FROM", "KIND", "SIZE", "STATUS")
 RIGHT = frozenset({0, 5})
 ID_MAX = (1 << 63) - 1  # the log counts no further
-LINES_MAX, LINE_MAX = 20, 200  # of a content, and characters of one of its lines
-FIRST_EVENTS, LAST_EVENTS = 5, 25  # of many on a terminal; what failed is at the end
 # After such an answer all others for that actor would be refused, or come in another order.
 CLOSED = ("no-actor:", "stopped:", "mailbox-full:")
 
@@ -85,27 +83,19 @@ def listing(letters: list[DeadLetter], stream: Stream, with_status: bool) -> lis
 def _cells(letter: DeadLetter) -> list[str]:
     return [
         str(letter.id),
-        _moment(letter.at),
+        page.moment(letter.at),
         visible(letter.actor),
         visible(_sender(letter)),
         letter.kind,
-        _bytes(letter.size),
+        amount(letter.size),
         _fate(letter),
     ]
-
-
-def _moment(at: float) -> str:
-    return datetime.datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _sender(letter: DeadLetter) -> str:
     if letter.message is None:
         return "-"
     return "client" if letter.sender is None else letter.sender
-
-
-def _bytes(count: int) -> str:
-    return f"{count} B" if count < 1000 else size(count)
 
 
 def _fate(letter: DeadLetter) -> str:
@@ -141,7 +131,7 @@ def tell(report: Report, log: LogReader, stream: Stream, now_at: float) -> Itera
     yield stream.style(f"dead letter {letter.id}, {letter.status}", BOLD)
     ago = duration(max(0.0, now_at - letter.at))
     for name, value in (
-        ("time", f"{_moment(letter.at)}, {ago} ago"),
+        ("time", f"{page.moment(letter.at)}, {ago} ago"),
         ("for", visible(letter.actor)),
         ("from", _from(letter)),
         ("kind", _kind(letter)),
@@ -150,24 +140,24 @@ def tell(report: Report, log: LogReader, stream: Stream, now_at: float) -> Itera
     ):
         yield f"  {stream.style(name.ljust(7), DIM)} {value}"
     if letter.message is not None:
-        yield _head(stream, f"message ({_bytes(letter.size)})")
-        yield from _message(report.body, stream)
+        yield head(stream, f"message ({amount(letter.size)})")
+        yield from contents.message(report.body, stream)
     if letter.turn is not None:
-        yield _head(stream, f"state before the turn{_state_size(report)}")
-        none = "none" if letter.state is None else f"its bytes are not kept ({_hash(letter.state)})"
-        yield from _content(report.state, none, "--json has all of it")
+        yield head(stream, f"state before the turn{_state_size(report)}")
+        none = (
+            "none"
+            if letter.state is None
+            else f"its bytes are not kept ({short_hash(letter.state)})"
+        )
+        yield from contents.content(report.state, none, "--json has all of it")
     if report.committed:
-        yield _head(stream, "what the turn had committed")
-        yield from _events([row.event for row in report.committed], log, stream)
+        yield head(stream, "what the turn had committed")
+        yield from crossings([row.event for row in report.committed], log.content, stream)
     for attempt in report.attempts:
-        yield from _attempt(attempt, log, stream)
-    yield _head(stream, "what to do")
+        yield from attempt_lines(attempt, log.content, stream)
+    yield head(stream, "what to do")
     for line in _advice(letter):
         yield f"  {line}"
-
-
-def _head(stream: Stream, title: str) -> str:
-    return stream.style(title, BOLD)
 
 
 def _from(letter: DeadLetter) -> str:
@@ -199,77 +189,12 @@ def _state_size(report: Report) -> str:
     hash = report.letter.state
     if hash is None or report.state is None:
         return ""
-    return f" ({_bytes(len(report.state))}, {_hash(hash)})"
-
-
-def _hash(hash: bytes) -> str:
-    return f"sha256 {hash.hex()[:12]}"
-
-
-def _message(body: bytes | None, stream: Stream) -> Iterator[str]:
-    """On a terminal a long one is shortened, in a pipe it is not."""
-    if stream.is_terminal:
-        yield from _content(body, "not in the log any more", "--json has all of it")
-    else:
-        for line in _content_lines(body, "not in the log any more"):
-            yield f"  {line}"
-
-
-def _content(content: bytes | None, none: str, more: str) -> Iterator[str]:
-    whole = _content_lines(content, none)
-    cut = [shortened(line, LINE_MAX) for line in whole[:LINES_MAX]]
-    for line in cut:
-        yield f"  {line}"
-    if cut != whole:
-        yield f"  ... {more}"
-
-
-def _content_lines(content: bytes | None, none: str) -> list[str]:
-    if not content:
-        return [none if content is None else "empty"]
-    known = as_text(content)
-    return lines(known) if known is not None else [text(content)]
-
-
-def _events(events: list[Event], log: LogReader, stream: Stream) -> Iterator[str]:
-    left_out = len(events) - FIRST_EVENTS - LAST_EVENTS
-    for number, event in enumerate(events):
-        if stream.is_terminal and left_out > 1:
-            if number == FIRST_EVENTS:
-                yield f"  ... {left_out} more: --json has them"
-            if FIRST_EVENTS <= number < FIRST_EVENTS + left_out:
-                continue
-        yield f"  {crossing_text(event, log.content, stream)}"
-
-
-def _attempt(attempt: Attempt, log: LogReader, stream: Stream) -> Iterator[str]:
-    """What a delivery had done that did not commit, and how the guest failed."""
-    title = f"what incarnation {attempt.incarnation} did that did not commit"
-    if attempt.reason:
-        title += f", until it ended: {visible(attempt.reason)}"
-    yield _head(stream, title)
-    failure = attempt.failure
-    crossings = [event for event in attempt.events if event.payload is not failure]
-    yield from _events(crossings, log, stream)
-    if failure is None:
-        return
-    frames = backtrace(failure)
-    if frames:
-        yield _head(stream, "its wasm backtrace, innermost first")
-        for frame, same in itertools.groupby(frames):
-            times = len(list(same))
-            yield f"  {visible(frame)}{f'  ({times} times)' if times > 1 else ''}"
-
-
-def backtrace(failure: dict[str, Any]) -> list[str]:
-    """What is text of a failure's frames."""
-    frames = failure.get("backtrace")
-    return [each for each in frames if isinstance(each, str)] if isinstance(frames, list) else []
+    return f" ({amount(len(report.state))}, {short_hash(hash)})"
 
 
 def _advice(letter: DeadLetter) -> Iterator[str]:
     actor = visible(letter.actor)
-    when = "" if letter.decided_at is None else f" at {_moment(letter.decided_at)}"
+    when = "" if letter.decided_at is None else f" at {page.moment(letter.decided_at)}"
     again = letter.again
     if letter.status == "dropped":
         yield f"nothing: it was dropped{when}"
@@ -334,15 +259,7 @@ def report_json(report: Report, log: LogReader) -> dict[str, Any]:
         if hash is None
         else {"sha256": hash.hex(), **({} if state is None else json_content(state))},
         "committed": [event_json(row, log.content) for row in report.committed],
-        "attempts": [
-            {
-                "incarnation": attempt.incarnation,
-                "reason": attempt.reason,
-                "failure": json_value(attempt.failure),
-                "events": [crossing_json(event, log.content) for event in attempt.events],
-            }
-            for attempt in report.attempts
-        ],
+        "attempts": [attempt_json(each, log.content) for each in report.attempts],
     }
 
 

@@ -50,13 +50,18 @@ class Page:
 
 def local_time(at: float) -> str:
     """To the millisecond, in the time zone of whoever looks."""
-    moment = datetime.datetime.fromtimestamp(at).astimezone()
-    return moment.isoformat(sep=" ", timespec="milliseconds")
+    local = datetime.datetime.fromtimestamp(at).astimezone()
+    return local.isoformat(sep=" ", timespec="milliseconds")
+
+
+def moment(at: float) -> str:
+    """To the second, in the time zone of whoever looks."""
+    return datetime.datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def utc_time(at: float) -> str:
-    moment = datetime.datetime.fromtimestamp(at, datetime.UTC)
-    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    utc = datetime.datetime.fromtimestamp(at, datetime.UTC)
+    return utc.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def json_line(line: Line) -> str:

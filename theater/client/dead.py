@@ -6,14 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgpack
-
 from theater.client.reader import LoggedEvent, LogReader
+from theater.client.turn import INIT, Attempt, message_of, turn_of
 from theater.errors import TheaterError
-from theater.events import Event, EventType, decode
 
 OPEN, RETRIED, DROPPED = "open", "retried", "dropped"
-INIT = "init"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +47,6 @@ class DeadLetter:
     def asks(self) -> bool:
         """Whether somebody waited for an answer."""
         return self.kind in ("request", "channel-open")
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """A delivery that did not end, as the black box told of it: what did not commit."""
-
-    incarnation: int
-    reason: str  # of that incarnation's end
-    events: tuple[Event, ...]
-
-    @property
-    def failure(self) -> dict[str, Any] | None:
-        """{kind, message, backtrace, fuel} of the guest's failure. A worker wrote it: whatever
-        it holds, believe none of it to be of its type."""
-        for event in reversed(self.events):
-            if event.type == EventType.WASM_ERROR and isinstance(event.payload, dict):
-                return event.payload
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,58 +149,14 @@ def dead_letter(log: LogReader, id: int) -> Report:
     if not found:
         raise TheaterError(f"there is no dead letter {id}")
     letter = found[0]
-    body = log.query(
-        "SELECT coalesce(m.body, b.bytes) FROM messages m LEFT JOIN blobs b ON b.hash = m.body_hash"
-        " WHERE m.id = ?",
-        letter.message,
-    )
-    state = None if letter.state is None else log.content(letter.state)
-    incarnation, steps = None, 0
-    committed: tuple[LoggedEvent, ...] = ()
-    attempts: tuple[Attempt, ...] = ()
-    if letter.turn is not None:
-        for actor, last, count in log.query(
-            "SELECT t.actor, t.incarnation, t.steps FROM turns t JOIN actors a ON a.id = t.actor"
-            " WHERE a.name = ? AND t.turn = ?",
-            letter.actor,
-            letter.turn,
-        ):
-            incarnation, steps = last or None, count
-            committed = _committed(log, actor, letter.turn) if steps else ()
-            attempts = _attempts(log, actor, letter.turn)
-    whole = bytes(body[0][0]) if body and body[0][0] is not None else None
-    return Report(letter, whole, state, incarnation, steps, committed, attempts)
-
-
-def _committed(log: LogReader, actor: int, turn: int) -> tuple[LoggedEvent, ...]:
-    """A turn's events. They lie between the last step of an earlier and the first of a later one:
-    found so, nothing else of a long chain is read."""
-    steps = (
-        "SELECT e.position FROM steps s JOIN events e ON e.seq = s.last_event WHERE s.actor = ?"
-        " AND s.turn {} ? ORDER BY s.turn {}, s.step {} LIMIT 1"
-    )
-    before = log.query(steps.format("<", "DESC", "DESC"), actor, turn)
-    after = log.query(steps.format(">", "ASC", "ASC"), actor, turn)
-    rows = log.query(
-        "SELECT seq, at, position, hash, bytes, line FROM events WHERE actor = ? AND position > ?"
-        " AND position < ? AND turn = ? ORDER BY position",
-        actor,
-        before[0][0] if before else -1,
-        after[0][0] if after else 1 << 62,
-        turn,
-    )
-    return tuple(LoggedEvent(*row) for row in rows)
-
-
-def _attempts(log: LogReader, actor: int, turn: int) -> tuple[Attempt, ...]:
-    rows = log.query(
-        "SELECT v.incarnation, coalesce(i.reason, ''), v.events FROM evidence v"
-        " LEFT JOIN incarnations i ON i.actor = v.actor AND i.incarnation = v.incarnation"
-        " WHERE v.actor = ? AND v.turn = ? ORDER BY v.id",
-        actor,
-        turn,
-    )
-    return tuple(
-        Attempt(incarnation, reason, tuple(decode(data) for data in msgpack.unpackb(events)))
-        for incarnation, reason, events in rows
+    message = None if letter.message is None else message_of(log, letter.message)
+    turn = None if letter.turn is None else turn_of(log, letter.actor, letter.turn)
+    return Report(
+        letter=letter,
+        body=None if message is None else message.body,
+        state=None if letter.state is None else log.content(letter.state),
+        incarnation=None if turn is None else turn.incarnation,
+        steps=0 if turn is None else turn.steps,
+        committed=() if turn is None else turn.committed,
+        attempts=() if turn is None else turn.attempts,
     )

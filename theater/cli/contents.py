@@ -1,0 +1,104 @@
+"""Show what messages and states hold: JSON, msgpack, text, or a hex dump; all of it harmless."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from theater import decoding, values
+from theater.cli.status import size
+from theater.cli.terminal import Stream
+from theater.decoding import Kind
+from theater.values import json_content, lines, shortened
+
+LINES_MAX, LINE_MAX = 20, 200  # of a content, and characters of one of its lines
+WIDTH = 76  # characters of a value that stays in one line
+_NAMES = {Kind.JSON: "JSON", Kind.MSGPACK: "msgpack", Kind.TEXT: "text", Kind.BYTES: "bytes"}
+
+
+def content(body: bytes | None, none: str, more: str) -> Iterator[str]:
+    """The first lines of it, indented. `none`: what to say for None; `more`: where the rest is."""
+    whole = content_lines(body, none)
+    cut = [shortened(line, LINE_MAX) for line in whole[:LINES_MAX]]
+    for line in cut:
+        yield f"  {line}"
+    if cut != whole:
+        yield f"  ... {more}"
+
+
+def message(body: bytes | None, stream: Stream) -> Iterator[str]:
+    """On a terminal a long one is shortened, in a pipe it is not."""
+    if stream.is_terminal:
+        yield from content(body, "not in the log any more", "--json has all of it")
+    else:
+        for line in content_lines(body, "not in the log any more"):
+            yield f"  {line}"
+
+
+def content_lines(body: bytes | None, none: str) -> list[str]:
+    """All of it."""
+    if not body:
+        return [none if body is None else "empty"]
+    kind, value = decoding.decode(body)
+    match kind:
+        case Kind.JSON if len(body) > WIDTH and b"\n" not in body.strip():
+            return lines(json.dumps(value, indent=2, ensure_ascii=False))
+        case Kind.JSON | Kind.TEXT:
+            return lines(body.decode())
+        case Kind.MSGPACK:
+            return pretty(value)
+    return list(hex_dump(body))
+
+
+def pretty(value: Any, indent: int = 0) -> list[str]:
+    """A plain value as harmless text, as `values.text` has it, in lines if it is long."""
+    one = values.text(value)
+    if len(one) + indent <= WIDTH or not isinstance(value, list | dict) or not value:
+        return [one]
+    if isinstance(value, dict):
+        opened, closed = "{", "}"
+        items = []
+        for key, item in value.items():
+            first, *rest = pretty(item, indent + 2)
+            items.append([f"{values.key_text(key)}: {first}", *rest])
+    else:
+        opened, closed = "[", "]"
+        items = [pretty(item, indent + 2) for item in value]
+    inner = [
+        f"  {line}{',' if line is each[-1] and each is not items[-1] else ''}"
+        for each in items
+        for line in each
+    ]
+    return [opened, *inner, closed]
+
+
+def hex_dump(body: bytes) -> Iterator[str]:
+    """Sixteen bytes a line: where, hex, and what is printable ASCII of it."""
+    for at in range(0, len(body), 16):
+        part = body[at : at + 16]
+        shown = "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in part)
+        yield f"{at:08x}  {part[:8].hex(' '):<23}  {part[8:].hex(' '):<23}  |{shown}|"
+
+
+def kind_name(body: bytes) -> str:
+    """`JSON`; "" of nothing."""
+    return _NAMES.get(decoding.decode(body).kind, "")
+
+
+def content_json(body: bytes) -> dict[str, Any]:
+    """All of it for programs: the bytes, and what they say if they say something."""
+    kind, value = decoding.decode(body)
+    facts: dict[str, Any] = {"kind": kind.value, **json_content(body)}
+    if kind in (Kind.JSON, Kind.MSGPACK):
+        facts["value"] = values.json_value(value)
+    return facts
+
+
+def amount(count: int) -> str:
+    """Bytes as 812 B, 5 kB, 5.3 MB."""
+    return f"{count} B" if count < 1000 else size(count)
+
+
+def short_hash(hash: bytes) -> str:
+    return f"sha256 {hash.hex()[:12]}"
