@@ -51,7 +51,7 @@ class Log:
 
     def tail(self, name: str, before: int) -> Iterator[Fact]:
         for fact in self._back(before):
-            if fact.name == name:
+            if fact.name == name and fact.type != "host-answer":
                 if fact.type == "wasm-call":
                     return
                 yield fact

@@ -144,6 +144,18 @@ def accounts(past: Past, name: str, count: int, runs: bool) -> list[Account]:
     return found[:count][::-1]
 
 
+def follows(past: Past, name: str, incarnation: int) -> Account:
+    """Why an actor was started after this incarnation, or why it was not."""
+    later: Fact | None = None
+    before = 0
+    for started in past.starts(name, LAST):
+        if started.incarnation <= incarnation:
+            before = started.seq
+            break
+        later = started
+    return _end_of(past, name) if later is None else _whole_start(past, name, later, before)
+
+
 # Starts ------------------------------------------------------------------------------------
 
 

@@ -91,3 +91,14 @@ def test_what_is_found_is_what_a_reading_of_everything_finds(tmp_path: Path, see
     assert history.is_supervisor("/") and not history.is_supervisor("a")
     assert list(history.tail("nobody", LAST)) == list(history.starts("nobody", LAST)) == []
     log.close()
+
+
+def test_an_answer_that_comes_to_the_dead_hides_nothing(tmp_path: Path) -> None:
+    kinds = ["started", "wasm-call", "host-call", "exited", "host-answer", "decided"]
+    rows: list[Row] = []
+    for seq, kind in enumerate(kinds, 1):
+        turn = 0 if kind in ("started", "exited", "decided") else 1
+        rows.append((seq, "a", Event("a", 1, turn, 0, kind, "theater", kind, {})))
+    log = make_log(tmp_path / "chain.db", rows)
+    assert [fact.type for fact in History(log).tail("a", LAST)] == ["decided", "exited"]
+    log.close()

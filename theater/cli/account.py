@@ -29,7 +29,7 @@ def tell(
     told = [(fact, texts) for fact, texts in steps if texts]
     width = min(NAME_MAX, max((len(visible(fact.name)) for fact, _ in told), default=0))
     columns = stream.width()
-    lines = _wrapped(visible(headline(account, now_at, status)), columns, 0, 0)
+    lines = wrapped(visible(headline(account, now_at, status)), columns, 0, 0)
     lines = [stream.style(line, BOLD) for line in lines]
     for fact, texts in told:
         moment = datetime.datetime.fromtimestamp(fact.at)
@@ -39,17 +39,17 @@ def tell(
         for number, each in enumerate(texts):
             first = len(when) + len(name) if number == 0 else indent
             style = (RED,) if each.bad else ()
-            wrapped = [
+            parts = [
                 stream.style(line, *style)
-                for line in _wrapped(visible(each.text), columns, first, indent)
+                for line in wrapped(visible(each.text), columns, first, indent)
             ]
             head = stream.style(when, DIM) + stream.style(name, BOLD) if number == 0 else None
-            lines.append((head or " " * indent) + wrapped[0])
-            lines.extend(" " * indent + line for line in wrapped[1:])
+            lines.append((head or " " * indent) + parts[0])
+            lines.extend(" " * indent + line for line in parts[1:])
     return lines
 
 
-def _wrapped(text: str, columns: int | None, first: int, indent: int) -> list[str]:
+def wrapped(text: str, columns: int | None, first: int, indent: int) -> list[str]:
     """Cut into the lines of a terminal, the first of which begins at column `first`."""
     if columns is None:
         return [text]

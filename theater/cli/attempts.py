@@ -33,10 +33,13 @@ def crossings(events: Sequence[Event], content: Content, stream: Stream) -> Iter
         yield f"  {crossing_text(event, content, stream)}"
 
 
-def attempt_lines(attempt: Attempt, content: Content, stream: Stream) -> Iterator[str]:
-    """What a delivery had done that did not commit, and how the guest failed."""
+def attempt_lines(
+    attempt: Attempt, content: Content, stream: Stream, why: bool = True
+) -> Iterator[str]:
+    """What a delivery had done that did not commit, and how the guest failed. `why`: also of what
+    the incarnation died."""
     title = f"what incarnation {attempt.incarnation} did that did not commit"
-    if attempt.reason:
+    if why and attempt.reason:
         title += f", until it ended: {visible(attempt.reason)}"
     yield head(stream, title)
     failure = attempt.failure

@@ -14,7 +14,7 @@ from theater.values import json_content, lines, shortened
 
 LINES_MAX, LINE_MAX = 20, 200  # of a content, and characters of one of its lines
 WIDTH = 76  # characters of a value that stays in one line
-_NAMES = {Kind.JSON: "JSON", Kind.MSGPACK: "msgpack", Kind.TEXT: "text", Kind.BYTES: "bytes"}
+_NAMES = {Kind.JSON: "JSON", Kind.MSGPACK: "msgpack", Kind.TEXT: "text"}
 
 
 def content(body: bytes | None, none: str, more: str) -> Iterator[str]:
@@ -81,9 +81,12 @@ def hex_dump(body: bytes) -> Iterator[str]:
         yield f"{at:08x}  {part[:8].hex(' '):<23}  {part[8:].hex(' '):<23}  |{shown}|"
 
 
-def kind_name(body: bytes) -> str:
-    """`JSON`; "" of nothing."""
-    return _NAMES.get(decoding.decode(body).kind, "")
+def sized(body: bytes | None, size: int = 0) -> str:
+    """`12 B of JSON`. `size`: of one that is not in the log any more."""
+    if body is None:
+        return amount(size)
+    name = _NAMES.get(decoding.decode(body).kind, "")
+    return f"{amount(len(body))} of {name}" if name else amount(len(body))
 
 
 def content_json(body: bytes) -> dict[str, Any]:

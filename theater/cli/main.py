@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from theater import __version__
-from theater.cli.commands import checks, children, dead, log, system
+from theater.cli.commands import checks, children, dead, debug, log, system
 from theater.cli.frame import INTERRUPTED, Data, Manifest, Options
 from theater.cli.place import Place
 
@@ -22,7 +22,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Data lies in .theater/ beside the manifest. More of a command: theater COMMAND --help",
 )
-for group in (system, log, children, checks):
+for group in (system, log, debug, children, checks):
     app.registered_commands += group.commands.registered_commands
 app.add_typer(dead.commands, name="dead")
 

@@ -92,6 +92,13 @@ class Place:
         except NotRunning:
             raise self.not_running(directory) from None
 
+    def options(self) -> str:
+        """These options as they are written in a command, with a space before each."""
+        import shlex
+
+        said = (("-f", self.manifest), ("--data", self.data))
+        return "".join(f" {name} {shlex.quote(str(path))}" for name, path in said if path)
+
     def never_ran(self) -> NotRunning:
         where = shown_path(self.data_directory())
         return NotRunning(f"nothing has run here yet: there is no log in {where}")

@@ -60,13 +60,15 @@ class History:
         end = self._first(actor, "seq", before, end)
         while end > 0:
             rows = self._log.query(
-                "SELECT seq, at, bytes, turn FROM events WHERE actor = ? AND position < ?"
+                "SELECT seq, at, bytes, turn, type FROM events WHERE actor = ? AND position < ?"
                 " ORDER BY position DESC LIMIT ?",
                 actor,
                 end,
                 FIRST_PAGE,
             )
-            for seq, at, data, turn in rows:
+            for seq, at, data, turn, type in rows:
+                if type == EventType.HOST_ANSWER:
+                    continue  # comes also to whoever has died
                 if turn != 0:
                     return
                 yield from _facts(seq, at, data)

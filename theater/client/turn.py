@@ -125,6 +125,42 @@ def last_turn(log: LogReader, actor: str, before: int = 1 << 62) -> int | None:
     return rows[0][0] if rows else None
 
 
+def turn_status(log: LogReader, actor: str, number: int) -> str | None:
+    rows = log.query(
+        "SELECT t.status FROM turns t JOIN actors a ON a.id = t.actor"
+        " WHERE a.name = ? AND t.turn = ?",
+        actor,
+        number,
+    )
+    return rows[0][0] if rows else None
+
+
+def state_after(log: LogReader, actor: str, number: int) -> bytes | None:
+    """Hash of the state after a turn that has ended; None: there was none."""
+    rows = log.query(
+        "SELECT t.state FROM turns t JOIN actors a ON a.id = t.actor"
+        " WHERE a.name = ? AND t.turn = ?",
+        actor,
+        number,
+    )
+    return rows[0][0] if rows else None
+
+
+def kept_beside(log: LogReader, actor: str, number: int) -> list[int]:
+    """The nearest turns, one before and one after, whose states can be read."""
+    kept = "EXISTS (SELECT 1 FROM blobs b WHERE b.hash = t.state)"
+    if log.version() >= 4:
+        kept += " OR EXISTS (SELECT 1 FROM last_states l WHERE l.hash = t.state)"
+    sql = (
+        "SELECT t.turn FROM turns t JOIN actors a ON a.id = t.actor WHERE a.name = ?"
+        f" AND t.turn {{}} ? AND t.status IN ('done', 'failed') AND ({kept})"
+        " ORDER BY t.turn {} LIMIT 1"
+    )
+    before = log.query(sql.format("<", "DESC"), actor, number)
+    after = log.query(sql.format(">", "ASC"), actor, number)
+    return [row[0] for row in (*before, *after)]
+
+
 def turns_between(log: LogReader, actor: str) -> tuple[int, int] | None:
     """The first and the last turn of which there is something; None: of no turn is there."""
     rows = log.query(

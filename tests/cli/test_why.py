@@ -1,0 +1,220 @@
+"""`theater why` and `theater state`: every way to die told from the log of a real system."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import pytest
+
+from tests.cli.conftest import Home, actor, eventually
+
+HEAD = "[supervisor]\nintensity = 100\nperiod = 1\n"
+LIMITS = 'limits = { fuel = 50_000_000, memory = "8MiB" }\n'
+LATE = "limits = { fuel = 1_000_000_000_000, turn_timeout = 0.3, max_deliveries = 1 }\n"
+BAD_INIT = 'initial_state = "init-trap"\n'
+HOSTILE = "err \x1b[31mred\u202e"
+
+
+def why(home: Home, *arguments: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(home.out("why", "--json", *arguments))
+    return found
+
+
+def failed(home: Home, name: str) -> dict[str, Any]:
+    eventually(lambda: why(home, name)["failed"], f"{name} to fail")
+    return why(home, name)
+
+
+@pytest.fixture(scope="module")
+def died(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Home]:
+    """A system in which everybody but `fine` has died of something else, and which is down."""
+    home = Home(tmp_path_factory.mktemp("died"), cache)
+    limited = [actor(name, extra=LIMITS) for name in ("trap", "err", "fuel", "grow", "kill")]
+    home.write(
+        *limited,
+        actor("late", extra=LATE),
+        actor("fine"),
+        actor("sparse", extra="state_every = 3\n"),
+        head=HEAD,
+    )
+    try:
+        home.out("up", "-d")
+        home.out("request", "trap", 'set {"items": [{"price": 4}]}')
+        home.run("request", "trap", "log about to\nsend fine echo x\ntrap")
+        home.run("request", "fine", "request err " + HOSTILE)
+        home.run("request", "fuel", "loop")
+        home.run("request", "grow", "grow")
+        home.run("request", "late", "append x\nrequest fine echo y\nloop")
+        pid = next(row["pid"] for row in json.loads(home.out("ps", "--json"))
+                   if row["actor"] == "kill")  # fmt: skip
+        os.kill(pid, signal.SIGKILL)
+        for name in ("trap", "err", "fuel", "grow", "late", "kill"):
+            failed(home, name)
+        home.run("request", "fine", "-", input=b"set " + msgpack.packb({"a": [1, "two"]}))
+        home.run("request", "fine", "-", input=b"set \xff\x00\x01")
+        for number in range(2):
+            home.run("request", "sparse", "count")
+            home.out("request", "fine", f'set {{"n": {number}, "same": "{"x" * 80}"}}')
+        eventually(lambda: "restarting" not in home.out("ps"), "all to run again")
+        home.out("down")
+        yield home
+    finally:
+        home.end()
+
+
+def test_a_trap_is_told_with_all_it_had_and_what_to_do(died: Home) -> None:
+    text = died.out("why", "trap")
+    lines = text.splitlines()
+    assert lines[0] == "trap trapped: wasm `unreachable` instruction executed"
+    assert lines[3:] == [
+        "  turn        3, a request from a client",
+        "  message     is set aside as dead letter 1",
+        "message (34 B of text)",
+        "  log about to",
+        "  send fine echo x",
+        "  trap",
+        "state before the turn (25 B of JSON, sha256 5b13943dd2bc)",
+        '  {"items": [{"price": 4}]}',
+        "incarnation 1 had failed at it too: trap: wasm `unreachable` instruction executed",
+        "what incarnation 2 did that did not commit",
+        *lines[13:14],
+        '  3.1  host-call   log("about to")',
+        '  3.2  host-call   send("fine", "echo x") -> ok',
+        "its wasm backtrace, innermost first",
+        "  Probe!command",
+        "  Probe!script",
+        "  Probe!handle-request",
+        "what was done about it",
+        *lines[21:23],
+        "what to do",
+        "  theater replay trap --until 3  to run it once more, up to there",
+        "  theater dead retry 1           when it can be handled",
+        "  theater why-restarted trap     what was decided, and by which rule",
+    ]
+    assert "3.0  wasm-call   handle-request(" in lines[13]
+    assert lines[21].startswith("  trap was restarted ") and lines[21].endswith(": it had died")
+    assert lines[22].startswith("  trap: restarting (")
+
+
+CAUSES = {
+    "err": ("err", "err failed: it returned Err: \x1b[31mred\u202e"),
+    "fuel": ("fuel", "fuel failed: used up its fuel of 50,000,000"),
+    "grow": ("trap", "close to the limit of 8 MiB"),
+    "late": ("timeout", "late was killed by Theater: turn 2 took longer than turn_timeout (0.3 s)"),
+    "kill": ("signal", "kill was killed by SIGKILL, and Theater did not send it: somebody did"),
+}
+
+
+@pytest.mark.parametrize("name", CAUSES)
+def test_everything_that_kills_is_named(died: Home, name: str) -> None:
+    found = why(died, name)
+    cause, said = CAUSES[name]
+    assert found["death"]["cause"] == cause
+    assert said in found["headline"]
+    assert found["afterwards"]["why"] == "died"
+    assert "\x1b" not in died.out("why", name) and "\u202e" not in died.out("why", name)
+
+
+def test_what_had_committed_before_it_died_is_told_apart(died: Home) -> None:
+    text = died.out("why", "late")
+    committed = text.partition("what the turn had committed\n")[2].partition("what incarn")[0]
+    assert [line.split()[1] for line in committed.splitlines()] == [
+        "wasm-call",
+        "host-call",
+        "host-answer",
+    ]
+
+
+def test_a_death_between_turns_has_no_turn_to_replay(died: Home) -> None:
+    found = why(died, "kill")
+    assert (found["turn"], found["replay"]) == (None, None)
+    assert "turn        none: it was at nothing" in died.out("why", "kill")
+
+
+def test_whoever_has_not_failed_is_said_to_be_well_and_nobody_unknown_is(died: Home) -> None:
+    assert died.out("why", "fine") == "fine has not failed, as far as the log goes back\n"
+    assert why(died, "fine")["failed"] is False
+    assert 'no actor "trp"; did you mean "trap"?' in died.fails(1, "why", "trp")
+    assert "theater why-restarted / tells" in died.fails(1, "why", "/")
+    assert "the log has no turn 99 of trap; it has turns 1 to 3" in died.fails(
+        1, "why", "trap", "99"
+    )
+    died.fails(2, "why", "trap", "0")
+
+
+def test_a_turn_that_went_well_is_told_with_what_it_changed(died: Home) -> None:
+    text = died.out("why", "trap", "2")
+    assert text.splitlines()[0] == "turn 2 of trap succeeded"
+    assert text.splitlines()[-4:-2] == [
+        "state after the turn (25 B of JSON, sha256 5b13943dd2bc)",
+        '  {"items": [{"price": 4}]}',
+    ]
+    assert "the state is the same after the turn" in died.out("why", "fine", "2")
+    turns = json.loads(died.out("state", "fine", "--json"))["turn"]
+    assert "\n  n: 0 -> 1\n" in died.out("why", "fine", str(turns))
+
+
+def test_the_way_a_place_is_named_is_in_the_command_to_replay(died: Home) -> None:
+    data = str(died.data)
+    assert why(died, "trap", "--data", data)["replay"] == (
+        f"theater --data {data} replay trap --until 3"
+    )
+
+
+def test_no_line_of_the_head_is_wider_than_the_terminal(died: Home) -> None:
+    terminal = died.terminal("why", "kill", NO_COLOR="1")
+    assert terminal.wait_end() == 0
+    assert all(len(line) <= 80 for line in terminal.text.splitlines()), terminal.text
+
+
+# The state
+
+
+def test_a_state_is_shown_as_what_it_is(died: Home) -> None:
+    assert died.out("state", "trap") == '{"items": [{"price": 4}]}\n'
+    found = json.loads(died.out("state", "trap", "--json"))
+    assert found["turn"] == 3 and found["state"]["value"] == {"items": [{"price": 4}]}
+    assert died.run("state", "trap", "--raw").stdout == b'{"items": [{"price": 4}]}'
+    assert died.out("state", "trap", "--at", "1") == ""
+    long = died.out("state", "fine")
+    assert long.splitlines()[:2] == ["{", '  "n": 1,'] and json.loads(long)["n"] == 1
+
+
+def test_states_of_msgpack_and_of_bytes_are_told_apart(died: Home) -> None:
+    last = json.loads(died.out("state", "fine", "--json"))["turn"]
+    assert died.out("state", "fine", "--at", str(last - 3)) == '{a: [1, "two"]}\n'
+    dump = died.out("state", "fine", "--at", str(last - 2))
+    assert dump == f"00000000  {'ff 00 01':<23}  {'':<23}  |...|\n"
+
+
+def test_a_state_that_is_not_kept_says_which_are(died: Home) -> None:
+    assert died.out("state", "sparse") == died.out("state", "sparse", "--at", "3") == "2\n"
+    errors = died.fails(1, "state", "sparse", "--at", "2")
+    assert "see state_every in the manifest. Those after turn 1 and turn 3 are" in errors
+    found = json.loads(died.out("state", "sparse", "--at", "2", "--json"))["state"]
+    assert found["kept"] is False and len(found["sha256"]) == 64
+
+
+def test_a_state_that_makes_no_sense_to_ask_for(died: Home) -> None:
+    assert "the log has no turn 99 of trap" in died.fails(1, "state", "trap", "--at", "99")
+    assert 'no actor "trp"' in died.fails(1, "state", "trp")
+    died.fails(2, "state", "trap", "--raw", "--json")
+    terminal = died.terminal("state", "trap", "--raw")
+    assert terminal.wait_end() == 2
+
+
+def test_a_start_that_failed_is_told_also_when_nothing_ever_ran(home: Home) -> None:
+    home.write(actor("bad", extra=BAD_INIT))
+    home.run("up", "-d")
+    found = why(home, "bad")
+    assert found["headline"].endswith("executed (while it was starting)")
+    assert found["afterwards"]["why"] == "start-aborted"
+    assert found["turn"]["kind"] == "init" and found["replay"].endswith("replay bad --until 1")
+    assert "bad has no state yet" in home.fails(1, "state", "bad")
+    assert "turn 1 of bad has not ended" in home.fails(1, "state", "bad", "--at", "1")

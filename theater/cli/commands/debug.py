@@ -1,0 +1,57 @@
+"""Commands that look into what an actor did, and what it had when it did it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from theater.cli.frame import Data, Manifest, place, run
+
+commands = typer.Typer()
+
+Actor = Annotated[str, typer.Argument(metavar="ACTOR", help="Its address, as in `theater ps`.")]
+Json = Annotated[bool, typer.Option("--json", help="For programs: one object, nothing shortened.")]
+
+
+@commands.command(
+    epilog="The message, the state before, the calls, the backtrace; also while the system is"
+    " down. Without TURN: of the last death there was.\n\n\b\nExamples:\n"
+    "  theater why shop/prices\n  theater why shop/prices 9 --json"
+)
+def why(
+    actor: Actor,
+    turn: Annotated[
+        int | None,
+        typer.Argument(metavar="TURN", min=1, max=(1 << 63) - 1, help="One turn, also a good one."),
+    ] = None,
+    json: Json = False,
+    manifest: Manifest = None,
+    data: Data = None,
+) -> None:
+    """Tell what an actor died of, with everything it had."""
+    from theater.cli import crash
+
+    run(lambda terminal: crash.why(terminal, place(manifest, data), actor, turn, json))
+
+
+@commands.command(
+    epilog="Decoded where it is JSON, msgpack or text; else a hex dump. A state whose bytes are not"
+    " kept (state_every in the manifest) can be computed: theater replay.\n\n\b\nExamples:\n"
+    "  theater state shop/prices\n  theater state shop/prices --at 9 --raw > prices.state"
+)
+def state(
+    actor: Actor,
+    at: Annotated[
+        int | None,
+        typer.Option("--at", metavar="TURN", min=1, max=(1 << 63) - 1, help="After this turn."),
+    ] = None,
+    raw: Annotated[bool, typer.Option("--raw", help="Its bytes as they are, into a pipe.")] = False,
+    json: Json = False,
+    manifest: Manifest = None,
+    data: Data = None,
+) -> None:
+    """Show an actor's state, the last or that after a turn."""
+    from theater.cli import state as module
+
+    run(lambda terminal: module.state(terminal, place(manifest, data), actor, at, raw, json))

@@ -1,0 +1,97 @@
+"""`theater state`: what an actor had after any turn of its, also while the system is down."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from theater.cli import contents
+from theater.cli.contents import content_json, short_hash, sized
+from theater.cli.crash import actor_of, no_turn
+from theater.cli.place import Place, Usage
+from theater.cli.terminal import Terminal
+from theater.errors import TheaterError
+from theater.values import shortened
+
+if TYPE_CHECKING:
+    from theater.client.reader import LogReader
+
+LINES_MAX, LINE_MAX = 100, 400  # on a terminal
+
+
+def state(
+    terminal: Terminal, place: Place, name: str, number: int | None, raw: bool, as_json: bool
+) -> None:
+    """After turn `number`, or after the last that has ended."""
+    if raw and terminal.out.is_terminal:
+        raise Usage("--raw writes the bytes as they are: into a file or a pipe, not a terminal")
+    if raw and as_json:
+        raise Usage("--raw and --json are two ways to say it: give one of them")
+    from theater.client.turn import state_after
+
+    log = place.reader()
+    try:
+        name = actor_of(log, name)
+        number = _turn(log, name, number)
+        hash = state_after(log, name, number)
+        found = None if hash is None else log.content(hash)
+        if as_json:
+            facts = None if hash is None else {"sha256": hash.hex(), "kept": found is not None}
+            if found is not None and facts is not None:
+                facts |= content_json(found)
+            shown = {"actor": name, "turn": number, "state": facts}
+            terminal.print(json.dumps(shown, indent=2))
+            return
+        if hash is not None and found is None:
+            raise TheaterError(_not_kept(log, name, number, hash))
+    finally:
+        log.close()
+    where = f"{name} after turn {number}"
+    if found is None or hash is None:
+        terminal.note(f"{where} has no state")
+    elif raw:
+        terminal.write(found)
+    else:
+        terminal.note(f"{where}: {sized(found)}, {short_hash(hash)}")
+        _show(terminal, found)
+
+
+def _turn(log: LogReader, name: str, number: int | None) -> int:
+    """The turn that is meant; TheaterError if it has not ended."""
+    from theater.client.turn import last_turn, turn_status
+
+    last = last_turn(log, name)
+    if number is None:
+        if last is None:
+            raise TheaterError(f"{name} has no state yet: it has ended no turn")
+        return last
+    status = turn_status(log, name, number)
+    if status is None:
+        raise TheaterError(no_turn(log, name, number))
+    if status not in ("done", "failed"):
+        until = "" if last is None else f"; until it does, its state is that after turn {last}"
+        raise TheaterError(f"turn {number} of {name} has not ended{until}")
+    return number
+
+
+def _not_kept(log: LogReader, name: str, number: int, hash: bytes) -> str:
+    from theater.client.turn import kept_beside
+
+    near = " and ".join(f"turn {turn}" for turn in kept_beside(log, name, number))
+    text = f"the bytes of the state of {name} after turn {number} are not kept ({short_hash(hash)})"
+    return f"{text}; see state_every in the manifest" + (
+        f". Those after {near} are" if near else ""
+    )
+
+
+def _show(terminal: Terminal, found: bytes) -> None:
+    """All of it in a pipe, as it decodes; on a terminal no more than one can look at."""
+    lines = contents.content_lines(found, "") if found else []
+    if not terminal.out.is_terminal:
+        for line in lines:
+            terminal.print(line)
+        return
+    for line in lines[:LINES_MAX]:
+        terminal.print(shortened(line, LINE_MAX))
+    if len(lines) > LINES_MAX:
+        terminal.note(f"... {len(lines) - LINES_MAX} lines more: --raw into a file has all of it")
