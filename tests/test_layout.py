@@ -13,6 +13,7 @@ MAY_IMPORT = {
     "supervisor": set(),
     "broker": set(),
     "worker": set(),
+    "notary": set(),
     "client": {"supervisor"},
     "cli": {"client", "fsck", "replay", "supervisor"},
     # A replay is a worker without a system: it runs the same guests, and links them to a record.

@@ -26,6 +26,7 @@ from theater.spec import (
 FULL = """
 name = "shop"
 durability = "process"
+head_every = "5m"
 
 [supervisor]
 strategy = "one_for_one"
@@ -101,6 +102,7 @@ def test_every_key_arrives_where_it_belongs() -> None:
     assert parse(FULL, "/srv/theater.toml") == SystemSpec(
         name="shop",
         durability=Durability.PROCESS,
+        head_every_s=300.0,
         message_max_bytes=MIB,
         state_max_bytes=2_000_000,
         compile_memory_bytes=1536 * MIB,

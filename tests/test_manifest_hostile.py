@@ -18,6 +18,7 @@ from theater.spec import SystemSpec
 GOOD = """
 name = "shop"
 durability = "disk"
+head_every = 60
 [supervisor]
 strategy = "one_for_one"
 intensity = 3

@@ -60,6 +60,7 @@ WRONG = {
     "size": SIZES,
     "small": ["0", '"0B"'],
     "duration": [*DURATIONS, "0", '"0ms"'],
+    "duration or none": DURATIONS,
     "shutdown": [*DURATIONS, '"brutal"', '"Infinity"'],
     "count": [*COUNTS, "0"],
     "count or none": COUNTS,
@@ -76,6 +77,7 @@ WRONG = {
 
 KEYS = [
     (TOP, "durability", ["word", "text"]),
+    (TOP, "head_every", ["duration or none"]),
     (TOP, "supervisor", ["table"]),
     (TOP, "defaults", ["table"]),
     (TOP, "limits", ["table"]),

@@ -5,14 +5,18 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import fcntl
 import os
 import platform
 import resource
 import signal
 import sys
+import time
 from collections.abc import Iterable
 
 from theater.errors import EnvironmentProblem
+
+LOCK_LOOK_S = 0.05  # between two looks at a lock that another one has
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
@@ -199,6 +203,19 @@ def wait_exit(pidfd: int) -> int | None:
     if result is None:
         return None
     return result.si_status if result.si_code == os.CLD_EXITED else -result.si_status
+
+
+def lock_within(descriptor: int, timeout_s: float) -> bool:
+    """Lock an open file (flock) against all others; False: another one has it all the time."""
+    by_s = time.monotonic() + timeout_s
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() >= by_s:
+                return False
+            time.sleep(LOCK_LOOK_S)  # flock itself waits for ever, or until a signal
 
 
 def signal_name(number: int) -> str:

@@ -215,6 +215,8 @@ def _with_limits(
     system = SystemSpec(name=table.name, root=root)
     if table.durability is not None:
         system = replace(system, durability=Durability(table.durability))
+    if table.head_every is not None:
+        system = replace(system, head_every_s=table.head_every)
     if limits is None:
         return system
     return replace(

@@ -266,6 +266,7 @@ DurabilityWord = Annotated[str, PlainValidator(_one_of(*Durability))]
 OnFullWord = Annotated[str, PlainValidator(_one_of(*OnFull))]
 ShutdownValue = Annotated[Shutdown, PlainValidator(_shutdown)]
 Seconds = Annotated[float, PlainValidator(seconds)]
+SecondsOrNone = Annotated[float, PlainValidator(_duration(zero=True))]
 Factor = Annotated[float, PlainValidator(_number(1, FACTOR_MAX))]
 Part = Annotated[float, PlainValidator(_number(0, 1))]
 Flag = Annotated[bool, PlainValidator(_flag)]
@@ -373,6 +374,7 @@ class ChildTable(ActorKeys):
 class SystemTable(Table):
     name: SystemName
     durability: DurabilityWord | None = None
+    head_every: SecondsOrNone | None = None
     supervisor: SupervisorTable | None = None
     defaults: DefaultsTable | None = None
     limits: SystemLimitsTable | None = None
@@ -386,6 +388,7 @@ class SingleTable(ActorKeys):
     package: FilePath
     version: Text | None = None
     durability: DurabilityWord | None = None
+    head_every: SecondsOrNone | None = None
     supervisor: SupervisorTable | None = None
     limits: SingleLimitsTable | None = None
 

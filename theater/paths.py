@@ -10,6 +10,7 @@ import hashlib
 from dataclasses import dataclass
 
 SOCKET_PATH_MAX = 107  # bytes
+HEADS = "heads."  # how the names of files of tree heads begin
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,26 @@ class DataPaths:
     def archive(self) -> str:
         """The logs that were put away, each in a data directory of its own."""
         return f"{self.directory}/archive"
+
+    @property
+    def heads(self) -> str:
+        """The tree heads that were signed, one a line, the newest last. What belongs to them is
+        named after it, and goes where the log goes."""
+        return f"{self.directory}/{HEADS}jsonl"
+
+    @property
+    def heads_key(self) -> str:
+        """What they are signed with; only for its owner."""
+        return f"{self.directory}/{HEADS}key"
+
+    @property
+    def heads_public_key(self) -> str:
+        return f"{self.directory}/{HEADS}pub"
+
+    @property
+    def heads_tree(self) -> str:
+        """How far the tree has been made. Need not be there, nor be believed."""
+        return f"{self.directory}/{HEADS}tree"
 
     @property
     def internal_log(self) -> str:

@@ -226,6 +226,7 @@ class SystemSpec:
     name: str
     root: SupervisorSpec
     durability: Durability = Durability.DISK
+    head_every_s: float = 60.0  # a tree head is signed so often; 0: only at the end
     message_max_bytes: int = 16 * MIB
     state_max_bytes: int = 64 * MIB
     compile_memory_bytes: int = 2048 * MIB

@@ -31,6 +31,8 @@ def fill(data: Path) -> None:
     (data / "boxes" / "beef-1").write_bytes(b"the last words")
     (data / "internal.log").write_text("trouble\n")
     (data / "chain.db.v1").write_text("older")
+    for name in ("jsonl", "key", "pub", "tree"):
+        (data / f"heads.{name}").write_text(name)
     (data / "components").mkdir()
     (data / "components" / USED).write_bytes(b"used")
     (data / "components" / OLD).write_bytes(b"no longer")
@@ -54,13 +56,17 @@ def assert_all_there(put_away: Path) -> None:
     assert (put_away / "boxes" / "beef-1").read_bytes() == b"the last words"
     assert (put_away / "internal.log").read_text() == "trouble\n"
     assert (put_away / "chain.db.v1").read_text() == "older"
+    for name in ("jsonl", "key", "pub", "tree"):
+        assert (put_away / f"heads.{name}").read_text() == name
     kept = {each.name: each.read_bytes() for each in (put_away / "components").iterdir()}
     assert kept == {USED: b"used", OLD: b"no longer"}
 
 
 def is_empty(data: Path) -> bool:
     """Whether a system on it would begin anew."""
-    return not list(data.glob("chain.db*")) and not list((data / "boxes").iterdir())
+    return not list(data.glob("chain.db*")) + list(data.glob("heads.*")) and not list(
+        (data / "boxes").iterdir()
+    )
 
 
 def test_what_is_there_moves_together_and_what_is_not_ours_stays(tmp_path: Path) -> None:

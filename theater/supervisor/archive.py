@@ -11,13 +11,18 @@ nothing is written over.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
 import time
+from collections.abc import Iterator
 
+from theater import linux
 from theater.errors import EnvironmentProblem
-from theater.paths import DataPaths
+from theater.paths import HEADS, DataPaths
 from theater.supervisor.originals import link_all, sync_directory
+
+HEAD_S = 60.0  # the longest that a tree head is waited for
 
 _PART = ".part"
 
@@ -72,6 +77,27 @@ def _free_name(paths: DataPaths, now: float) -> str:
 
 
 def _finish(paths: DataPaths, part: str) -> str:
+    with _no_head_made(paths):
+        return _move(paths, part)
+
+
+@contextlib.contextmanager
+def _no_head_made(paths: DataPaths) -> Iterator[None]:
+    """Whoever makes a tree head reads the log, and then writes beside it: not while that moves."""
+    try:
+        descriptor = os.open(paths.heads, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield
+        return
+    try:
+        if not linux.lock_within(descriptor, HEAD_S):
+            raise OSError(errno.EBUSY, "another process has it locked", paths.heads)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _move(paths: DataPaths, part: str) -> str:
     for source in _belongings(paths):
         target = f"{part}/{os.path.basename(source)}"
         if not os.path.lexists(target):
@@ -91,6 +117,6 @@ def _belongings(paths: DataPaths) -> list[str]:
     name = os.path.basename(paths.log)
     beside = sorted(os.listdir(paths.directory))  # its WAL, copies of older versions
     wanted = [name, *(each for each in beside if each.startswith(f"{name}-"))]
-    wanted += [each for each in beside if each.startswith(f"{name}.")]
+    wanted += [each for each in beside if each.startswith((f"{name}.", HEADS))]
     found = [*(f"{paths.directory}/{each}" for each in wanted), paths.boxes, paths.internal_log]
     return [path for path in found if os.path.lexists(path)]

@@ -22,6 +22,7 @@ from theater.supervisor.broker import Broker
 from theater.supervisor.datadir import open_internal_log
 from theater.supervisor.desk import Desk
 from theater.supervisor.leash import Leash
+from theater.supervisor.notary import Notary
 from theater.supervisor.orders import ExitKind, Phase
 from theater.supervisor.stock import Stock
 from theater.supervisor.troubles import Troubles
@@ -69,6 +70,9 @@ class Root:
         )
         self._broker.start()
         self._workers = Workers(self, self._waiter, data.boxes, internal_log)
+        every_s = system.head_every_s
+        told = self._troubles.heads
+        self._notary = Notary(self._waiter, internal_log, data, every_s, self.now_s, told)
         self._desk = Desk(
             self,
             self._waiter,
@@ -103,7 +107,8 @@ class Root:
         Raises what has kept the system from starting, if that is not about one of its actors.
         """
         while self._ended is None:
-            due = (self._wake_s, self._workers.zygote_due_s(), self._broker.due_s, self._desk.due_s)
+            helpers = (self._workers.zygote_due_s(), self._broker.due_s, self._notary.due_s)
+            due = (self._wake_s, self._desk.due_s, *helpers)
             times = [time_s for time_s in due if time_s is not None]
             timeout_s = max(0.0, min(times) - self.now_s()) if times else None
             before_s = time.monotonic()
@@ -115,6 +120,7 @@ class Root:
             self._workers.hurry_zygote()
             self._broker.hurry(self.now_s())
             self._desk.hurry()
+            self._notary.hurry()
             self._decide()
             self._tidy()
             self._workers.end_strangers()
@@ -243,6 +249,7 @@ class Root:
             seed = int.from_bytes(os.urandom(8))
             self.state = policy.initial(self._system.root, incarnations, seed)
             self.news.append(policy.Start())
+            self._notary.begin()
         else:
             self._workers.call_together()
 
@@ -361,16 +368,21 @@ class Root:
 
     def helper_pids(self) -> set[int]:
         """Of the children that are not workers and not the zygote."""
-        return self._desk.pids() | ({self._broker.pid} if self._broker.pid else set())
+        own = (self._broker.pid, self._notary.pid)
+        return self._desk.pids() | {pid for pid in own if pid is not None}
 
     def _end_helpers(self) -> None:
-        """The broker commits what it has and ends; the zygote ends with its socket."""
+        """The broker commits what it has and ends, and that is signed; the zygote ends with its
+        socket."""
         self._desk.close()
         self._broker.end(HELPER_END_S)
         assert self._ended is not None
         if self._fatal:
             self._ended = policy.Ended(self._fatal, failed=True)
+        elif self.state is not None:
+            self._notary.begin_last()
         self._workers.close(HELPER_END_S)
+        self._notary.end_last(HELPER_END_S)
         reaper.end_strangers(reaper.children())
 
     # People

@@ -19,7 +19,7 @@ _TWO = struct.Struct("2i")
 
 @dataclass(slots=True)
 class Helper:
-    """A process that root has started itself: the broker or the zygote."""
+    """A process that root has started itself: the broker, the zygote and others."""
 
     name: str
     pid: int
@@ -44,6 +44,12 @@ def start_zygote(internal_log: int) -> Helper:
 def start_preparer(internal_log: int) -> Helper:
     module = "theater.supervisor.preparer"
     return _start("preparer", socket.SOCK_STREAM, module, internal_log, [], [])
+
+
+def start_notary(internal_log: int, data_directory: str) -> Helper:
+    """It ends by itself, and nothing is said on its socket."""
+    module = "theater.notary"
+    return _start("notary", socket.SOCK_STREAM, module, internal_log, [], [data_directory])
 
 
 def _start(

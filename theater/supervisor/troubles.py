@@ -1,4 +1,4 @@
-"""What an operator has to be told of the log: that it cannot be written, that it has grown."""
+"""What an operator has to be told of the log: that it cannot be written, has grown, is another."""
 
 from __future__ import annotations
 
@@ -27,6 +27,16 @@ class Troubles:
     def __init__(self, log: str) -> None:
         self._log = log
         self.waiting: Trouble | None = None
+        self._unsigned: Trouble | None = None
+
+    def heads(self, signed: bool) -> None:
+        """Whether the log was the one that tree heads were signed of before."""
+        self._unsigned = None
+        if not signed:
+            self._unsigned = Trouble(
+                "the log is not the one that tree heads were signed of; none is signed any more",
+                "`theater verify` tells what has changed",
+            )
 
     def wait(self, what: str, todo: str, since: float) -> Trouble:
         """The broker tries to write, and decides nothing until it can."""
@@ -38,7 +48,7 @@ class Troubles:
         return self.waiting
 
     def told(self) -> list[dict[str, Any]]:
-        found = (self.waiting, self._grown())
+        found = (self.waiting, self._unsigned, self._grown())
         return [asdict(each) for each in found if each is not None]
 
     def _grown(self) -> Trouble | None:

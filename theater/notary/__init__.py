@@ -1,0 +1,1 @@
+"""The process that signs tree heads: short-lived, and needed by nobody."""
