@@ -121,6 +121,11 @@ class Stage:
         self.log.write(name, "turn-failed", turn=7, reason="trap: ouch", evidence=None)
         self.do(self.died(name, ExitKind.CRASH, "trap: ouch"))
 
+    def recycle(self, name: str, turns: int = 1000) -> None:
+        """It has run all the turns that its incarnation may."""
+        self.turn(name)
+        self.do(policy.Recycle(name, self.log.incarnations[name], turns))
+
     def end(self, name: str) -> None:
         self.do(self.died(name, ExitKind.NORMAL, "shutdown by itself"))
 

@@ -407,3 +407,28 @@ def test_all_pools_together_begin_with_so_many_and_no_more() -> None:
         "makes 110000 actors and supervisors, the instances of pools counted; "
         "a system begins with at most 100000"
     )
+
+
+# Planned restarts
+
+
+@pytest.mark.parametrize(
+    ("keys", "place"),
+    [
+        ('recycle_turns = 5\non_restart = "init"\n', "recycle_turns = 5 plans"),
+        ('on_restart = "init"\n', "recycle_turns = 7 of [defaults] plans"),
+    ],
+)
+def test_a_planned_restart_may_not_cost_the_state(keys: str, place: str) -> None:
+    defaults = "[defaults]\nrecycle_turns = 7\n" if "recycle" not in keys else ""
+    told = problem(f'name = "s"\n{defaults}{A}{keys}')
+    key = "recycle_turns" if "recycle" in keys else "on_restart"
+    assert told.startswith(f"child[0].{key}: {place}")
+    assert told.endswith('say on_restart = "resume" or recycle_turns = 0 (never)')
+
+
+def test_who_says_never_is_never_recycled_whatever_the_default() -> None:
+    text = f"[defaults]\nrecycle_turns = 7\n{A}recycle_turns = 0\non_restart = 'init'\n{B}"
+    a, b = system(text).root.actors()
+    assert (a.recycle_turns, b.recycle_turns) == (0, 7)
+    assert next(system(A).root.actors()).recycle_turns == 0

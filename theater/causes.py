@@ -78,6 +78,7 @@ class Why(StrEnum):
     GROUP = "group"  # a sibling was restarted, and the strategy takes it along
     SUPERVISOR = "supervisor"  # a supervisor above it was restarted
     OPERATOR = "operator"  # somebody asked for it
+    RECYCLED = "recycled"  # it had run as many turns as one incarnation may
     # Why it does not run:
     RESTARTING = "restarting"  # a restart is decided and not made yet
     NOT_RESTARTED = "not-restarted"  # it had ended by itself, and its restart type says leave it
@@ -115,7 +116,16 @@ class Account:
 
 
 _STARTS = frozenset(
-    {Why.FIRST, Why.UP, Why.DIED, Why.RETRY, Why.GROUP, Why.SUPERVISOR, Why.OPERATOR}
+    {
+        Why.FIRST,
+        Why.UP,
+        Why.DIED,
+        Why.RETRY,
+        Why.GROUP,
+        Why.SUPERVISOR,
+        Why.OPERATOR,
+        Why.RECYCLED,
+    }
 )
 _RESTARTS = ("restart", "retry")
 # A supervisor that ends by itself says one of these, and then its supervisor decides about it.
@@ -227,6 +237,8 @@ def _starts(fact: Fact, name: str) -> bool:
     match fact.decision:
         case "restart" | "retry":
             return _covered(fact.paths("started"), name)
+        case "recycle":
+            return fact.name == name
         case "operator":
             match fact.text("call"):
                 case "start" | "restart" | "add":
@@ -255,6 +267,8 @@ def _started_by(past: Past, name: str, decision: Fact, started: Fact | None) -> 
     steps, attempts = [decision], 0
     if decision.decision == "operator":
         why = Why.OPERATOR
+    elif decision.decision == "recycle":
+        why = Why.RECYCLED
     else:
         steps, attempts = _restart(past, decision)
         if decision.text("child") == name:

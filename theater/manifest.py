@@ -340,6 +340,7 @@ def _actor(
             shutdown=_first("shutdown", table, defaults),
             request_timeout_s=_first("request_timeout", table, defaults),
             state_every=_first("state_every", table, defaults),
+            recycle_turns=_first("recycle_turns", table, defaults),
         ),
     )
 

@@ -49,6 +49,7 @@ def check(
         _Walk(tables, SystemTable, files, findings).whole(supervisor, path="")
         if single:
             findings.add_all((), manifest_supervision.check_significant(tables, None, supervisor))
+            findings.add_all((), manifest_supervision.check_recycling(tables, {}))
             _check_handlers(tables, (), SingleTable, findings)
             _check_files(tables, (), files, findings)
             checked = check_values(SingleTable, tables, findings)
@@ -131,7 +132,7 @@ class _Walk:
         self._depth = depth  # of the supervisor at the top of the file
         self._children = tables.get("child")
         defaults = tables.get("defaults")
-        self._restart = defaults.get("restart") if isinstance(defaults, dict) else None
+        self._defaults: dict[str, Any] = defaults if isinstance(defaults, dict) else {}
 
     def whole(self, supervisor: Above, path: str) -> None:
         """All that is below the top of the file; `path` is the address there."""
@@ -195,9 +196,13 @@ class _Walk:
         _check_handlers(child, loc, self._top, findings)
         _check_files(child, loc, self._files, findings)
         findings.add_all(
-            loc, manifest_supervision.check_significant(child, self._restart, supervisor)
+            loc,
+            manifest_supervision.check_significant(
+                child, self._defaults.get("restart"), supervisor
+            ),
         )
         if not is_supervisor(child):
+            findings.add_all(loc, manifest_supervision.check_recycling(child, self._defaults))
             return 0
         if self._depth + len(loc) // 2 > DEPTH_MAX:
             # Neither we nor pydantic recurse without a bound.

@@ -341,6 +341,7 @@ class DefaultsTable(Table):
     shutdown: ShutdownValue | None = None
     request_timeout: Seconds | None = None
     state_every: Count | None = None
+    recycle_turns: CountOrNone | None = None
     limits: LimitsTable | None = None
     mailbox: MailboxTable | None = None
 
@@ -358,6 +359,7 @@ class ActorKeys(Table):
     args: list[Text] | None = None
     request_timeout: Seconds | None = None
     state_every: Count | None = None
+    recycle_turns: CountOrNone | None = None
     mailbox: MailboxTable | None = None
 
 

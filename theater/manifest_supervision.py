@@ -15,7 +15,7 @@ from typing import TypeVar
 from theater.grants import Wrong
 from theater.manifest_schema import INSTANCES_MAX, instances, seconds
 from theater.quoting import described
-from theater.spec import AutoShutdown, Backoff, Restart, Strategy
+from theater.spec import AutoShutdown, Backoff, OnRestart, Restart, Strategy
 
 POOL = Strategy.SIMPLE_ONE_FOR_ONE
 CHILDREN_MAX = 100_000  # actors and supervisors that a system begins with
@@ -151,6 +151,22 @@ def check_significant(
         )
         wrong.append((("significant",), message))
     return wrong
+
+
+def check_recycling(child: Mapping[str, object], defaults: Mapping[str, object]) -> Wrong:
+    """A planned restart must not cost the state. `child`: an actor; `defaults`: [defaults]."""
+    said = {
+        key: "" if key in child else " of [defaults]" for key in ("recycle_turns", "on_restart")
+    }
+    turns, how = (child.get(key, defaults.get(key)) for key in said)
+    if type(turns) is not int or turns <= 0 or how != OnRestart.INIT:
+        return []
+    message = (
+        f"recycle_turns = {turns}{said['recycle_turns']} plans restarts that go on with the state,"
+        f' and on_restart = "init"{said["on_restart"]} would throw it away each time; say'
+        ' on_restart = "resume" or recycle_turns = 0 (never)'
+    )
+    return [(("recycle_turns" if "recycle_turns" in child else "on_restart",), message)]
 
 
 def check_size(children: int, supervisor: Above) -> str | None:

@@ -115,6 +115,7 @@ class ActorSpec:
     mailbox: MailboxBounds = MailboxBounds()
     request_timeout_s: float = 5.0  # of the requests this actor makes
     state_every: int | None = None  # of every so many turns the state is kept; see keeping.py
+    recycle_turns: int = 0  # after so many turns of an incarnation a planned restart; 0: never
     where: str = ""  # the TOML path that said so, for error messages: "child[0]"
     component_sha256: str = ""  # hex; known once the component has been compiled
 

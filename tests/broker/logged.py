@@ -46,6 +46,7 @@ def order(name: str, **changes: Any) -> dict[str, Any]:
         "turn_bytes": LIMIT,
         "max_deliveries": 3,
         "state_every": None,
+        "recycle_turns": 0,
         **changes,
         "mailbox": {**mailbox, **changes.get("mailbox", {})},
     }
@@ -83,7 +84,8 @@ class Logged:
         self.members.register(list(orders), [Living(*one) for one in living], {}, 0.0)
         self.write()
         self.release()
-        (self.registered,) = [item.message[1] for item in self.out if isinstance(item, ToRoot)]
+        told = [item.message for item in self.out if isinstance(item, ToRoot)]
+        (self.registered,) = [message[1] for message in told if message[0] == "registered"]
 
     def again(self, *orders: dict[str, Any]) -> Logged:
         return Logged(self.directory, *orders, db=self.db)
@@ -128,7 +130,7 @@ class Logged:
         assert not actor.live
         if anew:
             reinitialise(self.turns, actor, anew, 0.0)
-        actor.has_ended_turns = False
+        actor.ended_turns = 0
         connect(actor)
         row = (actor.id, actor.incarnation, None, 0.0)
         self.turns.batch.incarnations.append(row)

@@ -32,6 +32,7 @@ def settings(**changes: Any) -> Settings:
         "turn_bytes": LIMIT,
         "max_deliveries": 3,
         "state_every": None,
+        "recycle_turns": 0,
     }
     return Settings(**{**facts, **changes})
 
@@ -51,7 +52,7 @@ def make_turns(*names: str, bounds: MailboxBounds | None = None, **changes: Any)
 
 def connect(actor: Actor) -> None:
     actor.incarnation += 1
-    actor.has_ended_turns = False
+    actor.ended_turns = 0
     actor.live, actor.route = True, b"route-" + actor.name.encode()
 
 

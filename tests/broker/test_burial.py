@@ -63,7 +63,7 @@ def test_what_happens_to_the_turn(
         worker.inputs.clear()
         worker.take()
         commit(turns)
-    actor.has_ended_turns = later
+    actor.ended_turns = int(later)
     at = actor.current.index if actor.current else 0
     records = [event(1, at)] if begun else []
     if failure is not None:

@@ -154,7 +154,7 @@ def test_a_message_that_traps_is_tried_once_more_even_if_each_instance_runs_init
     for attempt in (1, 2):
         actor = system.turns.actors["b"]
         turn = actor.handed[0].turn
-        actor.has_ended_turns = True  # as after an init
+        actor.ended_turns += 1  # as after an init
         box = boxed(event(turn, 0, "wasm-error", FAILURE))
         bury(system.turns, actor, Death("exit 11", "crash", False), box, 0.0)
         system.step()

@@ -59,7 +59,8 @@ class Whole(Logged):
         if anew:
             reinitialise(turns, actor, anew, 0.0)
         connect(actor)
-        actor.was_ready = actor.revived = actor.fenced = actor.has_ended_turns = False
+        actor.was_ready = actor.revived = actor.fenced = False
+        actor.ended_turns = 0
         turns.started(actor)
         self.phase(name, "starting")
         worker = self.workers[name] = self.worker_type(turns, actor)
@@ -84,7 +85,7 @@ class Whole(Logged):
         worker = self.workers[name]
         assert worker.record is not None
         failure = {"kind": "trap", "message": "unreachable", "backtrace": [], "fuel": 1}
-        worker.actor.has_ended_turns = False
+        worker.actor.ended_turns = 0
         worker.record.add(EventType.WASM_ERROR, "i", "failed", failure)
         self.kill(name, self._box(worker))
 

@@ -79,6 +79,26 @@ def test_that_it_began_anew_is_told_before_the_start() -> None:
     assert not any("anew" in line for line in lines(last(stage, "a")))
 
 
+def test_a_planned_restart_is_told_as_one() -> None:
+    stage = flat(strategy=ALL)
+    stage.recycle("a")
+    first, *rest = lines(last(stage, "a"), "running 3s", {"/": 3})
+    assert first.endswith(
+        "(incarnation 2): as planned, it had run 1000 turns, and its state goes on"
+    )
+    assert rest == [
+        "  <time>  a  a planned restart: it has run 1000 turns",
+        "  <time>  a  stopped",
+        "  <time>  a  started: incarnation 2, pid 4711",
+    ]
+    assert last(stage, "b").incarnation == 1
+    stage.turn("a")
+    stage.log.write("a", "decided", decision="recycle", turns=7, incarnation=2)
+    stage.log.write("a", "exited", kind="shutdown", reason="stopped")
+    first = lines(last(stage, "a", running=False))[0]
+    assert first == "a was about to be restarted: as planned, it had run 7 turns"
+
+
 def test_a_restart_is_told_from_the_death_to_the_start() -> None:
     stage = flat(strategy=ALL)
     stage.crash("a")

@@ -243,6 +243,12 @@ class Checks:
             case Decision.RESTART | Decision.RETRY:
                 self.check_restart(path, detail["left"])
                 self.check_group(decided)
+            case Decision.RECYCLE:
+                above = self.child(path).parent
+                assert above is not None and self.child(path).alive
+                plan = self.plans.get(above.spec.path)
+                if plan is not None and not plan.alone:
+                    del self.plans[above.spec.path]  # it was done; times of others may come
             case Decision.GAVE_UP:
                 inside, intensity = self.window(self.child(path))
                 assert len(inside) >= intensity, "it gave up too early"

@@ -26,6 +26,7 @@ from theater.supervisor.policy import (
     ForkLost,
     KillAll,
     Ready,
+    Recycle,
     Reload,
     RestartChild,
     Scale,
@@ -77,6 +78,9 @@ class Chaos:
             lost = dice.random() < 0.5
             path, number = process.path, process.incarnation
             sim.send(ForkLost(path, number) if lost else Unspawnable(path, number, "no memory"))
+        elif roll < 0.93 and process:
+            number = process.incarnation - (dice.random() < 0.2)
+            sim.send(Recycle(process.path, number, dice.randint(1, 9)))
         elif roll < 0.96 and process:
             old = process.incarnation - 1
             before = sim.rows()

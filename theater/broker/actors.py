@@ -37,6 +37,7 @@ class Settings:
     turn_bytes: int
     max_deliveries: int
     state_every: int | None  # see keeping.py; None: as the size of the state has it
+    recycle_turns: int  # that an incarnation may end before it is recycled; 0: no bound
 
 
 @dataclass(slots=True)
@@ -141,7 +142,7 @@ class Actor(Chain):
     handed: deque[Handed] = field(default_factory=deque)
     current: OpenTurn | None = None
     init_deliveries: int = 0
-    has_ended_turns: bool = False  # this incarnation: its instance is not as it was at the start
+    ended_turns: int = 0  # of this incarnation: if any, its instance is not as at the start
     shut_down: bool = False  # it has committed a `shutdown`
     ignored: bool = False  # ... in its init, which is OTP's `ignore`
     events_a_step: int = 64  # that its worker makes lately, or not known yet: see handing.py

@@ -181,7 +181,7 @@ def _judge(
     if failure is not None:
         for_good = (
             failure.get("kind") == DIVERGED
-            or not actor.has_ended_turns
+            or actor.ended_turns == 0
             or (message is not None and message.was_tried)
         )
         if message is not None:

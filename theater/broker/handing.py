@@ -23,10 +23,10 @@ def hand_out(actor: Actor, now_s: float) -> list[Handed]:
     nothing of. They are the next ones, as ever, and at most as many as anybody is ever given: so
     it is given them again, whatever would be in the way of new ones.
     """
-    credit = _credit(actor)
+    credit = min(_credit(actor), _left(actor))
     if actor.revived and actor.route is not None and not actor.shut_down:
         actor.revived = False
-        credit = CREDIT
+        credit = min(CREDIT, _left(actor))
     elif not _may_hand(actor):
         return []
     inputs: list[Handed] = []
@@ -91,6 +91,26 @@ def _credit(actor: Actor) -> int:
     full by then.
     """
     return max(1, min(CREDIT, CREDIT_EVENTS // actor.events_a_step, actor.narrowest))
+
+
+def _left(actor: Actor) -> int:
+    """How many inputs its worker may have in its hands before it is recycled: when it has ended
+    the last of its turns it has none."""
+    limit = actor.settings.recycle_turns
+    return max(0, limit - actor.ended_turns) if limit else CREDIT
+
+
+def is_spent(actor: Actor) -> bool:
+    """Whether this incarnation has run all the turns that one may, and is between two turns."""
+    limit = actor.settings.recycle_turns
+    return (
+        limit > 0
+        and actor.live
+        and actor.ended_turns >= limit
+        and actor.current is None
+        and not actor.handed
+        and not actor.shut_down
+    )
 
 
 def take_back(actor: Actor) -> None:

@@ -35,7 +35,7 @@ def is_kept(turn: int, size: int, state_every: int | None, is_first: bool) -> bo
 
 def end_turn(book: Book, actor: Actor, step: Step) -> None:
     """A turn has ended: its state is the actor's from now on. `step` is its last one."""
-    every, is_first = actor.settings.state_every, not actor.has_ended_turns
+    every, is_first = actor.settings.state_every, actor.ended_turns == 0
     if step.state == actor.state:
         if actor.loose_bytes is not None and is_kept(step.turn, actor.loose_bytes, every, is_first):
             book.keep_state(actor)

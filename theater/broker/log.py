@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from theater.broker.batch import WRITES, Batch
@@ -223,14 +224,15 @@ class Log:
         ).fetchall()
         return [OpenRow(*row) for row in rows]
 
-    def ran_before(self, actor: int, turn: int, incarnation: int) -> bool:
-        """Whether an incarnation has committed a step of a turn before this one."""
-        row = self._db.execute(
-            "SELECT incarnation FROM steps WHERE actor = ? AND turn < ?"
-            " ORDER BY turn DESC, step DESC LIMIT 1",
-            (actor, turn),
-        ).fetchone()
-        return row is not None and row[0] == incarnation
+    def ended_turns(self, actor: int, turn: int, incarnation: int, limit: int) -> int:
+        """How many turns before this one an incarnation, the actor's last, has ended; counted up
+        to `limit`."""
+        rows = self._db.execute(
+            "SELECT incarnation FROM turns WHERE actor = ? AND turn < ? AND status = 'done'"
+            " ORDER BY turn DESC LIMIT ?",
+            (actor, turn, limit),
+        )
+        return sum(1 for _ in takewhile(lambda row: row[0] == incarnation, rows))
 
     def waiting_turns(self, actor: int) -> list[tuple[int, int | None, int]]:
         """(turn, message, failed deliveries) of turns that never committed a step."""

@@ -186,7 +186,8 @@ class Broker:
             reinitialise(self._turns, actor, anew, self.now_s())
         actor.incarnation, actor.secret = incarnation, secret
         actor.pid, actor.live, actor.fenced = None, True, False
-        actor.was_ready = actor.revived = actor.has_ended_turns = False
+        actor.was_ready = actor.revived = False
+        actor.ended_turns = 0
         self._turns.started(actor)
 
     def _root_spawned(self, name: str, incarnation: int, pid: int) -> None:

@@ -132,8 +132,9 @@ class Members:
         is_ready = known is not None and known[0] is not None
         if known is None and living.anew:
             anew.reinitialise(self._turns, actor, living.anew, now_s)
-        has_ended = log.ran_before(actor.id, actor.next_turn, living.incarnation)
-        revival.revive(self._turns, actor, living, known is not None, is_ready, has_ended)
+        limit = actor.settings.recycle_turns or 1
+        ended = log.ended_turns(actor.id, actor.next_turn, living.incarnation, limit)
+        revival.revive(self._turns, actor, living, known is not None, is_ready, ended)
         turn = actor.next_turn - 1
         if actor.current is None and turn > 0:
             last = log.turn_events(actor.id, turn)
@@ -142,6 +143,7 @@ class Members:
                 actor.ignored = revival.is_init(last)
                 actor.due_s = now_s + actor.settings.turn_timeout_s
                 self._turns.deadlines.watch(actor)
+        self._turns.maybe_recycle(actor)
 
     def _bury_unseen(self, going_on: set[str], now_s: float) -> None:
         """Incarnations of whose end the log knows nothing: the system was killed, or the broker."""
@@ -152,8 +154,8 @@ class Members:
                 continue
             known = self._log.incarnation(actor.id, actor.incarnation)
             if known is not None and known[1] is None:  # else it has been judged
-                actor.has_ended_turns = self._log.ran_before(
-                    actor.id, actor.next_turn, actor.incarnation
+                actor.ended_turns = self._log.ended_turns(
+                    actor.id, actor.next_turn, actor.incarnation, 1
                 )
                 burial.bury_unseen(self._turns, actor, self._boxes.read(actor), now_s)
         self._boxes.all_done(kept)

@@ -125,6 +125,7 @@ def _settings(order: Order) -> Settings:
         turn_bytes=order["turn_bytes"],
         max_deliveries=order["max_deliveries"],
         state_every=order["state_every"],
+        recycle_turns=order["recycle_turns"],
     )
 
 

@@ -36,13 +36,13 @@ def revive(
     living: Living,
     is_known: bool,
     was_ready: bool,
-    has_ended_turns: bool,
+    ended_turns: int,
 ) -> None:
     """This incarnation goes on. `is_known`: the log has heard of it."""
     actor.incarnation, actor.secret = living.incarnation, living.secret
     actor.live = actor.revived = True
     actor.fenced = False
-    actor.was_ready, actor.has_ended_turns = was_ready, has_ended_turns
+    actor.was_ready, actor.ended_turns = was_ready, ended_turns
     if not is_known:
         turns.started(actor)
     if living.pid is not None:

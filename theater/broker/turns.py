@@ -213,7 +213,7 @@ class Turns(Post):
             shut_down = True
         keeping.end_turn(self, actor, step)
         actor.current = None
-        actor.has_ended_turns = True
+        actor.ended_turns += 1
         actor.handed.popleft()
         self.turn_row(actor, handed, "done", step.step + 1, fuel=step.fuel)
         if handed.message is None:
@@ -234,6 +234,12 @@ class Turns(Post):
             actor.due_s = now_s + actor.settings.turn_timeout_s
         else:
             actor.due_s = now_s + actor.settings.turn_timeout_s if actor.handed else None
+            self.maybe_recycle(actor)
+
+    def maybe_recycle(self, actor: Actor) -> None:
+        """Have an incarnation that is spent restarted. Root takes it as said once."""
+        if handing.is_spent(actor):
+            self.tell_root("recycle", actor.name, actor.incarnation, actor.ended_turns)
 
     # Answers
 

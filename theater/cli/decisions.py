@@ -32,6 +32,8 @@ def decided(payload: Mapping[str, Any]) -> Told | None:
             verb = "restarting" if decision == "restart" else "trying once more to start"
             left = f"{fact('left')} of {fact('intensity')} restarts in {fact('period_s')} s left"
             return Told(f"{verb}{_delay(payload)}{_group(payload)} ({left})")
+        case "recycle":
+            return Told(f"a planned restart: it has run {fact('turns')} turns")
         case "not-restarted":
             return Told(f"not restarted: it is {fact('restart')}{_how(payload)}")
         case "start-failed":

@@ -56,6 +56,10 @@ def _because(account: Account, status: str) -> str:
         case Why.OPERATOR | Why.STOPPED:
             whom = "" if decision.name == account.name else f" {decision.name}"
             return f"somebody asked for it ({decision.text('call')}{whom})"
+        case Why.RECYCLED:
+            return f"{_recycled(decision)}, and its state goes on"
+        case Why.RESTARTING if decision.decision == "recycle":
+            return _recycled(decision)
         case Why.RESTARTING:
             wait = ", and a backoff makes it wait" if decision.facts.get("delay_s") else ""
             return f"{who} {ended}{wait}"
@@ -82,6 +86,10 @@ def _because(account: Account, status: str) -> str:
         case Why.LOST:
             return "the system ended before it did; the next `theater up` starts it again"
     raise AssertionError(f"{account.why} has no grounds")
+
+
+def _recycled(decision: Fact) -> str:
+    return f"as planned, it had run {decision.number('turns')} turns"
 
 
 def _itself(decision: Fact, account: Account) -> str:

@@ -64,6 +64,7 @@ def registration(
         "turn_bytes": actor.limits.turn_bytes,
         "max_deliveries": actor.limits.max_deliveries,
         "state_every": actor.state_every,
+        "recycle_turns": actor.recycle_turns,
         "mailbox": {
             "max_messages": actor.mailbox.max_messages,
             "max_bytes": actor.mailbox.max_bytes,

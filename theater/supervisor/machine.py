@@ -31,6 +31,7 @@ from theater.supervisor.orders import (
     KillAll,
     Phase,
     Ready,
+    Recycle,
     Reload,
     RestartChild,
     Scale,
@@ -90,6 +91,11 @@ class Machine(Restarter):
                 child = self.find(event.child, event.incarnation)
                 if child:
                     self.fork_lost(child)
+            case Recycle():
+                child = self.find(event.child, event.incarnation)
+                if child and child.parent:
+                    child.parent.inbox.append(event)
+                    self.agenda.append(child.parent)
             case StopChild() | StartChild() | RestartChild() | DeleteChild() | AddChild():
                 calls.put(self, event)
             case StartInstance() | Scale():
@@ -193,6 +199,8 @@ class Machine(Restarter):
                     self.died(node, item)  # else it was collected while something was stopped
             case TryAgain():
                 self.try_again(node, item)
+            case Recycle():
+                self.recycle(node, item)
             case _:
                 node.calls -= 1
                 calls.serve(self, node, item)
@@ -267,6 +275,8 @@ class Machine(Restarter):
         self.phase(child, Phase.RUNNING)
         parent = child.parent
         if parent and parent.task and parent.task.current is child:
+            if parent.task.up_s is not None:
+                child.up_s = parent.task.up_s  # to be recycled does not unsettle it
             parent.task.current = None
             self.agenda.append(parent)
 
@@ -351,6 +361,10 @@ class Machine(Restarter):
                 self.settle(child, Phase.RESTARTING)
                 node.task = None
                 node.inbox.append(TryAgain(child))
+            case Purpose.RECYCLE:
+                node.task = None
+                child.book = Book.UP  # as one that has died after it was ready
+                self.died(node, Death(child, child.incarnation, ExitKind.CRASH, child.reason))
             case Purpose.CALL:
                 self.settle(child, Phase.FAILED)
                 node.task = None

@@ -40,6 +40,7 @@ class Decision(StrEnum):
     GAVE_UP = "gave-up"  # a supervisor reached its restart intensity
     AUTO_SHUTDOWN = "auto-shutdown"  # a supervisor goes down: its significant children have ended
     START_ABORTED = "start-aborted"  # a supervisor did not come up: one of its children failed
+    RECYCLE = "recycle"  # a child has run as many turns as an incarnation may: a planned restart
     STOPPED = "stopped"  # a child was stopped by its supervisor
     KILL = "kill"  # a child did not do in time what it was asked
     OPERATOR = "operator"  # somebody asked for something, and it is being done
@@ -90,6 +91,16 @@ class ForkLost:
 
     child: str
     incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recycle:
+    """This incarnation has ended all the turns that one may, and is given no more: see
+    `recycle_turns`. Said again by a broker that cannot know whether it was said."""
+
+    child: str
+    incarnation: int
+    turns: int  # that it has ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +213,7 @@ Event = (
     | Exited
     | Unspawnable
     | ForkLost
+    | Recycle
     | Call
     | AddChildren
     | Reload

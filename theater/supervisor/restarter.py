@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from theater.spec import AutoShutdown, Restart, Strategy
-from theater.supervisor.orders import Decision, ExitKind, Phase
+from theater.supervisor.orders import Decision, ExitKind, Phase, Recycle
 from theater.supervisor.rules import RESTARTS, delay_s, group
 from theater.supervisor.stopper import Stopper
 from theater.supervisor.tree import Book, Child, Death, Node, Purpose, Task, TryAgain
@@ -104,6 +104,17 @@ class Restarter(Stopper):
             strategy=strategy,
         )
         return node.task
+
+    def recycle(self, node: Node, note: Recycle) -> None:
+        """A planned restart of one child: nobody has died, so that it is not counted, nobody waits
+        and no sibling is touched. Nothing to do if it has ended, or is another by now."""
+        child = self.state.children.get(note.child)
+        if child is None or child.parent is not node or child.incarnation != note.incarnation:
+            return
+        if child.book is not Book.UP or not child.alive:
+            return
+        self.decided(child.path, Decision.RECYCLE, incarnation=child.incarnation, turns=note.turns)
+        node.task = Task(Purpose.RECYCLE, [child], [child], leave=Phase.RESTARTING, up_s=child.up_s)
 
     def comes_back(self, child: Child) -> bool:
         """Whether a restart starts it: temporary siblings are stopped and forgotten. By now: a

@@ -264,6 +264,9 @@ class Root:
         self._broker.answered(("buried", name))
         self.news.append(policy.Exited(name, incarnation, ExitKind(kind), reason, ignored))
 
+    def _broker_recycle(self, name: str, incarnation: int, turns: int) -> None:
+        self.news.append(policy.Recycle(name, incarnation, turns))
+
     def _broker_late(self, name: str, incarnation: int, why: str) -> None:
         self._workers.unresponsive.add(name)
         self.tell_broker("phase", name, Phase.UNRESPONSIVE.value, why)

@@ -99,6 +99,8 @@ class Stopper(Ledger):
         if node is None or node.ending:
             return
         task = node.task
+        if task is not None and task.purpose is Purpose.RECYCLE and child in task.start:
+            return  # it stays where it is
         again = task is not None and task.purpose is Purpose.CALL and child in task.start
         if node.pool:
             if not again:

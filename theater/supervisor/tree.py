@@ -14,7 +14,7 @@ from enum import StrEnum
 from random import Random
 
 from theater.spec import ChildSpec, Shutdown, Strategy, SupervisorSpec
-from theater.supervisor.orders import Call, ExitKind, Phase
+from theater.supervisor.orders import Call, ExitKind, Phase, Recycle
 from theater.supervisor.rules import Window
 
 
@@ -73,6 +73,7 @@ class Child:
 class Purpose(StrEnum):
     START = "start"  # the supervisor itself comes up
     RESTART = "restart"  # a child died
+    RECYCLE = "recycle"  # a child has run all the turns that an incarnation may
     CALL = "call"  # the operator asked
     END = "end"  # the supervisor itself goes down
 
@@ -90,6 +91,7 @@ class Task:
     leave: Phase = Phase.STOPPED  # the phase of what has been stopped
     automatic: bool = False  # what is started counts as restarted
     strategy: Strategy | None = None  # RESTART: by which it is
+    up_s: float | None = None  # RECYCLE: since when the child has been ready without dying
     wait: Child | None = None  # RESTART: the one to try again after `delay_s`, instead of a start
     delay_s: float = 0.0
     call: int | None = None  # answered when the last start is done
@@ -126,7 +128,7 @@ class Node:
     children: dict[str, Child] = field(default_factory=dict)  # OTP's list, in start order
     live: int = 0  # how many of them are alive
     task: Task | None = None
-    inbox: deque[Death | TryAgain | Call] = field(default_factory=deque)
+    inbox: deque[Death | TryAgain | Recycle | Call] = field(default_factory=deque)
     calls: int = 0  # how many calls are in the inbox
     number: int = 0  # of a pool: no instance has had a higher one; 0: not known yet
 
