@@ -8,7 +8,7 @@ PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check
 DEMO := examples/market
 
 .DELETE_ON_ERROR:
-.PHONY: demo examples test soak chaos fuzz power check format clean
+.PHONY: demo examples test soak chaos fuzz power replay check format clean
 
 demo: examples
 	@cat $(DEMO)/try-next.txt
@@ -35,6 +35,10 @@ fuzz: .venv/.installed-dev
 # The power fails at random for MINUTES, on a disk in memory.
 power: .venv/.installed-dev
 	@$(PY) -m tests.power --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+# Random actors, random traffic and kills for MINUTES; then everything is replayed.
+replay: .venv/.installed-dev
+	@$(PY) -m tests.replay --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 check: .venv/.installed-dev
 	@$(PY) -m ruff format --check .

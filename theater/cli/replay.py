@@ -15,7 +15,7 @@ from theater.cli.terminal import BOLD, DIM, RED, Terminal
 from theater.errors import NotRunning
 from theater.replay.explain import Explained, explain
 from theater.replay.recording import Recording
-from theater.replay.run import Options, Replayed, replay
+from theater.replay.run import Options, Replayed, Replayer
 from theater.replay.slices import Ended, Ending
 from theater.values import Content, visible
 
@@ -73,11 +73,24 @@ def replay_all(
     as_json: bool = False,
 ) -> int:
     """Tell of each actor in turn. The exit code."""
+    with Replayer(recording) as replayer:
+        return _replay_all(terminal, recording, replayer, actors, options, step, as_json)
+
+
+def _replay_all(
+    terminal: Terminal,
+    recording: Recording,
+    replayer: Replayer,
+    actors: list[str],
+    options: Options,
+    step: bool,
+    as_json: bool,
+) -> int:
     differs = False
     width = max(map(len, actors), default=0)
     for actor in actors:
         tally = Tally(actor)
-        for item in _replaying(terminal, recording, tally, options):
+        for item in _replaying(terminal, recording, replayer, tally, options):
             if as_json:
                 terminal.print(json.dumps(_run_json(item, recording.log.content)))
             elif step:
@@ -107,12 +120,12 @@ def _actors(recording: Recording, names: list[str], one: bool) -> list[str]:
 
 
 def _replaying(
-    terminal: Terminal, recording: Recording, tally: Tally, options: Options
+    terminal: Terminal, recording: Recording, replayer: Replayer, tally: Tally, options: Options
 ) -> Iterator[Replayed]:
     """The runs of an actor, counted."""
     actor, total = tally.actor, recording.turns(tally.actor)
     incarnation = 0
-    for number, item in enumerate(replay(recording, actor, options)):
+    for number, item in enumerate(replayer.replay(actor, options)):
         if number % PROGRESS_EVERY == 0:
             text = f"replaying {actor} ... turn {tally.turns:,} of {total:,}"
             terminal.progress(text, passing=True)

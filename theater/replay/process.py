@@ -23,7 +23,9 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, BinaryIO
 
 import theater
@@ -76,6 +78,9 @@ class PlayerProcess:
         self._socket = ours
         self._in = ours.makefile("rb")
         self._out = ours.makefile("wb")
+        self._heard: SimpleQueue[list[Any] | TheaterError] = SimpleQueue()
+        # So that neither side waits for the other to read.
+        threading.Thread(target=self._listen, daemon=True).start()
 
     def tell(self, message: Any, descriptor: int | None = None) -> None:
         """Raises TheaterError if the process is gone."""
@@ -89,15 +94,24 @@ class PlayerProcess:
 
     def hear(self) -> list[Any]:
         """What it says next. Raises TheaterError if it is gone."""
-        try:
-            message = _read(self._in)
-        except OSError:
-            message = None
-        if message is None:
-            raise self._gone()
+        message = self._heard.get()
+        if isinstance(message, TheaterError):
+            self._heard.put(message)  # it stays so
+            raise message
         if message[0] == "failed":
             raise ComponentError(message[1])
-        return list(message)
+        return message
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                message = _read(self._in)
+            except (OSError, ValueError):  # ValueError: closed meanwhile
+                message = None
+            if message is None:
+                self._heard.put(self._gone())
+                return
+            self._heard.put(list(message))
 
     def _gone(self) -> TheaterError:
         status = self._process.wait()

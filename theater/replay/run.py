@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from queue import SimpleQueue
-from typing import Any
+from typing import Any, Self
 
 from theater.engine import SETTINGS
 from theater.errors import Damaged, TheaterError
@@ -59,17 +57,14 @@ class Replayed:
 
 
 def replay(
-    recording: Recording, actor: str, options: Options = Options()
+    recording: Recording, actor: str, options: Options | None = None
 ) -> Iterator[Replayed | Ended]:
     """Each run of a turn in the order of the chain, and each end of an incarnation.
 
     Stops after the first difference. Raises TheaterError: of the log, a component, the process.
     """
-    process = PlayerProcess()
-    try:
-        yield from _Replay(recording, actor, options, process).all()
-    finally:
-        process.close()
+    with Replayer(recording) as replayer:
+        yield from replayer.replay(actor, options)
 
 
 def state_at(recording: Recording, actor: str, turn: int) -> bytes | None:
@@ -87,63 +82,103 @@ def state_at(recording: Recording, actor: str, turn: int) -> bytes | None:
     raise TheaterError(f"turn {turn} of {actor} has not ended: it left no state")
 
 
+class Replayer:
+    """Replays actors of one recording, one after the other, in one process."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+        self._process: PlayerProcess | None = None
+        self._components: dict[str, tuple[str, int]] = {}  # path or hash -> hash, descriptor
+        self._on_stage = ""  # the component that the process has
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+        for _sha256, descriptor in self._components.values():
+            os.close(descriptor)
+
+    def replay(self, actor: str, options: Options | None = None) -> Iterator[Replayed | Ended]:
+        """See the function of this name."""
+        if self._process is None:
+            self._process = PlayerProcess()
+        run = _Replay(self, self._recording, actor, options or Options(), self._process)
+        try:
+            yield from run.all()
+        finally:
+            if run.is_owed():
+                self._end()
+
+    def _end(self) -> None:
+        if self._process is not None:
+            self._process.close()
+            self._process, self._on_stage = None, ""
+
+    def put_on_stage(self, other: str | None, recorded: str) -> tuple[str, int | None]:
+        """The hash of the component that runs: the one at path `other`, else the recorded one; and
+        a descriptor of its compiled form if the process has another."""
+        wanted = other or recorded
+        if wanted not in self._components:
+            path = other or self._recording.component(recorded)
+            artifact = prepare(path)
+            if other is None and artifact.component_sha256 != recorded:
+                raise Damaged(f"{path} is not what its name says: it has been changed")
+            self._components[wanted] = artifact.component_sha256, open_verified(artifact)
+        sha256, descriptor = self._components[wanted]
+        is_there, self._on_stage = self._on_stage == sha256, sha256
+        return sha256, None if is_there else descriptor
+
+
 class _Replay:
     def __init__(
-        self, recording: Recording, actor: str, options: Options, process: PlayerProcess
+        self,
+        replayer: Replayer,
+        recording: Recording,
+        actor: str,
+        options: Options,
+        process: PlayerProcess,
     ) -> None:
+        self._replayer = replayer
         self._recording = recording
         self._actor = actor
         self._options = options
         self._process = process
-        self._descriptors: dict[str, int] = {}  # of compiled components, by hash
-        self._sha256 = ""  # of the component that is put in the place of all
-        self._on_stage = ""  # the component that the process has
         self._began: Began | None = None
         self._has_begun = False  # the process knows
         self._is_same = (True, True)  # component; and engine too
         self._sent: deque[tuple[Began, Run, tuple[bool, bool], int] | Ended] = deque()
         self._on_their_way = 0
         self._bytes = 0
-        self._heard: SimpleQueue[list[Any] | Exception] = SimpleQueue()
+
+    def is_owed(self) -> bool:
+        """Whether the process has something to say that nobody waits for."""
+        return self._on_their_way > 0
 
     def all(self) -> Iterator[Replayed | Ended]:
         window = 1 if self._options.one_by_one else WINDOW
-        threading.Thread(target=self._listen, daemon=True).start()
-        try:
-            for item in self._recording.slices(self._actor, self._options.first_turn):
-                if isinstance(item, Began):
-                    self._began, self._has_begun = item, False
-                elif isinstance(item, Ended):
-                    self._sent.append(item)
-                elif self._options.until is not None and item.turn > self._options.until:
-                    break
-                else:
-                    self._send(item)
-                while self._sent and (
-                    self._on_their_way >= window
-                    or self._bytes > WINDOW_BYTES
-                    or isinstance(self._sent[0], Ended)
-                ):
-                    replayed = self._receive()
-                    yield replayed
-                    if isinstance(replayed, Replayed) and replayed.difference is not None:
-                        return
-            while self._sent:
+        for item in self._recording.slices(self._actor, self._options.first_turn):
+            if isinstance(item, Began):
+                self._began, self._has_begun = item, False
+            elif isinstance(item, Ended):
+                self._sent.append(item)
+            elif self._options.until is not None and item.turn > self._options.until:
+                break
+            else:
+                self._send(item)
+            while self._sent and (
+                self._on_their_way >= window
+                or self._bytes > WINDOW_BYTES
+                or isinstance(self._sent[0], Ended)
+            ):
                 replayed = self._receive()
                 yield replayed
                 if isinstance(replayed, Replayed) and replayed.difference is not None:
                     return
-        finally:
-            for descriptor in self._descriptors.values():
-                os.close(descriptor)
-
-    def _listen(self) -> None:
-        """So that neither side waits for the other to read."""
-        while True:
-            try:
-                self._heard.put(self._process.hear())
-            except Exception as error:
-                self._heard.put(error)
+        while self._sent:
+            replayed = self._receive()
+            yield replayed
+            if isinstance(replayed, Replayed) and replayed.difference is not None:
                 return
 
     def _send(self, run: Run) -> None:
@@ -164,38 +199,24 @@ class _Replay:
         self._bytes += size
 
     def _begin(self, began: Began, run: Run) -> None:
-        sha256, descriptor = self._component(began)
+        sha256, descriptor = self._replayer.put_on_stage(self._options.component, began.component)
         same_component = sha256 == began.component
         same_engine = began.engine == SETTINGS
         self._is_same = (same_component, same_component and same_engine)
-        is_new = self._on_stage != sha256
         hash = run.state()
-        settings = (same_component, same_engine, self._options.allow_logs)
         self._process.tell(
             (
                 "begin",
                 self._actor,
                 began.incarnation,
                 {**_DEFAULTS, **began.limits},
-                settings,
-                is_new,
+                (same_component, same_engine, self._options.allow_logs),
+                descriptor is not None,
                 None if hash is None else self._recording.content(hash),
             ),
-            descriptor if is_new else None,
+            descriptor,
         )
-        self._on_stage, self._has_begun = sha256, True
-
-    def _component(self, began: Began) -> tuple[str, int]:
-        """Its hash, and a descriptor of its compiled form."""
-        wanted = self._options.component or began.component
-        if wanted not in self._descriptors:
-            path = self._options.component or self._recording.component(began.component)
-            artifact = prepare(path)
-            if self._options.component is None and artifact.component_sha256 != began.component:
-                raise Damaged(f"{path} is not what its name says: it has been changed")
-            self._descriptors[wanted] = open_verified(artifact)
-            self._sha256 = artifact.component_sha256
-        return (self._sha256 if self._options.component else wanted), self._descriptors[wanted]
+        self._has_begun = True
 
     def _whole(self, run: Run) -> tuple[Run, list[bytes], list[list[Any]]]:
         """The run with what its input and its answers refer to.
@@ -217,7 +238,9 @@ class _Replay:
                 found[hash] = content
         if missing:
             run = _until(run, missing)
-        chains = [[place, self._recording.chain_part(place)] for place in dict.fromkeys(places)]
+        chains: list[list[Any]] = [
+            [place, self._recording.chain_part(place)] for place in dict.fromkeys(places)
+        ]
         return run, list(found.values()), chains
 
     def _receive(self) -> Replayed | Ended:
@@ -225,9 +248,7 @@ class _Replay:
         if isinstance(first, Ended):
             return first
         began, run, is_same, size = first
-        message = self._heard.get()
-        if isinstance(message, Exception):
-            raise message
+        message = self._process.hear()
         self._on_their_way -= 1
         self._bytes -= size
         _, turn, events, _, difference, lines, state, _ = message

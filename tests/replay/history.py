@@ -1,0 +1,133 @@
+"""Random actors under random traffic, with crashes and kills: what they recorded has to replay."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.components import python_actor
+from tests.real.conftest import eventually, gone
+from tests.replay.generated import source
+from theater.client import System
+from theater.errors import NotDelivered, Refused, TheaterError
+from theater.replay.recording import Recording
+from theater.replay.run import Replayed, Replayer
+
+ACTORS = 3
+ON_RESTART = ("resume", "resume", "resume", "init")
+PYTHON = (b"print a|b", b"time", b"urandom 40", b"urandom 3000", b"random", b"fail x", b"exit 1")
+
+
+class History:
+    """One system in `directory`, and what happens to it; all of it follows from `seed` but for the
+    moments at which something arrives or dies."""
+
+    def __init__(self, directory: Path, seed: int, python: bool = False) -> None:
+        self.directory = directory
+        self.seed = seed
+        self._rng = random.Random(seed)
+        self._python = python
+        self.names = [f"g{number}" for number in range(ACTORS)] + (["p"] if python else [])
+
+    def run(self, messages: int) -> None:
+        """Live through it; the system is down at the end."""
+        manifest = self.directory / "manifest.toml"
+        manifest.write_text(self._manifest())
+        system = System.start(manifest)
+        try:
+            for _ in range(messages):
+                system = self._one(system, manifest)
+            system.down()
+        finally:
+            system.close()
+
+    def _manifest(self) -> str:
+        rng = self._rng
+        text = 'name = "t"\ndurability = "process"\n[supervisor]\nintensity = 100000\nperiod = 1\n'
+        for number, name in enumerate(self.names):
+            component: Path
+            if name == "p":
+                component = python_actor.component()
+            else:
+                component = self.directory / f"{name}.wat"
+                component.write_text(source(self.seed + number, self.names[:ACTORS]))
+            text += (
+                f'[[child]]\nname = "{name}"\ncomponent = "{component}"\n'
+                f'on_restart = "{rng.choice(ON_RESTART)}"\nrequest_timeout = 3\n'
+                f"state_every = {rng.choice([1, 3, 50])}\n"
+                '[[child.handler]]\ntype = "runtime"\n'
+                '[[child.handler]]\ntype = "message-server"\n'
+                f"[child.limits]\nmax_deliveries = {rng.choice([1, 3])}\n"
+            )
+        return text
+
+    def _one(self, system: System, manifest: Path) -> System:
+        rng = self._rng
+        what = rng.random()
+        if what < 0.98:
+            with contextlib.suppress(NotDelivered, Refused, ProcessLookupError):
+                self._trouble(system, rng.choice(self.names), what)
+            return system
+        if what < 0.99:
+            system.down(kill=True)
+        else:
+            root = system.info()["pid"]
+            os.kill(root, signal.SIGKILL)
+            eventually(lambda: gone({root}), "its end")
+        system.close()
+        return System.start(manifest)
+
+    def _trouble(self, system: System, name: str, what: float) -> None:
+        rng = self._rng
+        if name == "p" and what < 0.8:
+            system.request(name, rng.choice(PYTHON), timeout_s=5.0)
+        elif what < 0.6:
+            system.send(name, self._message())
+        elif what < 0.8:
+            system.request(name, self._message(), timeout_s=5.0)
+        elif what < 0.93:
+            pid = system.actor(name)["pid"]
+            if pid:
+                os.kill(pid, signal.SIGKILL)
+        elif what < 0.95:
+            broker = system.info()["helpers"]["broker"]
+            if broker:
+                os.kill(broker, signal.SIGKILL)
+        else:
+            system.restart(name, init=rng.random() < 0.3)
+
+    def _message(self) -> bytes:
+        return bytes([self._rng.choice([0, 1, 1, 2])]) + self._rng.randbytes(
+            self._rng.choice([0, 5, 40, 3000])
+        )
+
+    def replay(self) -> Counter[str]:
+        """How many runs ended how. AssertionError if one is not as it was recorded."""
+        return replayed(self.directory / ".theater")
+
+
+def replayed(data: Path, say: Callable[[str], None] = print) -> Counter[str]:
+    """Replay all actors of a data directory: how many runs ended how, all of them as they had."""
+    recording = Recording(str(data))
+    endings: Counter[str] = Counter()
+    try:
+        with Replayer(recording) as replayer:
+            for actor in recording.log.actors():
+                try:
+                    for item in replayer.replay(actor):
+                        if isinstance(item, Replayed):
+                            assert item.difference is None, (
+                                f"theater replay {actor} --from {item.run.turn}: {item.difference}"
+                            )
+                            assert item.compares_fuel
+                            endings[item.run.ending] += 1
+                except TheaterError as error:
+                    raise AssertionError(f"{actor} does not replay: {error}") from error
+    finally:
+        recording.close()
+    return endings

@@ -1,0 +1,24 @@
+"""A slice of what `make replay` does."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.replay.history import History
+
+MESSAGES = 60
+
+
+@pytest.mark.parametrize("kind", ["wat", "wat-and-python"])
+def test_whatever_random_actors_recorded_replays_identically(tmp_path: Path, kind: str) -> None:
+    seed = random.SystemRandom().randrange(1 << 32)
+    try:
+        history = History(tmp_path, seed, python=kind != "wat")
+        history.run(MESSAGES)
+        assert history.replay()["done"] > MESSAGES // 4
+    except BaseException:
+        print(f"python -m tests.replay --seed {seed}{'' if kind == 'wat' else ' --python'}")
+        raise
