@@ -14,6 +14,7 @@ from benchmarks.bench import BODY, Bench, artifact, milliseconds
 from benchmarks.cost import cost
 from benchmarks.fairness import fair
 from benchmarks.helper import private_bytes
+from benchmarks.replays import replay
 from benchmarks.report import Bar, Figure, Round
 from theater.client import System
 
@@ -271,6 +272,7 @@ FIGURES: dict[str, Callable[[Bench], list[Figure]]] = {
     "relay": relay,
     "cost": cost,
     "fair": fair,
+    "replay": replay,
     "memory": memory,
     "parts": parts,
     "sync": sync,

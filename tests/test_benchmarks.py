@@ -39,6 +39,8 @@ def test_a_tiny_run_gives_every_figure_and_leaves_no_process(
         "fair: kept by a pair",
         "fair: memory of broker",
         "fair: memory of root",
+        "replay: one-way turns",
+        "replay: requests",
         "own memory of an idle actor",
     ]
     report.show(figures, facts)

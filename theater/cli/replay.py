@@ -58,7 +58,7 @@ def replay_command(
         raise place.never_ran() from None
     try:
         actors = _actors(recording, names, one=step or component is not None)
-        options = Options(first, until, component, allow_logs, one_by_one=step)
+        options = Options(first, until, component, allow_logs, one_by_one=step, states=step)
         return replay_all(terminal, recording, actors, options, step, as_json)
     finally:
         recording.close()

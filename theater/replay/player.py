@@ -74,6 +74,7 @@ class Settings:
     same_component: bool = True
     same_engine: bool = True  # as recorded: then the fuel is the same too
     allow_logs: bool = False  # more lines than recorded are no difference
+    tells_states: bool = True
 
     @property
     def compares_fuel(self) -> bool:
@@ -96,7 +97,6 @@ class Played:
     contents: list[bytes] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)  # that are allowed and were not recorded
     state: bytes | None = None  # after it
-    fuel: int = 0
 
 
 class Player:
@@ -151,7 +151,7 @@ class Player:
                     self._cross(EventType.CARRIED_ON, *_export(run), [])
                 if self._instance is None:
                     self._instance = self._instantiate()
-                played.fuel = self._call(run, contents)
+                self._call(run, contents)
             except _Cut:
                 pass
             except Unlike:
@@ -169,7 +169,9 @@ class Player:
             payload = externalise(error.found[3], played.contents)
             numbers = (self._incarnation, run.turn, self._index(error))
             played.found = encode(self._actor, *numbers, *error.found[:3], payload)
-        played.events, played.state = self._seen, self._state
+        played.events = self._seen
+        if self._settings.tells_states:
+            played.state = self._state
         if self._settings.allow_logs:
             recorded = [each.event.payload[0] for each in run.own if _is_line(each)]
             played.lines = [*self._said, *beyond(recorded, self._lines)]
@@ -206,8 +208,8 @@ class Player:
             engine=self._engine,
         )
 
-    def _call(self, run: Run, contents: dict[bytes, bytes]) -> int:
-        """Call the export as it was called; the fuel it burned."""
+    def _call(self, run: Run, contents: dict[bytes, bytes]) -> None:
+        """Call the export as it was called."""
         call = run.call()
         if call is None:
             raise _Cut("it ended before the call")
@@ -240,7 +242,6 @@ class Player:
         value = [{"ok": [state_ref(hash), *returned[1:]]}, fuel]
         self._cross(EventType.WASM_RESULT, interface, function, value)
         self._state = state
-        return fuel
 
     def _end(self, how: str, type: str, interface: str, function: str, value: Any) -> None:
         """The export is over, with this. All calls that the record has must have been made."""

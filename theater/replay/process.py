@@ -5,13 +5,15 @@
 Two socket pairs, by their descriptors: on one it is told what to run and says what came of it, on
 the other it is given compiled components. It may die of what it runs; whoever reads learns so.
 
-To it:    begin  actor, incarnation, limits, [same component, same engine, logs allowed],
-                 whether a descriptor has been sent, state or nil
-          run    turn, incarnation, ending, [event before, ...], [own event, ...], [content, ...],
-                 [[place, chain], ...]
-From it:  played turn, events, ending, difference or nil, [line, ...], state or nil, fuel
+To it:    begin  actor, incarnation, limits, settings, whether a descriptor has been sent, state or
+                 nil; the settings are those of `player.Settings`, in their order
+          runs   [run, ...]
+From it:  played what came of a run, ...: one for each until one that differs
           failed text: the component does not load or link
-A difference is [recorded event or nil, event that came, [content, ...]].
+
+A run is [turn, incarnation, ending, [event before, ...], [own event, ...], [content, ...],
+[[place, chain], ...]], what came of it [turn, events, difference or nil, [line, ...], state if it
+is wanted], and a difference [recorded event or nil, event that came, [content, ...]].
 """
 
 from __future__ import annotations
@@ -166,7 +168,15 @@ class _Stage:
             state,
         )
 
-    def run(
+    def runs(self, runs: list[list[Any]]) -> Any:
+        said: list[Any] = []
+        for run in runs:
+            said.append(self._run(*run))
+            if said[-1][2] is not None:
+                break
+        return ("played", *said)
+
+    def _run(
         self,
         turn: int,
         incarnation: int,
@@ -175,7 +185,7 @@ class _Stage:
         own: list[bytes],
         contents: list[bytes],
         chains: list[list[Any]],
-    ) -> Any:
+    ) -> tuple[Any, ...]:
         run = Run(
             turn,
             incarnation,
@@ -190,8 +200,7 @@ class _Stage:
             recorded = played.difference.recorded
             recorded_bytes = None if recorded is None else recorded.data
             difference = [recorded_bytes, played.found, played.contents]
-        said = (turn, played.events, ending, difference, played.lines, played.state, played.fuel)
-        return ("played", *said)
+        return (turn, played.events, difference, played.lines, played.state)
 
 
 def main(arguments: list[str]) -> None:

@@ -18,7 +18,9 @@ from theater.replay.slices import Began, Crossing, Ended, Ending, Run
 from theater.spec import Limits, SupervisorSpec, SystemSpec
 from theater.supervisor.cache import open_verified, prepare
 
-WINDOW = 64  # runs that are on their way to the process
+# What goes to the process at once, and what may be on its way: each frame wakes somebody.
+BATCH, BATCH_BYTES = 32, 1024 * 1024
+WINDOW = 4 * BATCH
 WINDOW_BYTES = 32 * 1024 * 1024
 
 
@@ -31,6 +33,7 @@ class Options:
     component: str | None = None  # the path of another one
     allow_logs: bool = False  # more lines than were recorded are no difference
     one_by_one: bool = False  # the next turn runs only when somebody wants to know of it
+    states: bool = False  # tell the state after each turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Replayed:
     events: int  # that are as they were
     difference: Difference | None
     lines: tuple[str, ...]  # that were not recorded, and are allowed
-    state: bytes | None  # after it
+    state: bytes | None  # after it, if that was wanted
     is_same_component: bool
     compares_fuel: bool
 
@@ -72,7 +75,7 @@ def state_at(recording: Recording, actor: str, turn: int) -> bytes | None:
 
     Raises TheaterError if the replay differs before it.
     """
-    for item in replay(recording, actor, Options(first_turn=turn, until=turn)):
+    for item in replay(recording, actor, Options(first_turn=turn, until=turn, states=True)):
         if isinstance(item, Ended):
             continue
         if item.difference is not None:
@@ -150,6 +153,9 @@ class _Replay:
         self._sent: deque[tuple[Began, Run, tuple[bool, bool], int] | Ended] = deque()
         self._on_their_way = 0
         self._bytes = 0
+        self._batch: list[tuple[object, ...]] = []  # not sent yet
+        self._batch_bytes = 0
+        self._played: deque[list[Any]] = deque()  # answers that nobody has looked at
 
     def is_owed(self) -> bool:
         """Whether the process has something to say that nobody waits for."""
@@ -190,15 +196,22 @@ class _Replay:
         before = [crossing.data for crossing in run.before]
         own = [crossing.data for crossing in run.own]
         ending = run.ending.value
-        self._process.tell(
-            ("run", run.turn, run.incarnation, ending, before, own, contents, chains)
-        )
         size = sum(map(len, before)) + sum(map(len, own)) + sum(map(len, contents))
+        self._batch.append((run.turn, run.incarnation, ending, before, own, contents, chains))
+        self._batch_bytes += size
+        if len(self._batch) == BATCH or self._batch_bytes > BATCH_BYTES:
+            self._flush()
         self._sent.append((began, run, self._is_same, size))
         self._on_their_way += 1
         self._bytes += size
 
+    def _flush(self) -> None:
+        if self._batch:
+            self._process.tell(("runs", self._batch))
+            self._batch, self._batch_bytes = [], 0
+
     def _begin(self, began: Began, run: Run) -> None:
+        self._flush()  # those before belong to the one before
         sha256, descriptor = self._replayer.put_on_stage(self._options.component, began.component)
         same_component = sha256 == began.component
         same_engine = began.engine == SETTINGS
@@ -210,7 +223,7 @@ class _Replay:
                 self._actor,
                 began.incarnation,
                 {**_DEFAULTS, **began.limits},
-                (same_component, same_engine, self._options.allow_logs),
+                (same_component, same_engine, self._options.allow_logs, self._options.states),
                 descriptor is not None,
                 None if hash is None else self._recording.content(hash),
             ),
@@ -248,10 +261,13 @@ class _Replay:
         if isinstance(first, Ended):
             return first
         began, run, is_same, size = first
-        message = self._process.hear()
+        if not self._played:
+            if self._on_their_way == len(self._batch):  # else something is on its way
+                self._flush()
+            self._played.extend(self._process.hear()[1:])
         self._on_their_way -= 1
         self._bytes -= size
-        _, turn, events, _, difference, lines, state, _ = message
+        turn, events, difference, lines, state = self._played.popleft()
         assert turn == run.turn, "the process answers in another order"
         told = None
         if difference is not None:
