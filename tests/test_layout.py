@@ -15,9 +15,11 @@ MAY_IMPORT = {
     "worker": set(),
     "notary": set(),
     "client": {"supervisor"},
-    "cli": {"client", "fsck", "replay", "supervisor"},
+    "cli": {"client", "fsck", "replay", "runs", "supervisor"},
     # A replay is a worker without a system: it runs the same guests, and links them to a record.
     "replay": {"client", "supervisor", "worker"},
+    # A run in one file is a data directory: the client reads its log.
+    "runs": {"client"},
     "fsck": set(),
     "": set(),
 }

@@ -135,7 +135,7 @@ def _parse(text: bytes | str, file: str, files: Files) -> SystemSpec:
     else:
         system = _system(checked, files)
     _refuse_large_states(system.root, system.state_max_bytes, file)
-    return system
+    return replace(system, text=text if isinstance(text, bytes) else text.encode())
 
 
 def _read(path: str | os.PathLike[str]) -> tuple[bytes, str, Files]:

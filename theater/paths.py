@@ -29,6 +29,11 @@ class DataPaths:
         return suspect(self.log)
 
     @property
+    def manifest(self) -> str:
+        """A copy of the manifest that the system was last started with, or reloaded."""
+        return f"{self.log}.manifest.toml"
+
+    @property
     def lock(self) -> str:
         return f"{self.directory}/lock"
 

@@ -232,3 +232,5 @@ class SystemSpec:
     state_max_bytes: int = 64 * MIB
     compile_memory_bytes: int = 2048 * MIB
     compile_timeout_s: float = 120.0
+    # The manifest's own text. It says nothing that the rest does not.
+    text: bytes = field(default=b"", repr=False, compare=False)

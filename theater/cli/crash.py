@@ -44,6 +44,8 @@ class Crash:
     after: Account | None  # what the supervisor did about the death
     fate: str  # what became of the message: the rest of a sentence; "" if there is none
     replay: str  # the command that replays up to the turn; "" if there is no turn
+    theater: str = "theater"  # how commands begin that mean the same system
+    is_run: bool = False  # it is a recorded one
 
 
 def why(terminal: Terminal, place: Place, name: str, number: int | None, as_json: bool) -> None:
@@ -93,6 +95,7 @@ def crash_of(log: LogReader, place: Place, name: str, number: int | None) -> Cra
         death = next(
             (each for each in deaths(past, name) if each.turn == number), None
         ) if turn.attempts or turn.reason else None  # fmt: skip
+    theater = f"theater{place.options()}"
     return Crash(
         name=name,
         death=death,
@@ -101,7 +104,9 @@ def crash_of(log: LogReader, place: Place, name: str, number: int | None) -> Cra
         fate="" if turn is None or death is None else _fate(log, turn, death),
         replay=""
         if turn is None
-        else f"theater{place.options()} replay {shlex.quote(name)} --until {turn.number}",
+        else f"{theater} replay {shlex.quote(name)} --until {turn.number}",
+        theater=theater,
+        is_run=place.is_run,
     )
 
 
@@ -259,16 +264,16 @@ def _advice(crash: Crash, log: LogReader) -> Iterator[tuple[str, str]]:
     """(command, what for)."""
     if crash.replay:
         yield crash.replay, "to run it once more, up to there"
-    if crash.turn is not None and crash.turn.status == "failed":
+    if crash.turn is not None and crash.turn.status == "failed" and not crash.is_run:
         rows = log.query(
             "SELECT id FROM dead_letters WHERE actor = ? AND turn = ? AND status = 'open'",
             crash.name,
             crash.turn.number,
         )
         if rows and crash.turn.message is not None:
-            yield f"theater dead retry {rows[0][0]}", "when it can be handled"
+            yield f"{crash.theater} dead retry {rows[0][0]}", "when it can be handled"
     if crash.after is not None:
-        yield f"theater why-restarted {crash.name}", "what was decided, and by which rule"
+        yield f"{crash.theater} why-restarted {crash.name}", "what was decided, and by which rule"
 
 
 # For programs --------------------------------------------------------------------------------

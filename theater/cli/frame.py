@@ -36,7 +36,10 @@ ManifestArgument = Annotated[
 ]
 Data = Annotated[
     Path | None,
-    typer.Option(metavar="DIR", help="The data directory, if not .theater beside the manifest."),
+    typer.Option(
+        metavar="DIR",
+        help="The data directory, if not .theater beside the manifest; or a recorded run.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="For programs: a list of objects.")]
 JsonLines = Annotated[bool, typer.Option("--json", help="For programs: one object a line.")]

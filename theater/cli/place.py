@@ -47,9 +47,15 @@ class Place:
         relative = os.path.relpath(found)
         return found if relative.startswith("..") else relative
 
+    @property
+    def is_run(self) -> bool:
+        """Whether it is a file, RUN.theater, in which nothing runs any more."""
+        return self.data is not None and self.data.is_file()
+
     def data_directory(self) -> str:
+        """A run in a file is unpacked first; what it was unpacked into is gone when we are."""
         if self.data is not None:
-            return str(self.data)
+            return _unpacked(str(self.data)) if self.is_run else str(self.data)
         found = self.find_manifest()
         if not os.path.exists(found):
             raise ManifestError(found, [Problem("", "there is no such file")])
@@ -74,6 +80,7 @@ class Place:
         from theater.client.control import Control
         from theater.supervisor.datadir import runtime_of
 
+        self._require_system()
         directory = self.data_directory()
         try:
             return Control(runtime_of(directory).control)
@@ -86,11 +93,16 @@ class Place:
         """The running system, to talk to."""
         from theater.client import System
 
+        self._require_system()
         directory = self.data_directory()
         try:
             return System(directory)
         except NotRunning:
             raise self.not_running(directory) from None
+
+    def _require_system(self) -> None:
+        if self.is_run:
+            raise NotRunning(f"{self.data} is a recorded run: nothing runs in it")
 
     def options(self) -> str:
         """These options as they are written in a command, with a space before each."""
@@ -115,6 +127,21 @@ class Place:
         from theater.supervisor.datadir import is_taken
 
         return is_taken(self.data_directory())
+
+
+_UNPACKED: dict[str, str] = {}
+
+
+def _unpacked(path: str) -> str:
+    if path not in _UNPACKED:
+        import atexit
+
+        from theater.runs.unpack import opened
+
+        run = opened(path)
+        _UNPACKED[path] = run.__enter__()
+        atexit.register(run.__exit__, None, None, None)
+    return _UNPACKED[path]
 
 
 def shown_path(path: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from theater.cli.page import Page
-from theater.cli.place import Place, shown_path
+from theater.cli.place import Place, Usage, shown_path
 from theater.cli.story import DeadLetters, Mark, Story, last_dead_letter
 from theater.cli.terminal import BOLD, RED, Terminal
 from theater.errors import NotRunning, TheaterError
@@ -33,6 +33,8 @@ def up(terminal: Terminal, place: Place, detach: bool, fresh: bool) -> int:
     from theater.client.launch import launch
 
     manifest = place.find_manifest()
+    if place.is_run:
+        raise Usage(f"{place.data} is a recorded run: theater replay runs it once more")
     data = place.data_directory()
     paths = DataPaths(os.path.realpath(data))
     session = Session(terminal, paths, detach, (0, 0) if fresh else _end_of_log(paths.log))

@@ -158,6 +158,10 @@ class LogReader:
         )
         return bytes(rows[0][0]) if rows and rows[0][0] is not None else None
 
+    def copy_to(self, path: str) -> None:
+        """A copy of the whole log as it is at one instant, without what was in it before."""
+        self._db.execute("VACUUM INTO ?", (path,))
+
     def query(self, sql: str, *parameters: Any) -> list[Any]:
         """Any SELECT; see `broker/schema.py` for the tables."""
         return self._rows(sql, parameters)

@@ -13,6 +13,7 @@ from theater.errors import ManifestError, TheaterError
 from theater.manifest import load
 from theater.supervisor.datadir import (
     begin_anew,
+    keep_manifest,
     open_data,
     open_runtime,
     remove_runtime,
@@ -57,6 +58,7 @@ def main() -> int:
             needed = {each.component_sha256 for each in prepared.artifacts.values()}
             if (archive := begin_anew(data, time.time(), needed)) is not None:
                 leash.tell("archived", {"path": archive})
+        keep_manifest(data.directory, system.text)
         runtime = runtime_of(data.directory)
         open_runtime(runtime)
         try:

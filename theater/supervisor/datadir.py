@@ -114,6 +114,16 @@ def begin_anew(paths: DataPaths, now: float, components: set[str]) -> str | None
     return put_away
 
 
+def keep_manifest(directory: str, text: bytes) -> None:
+    """Have a copy of the manifest beside the log: for whoever looks at it later. Nothing depends on
+    it, so that a full disk is no reason not to start."""
+    path = DataPaths(directory).manifest
+    with contextlib.suppress(OSError):
+        with open(f"{path}.tmp", "wb") as file:
+            file.write(text)
+        os.replace(f"{path}.tmp", path)
+
+
 def runtime_of(data_directory: str) -> RuntimePaths:
     """Where the sockets of the system on this data directory are, or would be."""
     base = runtime_base(os.environ.get("XDG_RUNTIME_DIR"), os.getuid())

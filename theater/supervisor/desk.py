@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Protocol
 from theater.quoting import quoted
 from theater.spec import ChildSpec, SupervisorSpec, SystemSpec, digest
 from theater.supervisor import control, listing, policy, reload, view
+from theater.supervisor.datadir import keep_manifest
 from theater.supervisor.preparer import Judged, Preparation, Wish
 from theater.supervisor.stock import Stock
 from theater.supervisor.waiter import Waiter
@@ -278,6 +279,7 @@ class Desk:
                 return
             if not plan.refusals:
                 self._manifest = file
+                keep_manifest(os.path.dirname(self._components), system.text)
             self._root.call(policy.Reload(system.root, prune, number))
 
         wish = Wish(file, None, self._limits(), None if dry_run else self._components)
@@ -366,5 +368,5 @@ def _file(request: dict[str, Any]) -> str:
 
 def _held(old: SystemSpec, new: SystemSpec) -> list[str]:
     """Settings of the system as a whole: they hold from the next `up` on."""
-    names = (each.name for each in fields(SystemSpec) if each.name != "root")
+    names = (each.name for each in fields(SystemSpec) if each.name not in ("root", "text"))
     return [name for name in names if getattr(old, name) != getattr(new, name)]

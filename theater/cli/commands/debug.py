@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -55,3 +56,22 @@ def state(
     from theater.cli import state as module
 
     run(lambda terminal: module.state(terminal, place(manifest, data), actor, at, raw, json))
+
+
+@commands.command(
+    epilog="The log, the components and the manifest, in one file that replays on another machine;"
+    " also while the system runs. It holds everything that actors were told and said, and what"
+    " the manifest says.\n\n\b\nExamples:\n  theater record -o monday.theater\n"
+    "  theater replay monday.theater\n  theater logs --data monday.theater"
+)
+def record(
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Else run.theater.")
+    ] = None,
+    manifest: Manifest = None,
+    data: Data = None,
+) -> None:
+    """Record a run into one file."""
+    from theater.cli import pack
+
+    run(lambda terminal: pack.record(terminal, place(manifest, data), output))
