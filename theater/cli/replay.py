@@ -36,7 +36,7 @@ class Tally:
     left: int = 0  # runs whose process ended, or that still go on
     compares_fuel: bool = True
     engines: set[str] = field(default_factory=set)  # whose fuel is not compared
-    lines: int = 0  # beyond the record
+    lines: int = 0  # that differ and may
     last_failure: dict[str, Any] | None = None
     difference: Explained | None = None
 
@@ -100,7 +100,7 @@ def _replay_all(
                     return 0
             elif item.lines:
                 for text in item.lines:
-                    terminal.print(f"{visible(actor)} + {visible(text)}")
+                    terminal.print(f"{visible(actor)} {text[0]} {visible(text[1:])}")
         differs = differs or tally.difference is not None
         if as_json:
             terminal.print(json.dumps(_tally_json(tally, recording.log.content)))
@@ -189,7 +189,8 @@ def _told(
         yield f"{name}  {counts}: {style(f'{place} is not as it was recorded', RED)}"
         yield from _difference(tally.difference, content, terminal)
         return
-    yield f"{name}  {counts}: identical"
+    but = " but for lines" if tally.lines else ""
+    yield f"{name}  {counts}: identical{but}"
     indent = " " * (width + 2)
     if tally.failed or tally.left:
         notes = []
@@ -206,7 +207,7 @@ def _told(
         for frame in frames if isinstance(frames, list) else []:
             yield f"{indent}  {visible(str(frame))}"
     if tally.lines:
-        yield f"{indent}{_counted(tally.lines, 'line')} more than recorded, marked +"
+        yield f"{indent}{_counted(tally.lines, 'line')} not as recorded: + new, - missing"
     if not tally.compares_fuel:
         why = f"recorded with wasmtime {', '.join(sorted(tally.engines))} and its settings"
         if options.component is not None:
@@ -253,7 +254,7 @@ def _step(item: Replayed, recording: Recording, terminal: Terminal) -> Iterator[
     for crossing in (*run.before, *run.own):
         yield f"  {crossing_text(crossing.event, recording.log.content, stream)}"
     for text in item.lines:
-        yield f"  + {visible(text)}"
+        yield f"  {text[0]} {visible(text[1:])}"
     if run.ending is Ending.DONE and item.difference is None:
         hash = run.state()
         before = None if hash is None else recording.log.content(hash)

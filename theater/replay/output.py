@@ -1,40 +1,48 @@
-"""What a guest writes to stdout and stderr: its lines, and calls that only say more than was said.
+"""What a guest says: the lines that it writes to stdout and stderr, and calls that do nothing else.
 
 Every other stream is none of this: what is written to it is a call like any.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable
+import difflib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from theater import calls
+from theater.events import Event, EventType
 from theater.worker.wasi.io import WRITE_MAX, LineWriter
 from theater.worker.wasi.provider import WRITES
 from theater.worker.wasi.resources import STDERR, STDOUT
 
 STREAMS = "wasi:io/streams"
-# Numbers for what a call beyond the record is given: none that a record has handed out.
+# Numbers for the pollables of what is said: none that a record has handed out.
 _FIRST = 0x4000_0000
 
 
+_WRITES = {name.removeprefix("[method]output-stream.") for name in WRITES}
+_SAYS = _WRITES | {"check-write", "subscribe", "flush", "blocking-flush"}
+
+
 @dataclass(frozen=True, slots=True)
-class Extra:
-    """The answer of a call that was not recorded."""
+class Said:
+    """The answer of a call that only said something."""
 
     answer: Any
 
 
 class Output:
-    """`on_line` gets the stream's name and a whole line."""
+    """`on_line` gets the stream's name, or `log`, and a whole line."""
 
     def __init__(self, on_line: Callable[[str, str], None]) -> None:
+        self._on_line = on_line
         stdout = LineWriter(lambda line: on_line("stdout", line))
         stderr = LineWriter(lambda line: on_line("stderr", line))
         self._named = {"stdout": stdout, "stderr": stderr}
         self._writers = {STDOUT: stdout, STDERR: stderr}
         self._next = _FIRST
+        self._pollables: set[int] = set()  # of the two
 
     def answered(self, interface: str, function: str, args: list[Any], answer: Any) -> None:
         """A call has this answer."""
@@ -50,35 +58,63 @@ class Output:
         for writer in self._named.values():
             writer.flush()
 
-    def extra(self, interface: str, function: str, args: list[Any]) -> Extra | None:
-        """Answer a call that does nothing but write to one of the two; None: it does more."""
-        match interface, function:
-            case ("wasi:cli/stdout", "get-stdout"):
-                return Extra(STDOUT)
-            case ("wasi:cli/stderr", "get-stderr"):
-                return Extra(STDERR)
-            case ("wasi:cli/terminal-stdout" | "wasi:cli/terminal-stderr", _):
-                return Extra(None)
-            case ("wasi:io/poll", "poll"):
-                ours = all(rep >= _FIRST for rep in args[0])
-                return Extra(list(range(len(args[0])))) if ours else None
-            case ("wasi:io/poll", "[method]pollable.ready" | "[method]pollable.block"):
-                ready = True if function.endswith("ready") else None
-                return Extra(ready) if args[0] >= _FIRST else None
-        if interface != STREAMS or args[0] not in self._writers:
+    def said(self, interface: str, function: str, args: list[Any]) -> Said | None:
+        """Answer a call that does nothing but say something; None: it does more."""
+        if not self._only_says(interface, function, args):
             return None
         match function.removeprefix("[method]output-stream."):
+            case "log":
+                self._on_line("log", args[0])
+            case "get-stdout":
+                return Said(STDOUT)
+            case "get-stderr":
+                return Said(STDERR)
+            case "poll":
+                return Said(list(range(len(args[0]))))
+            case "[method]pollable.ready":
+                return Said(True)
             case "check-write":
-                return Extra({"ok": WRITE_MAX})
+                return Said({"ok": WRITE_MAX})
             case "subscribe":
                 self._next += 1
-                return Extra(self._next)
+                self._pollables.add(self._next)
+                return Said(self._next)
             case "flush" | "blocking-flush":
-                return Extra({"ok": None})
-        if function not in WRITES:
-            return None
-        self._write(args)
-        return Extra({"ok": None})
+                return Said({"ok": None})
+            case name if name in _WRITES:
+                self._write(args)
+                return Said({"ok": None})
+        return Said(None)
+
+    def recorded(self, event: Event) -> bool:
+        """Whether an event of the record only says something, and so need not come again."""
+        if event.type != EventType.HOST_CALL:
+            return event.type == EventType.LOG
+        args = event.payload[0]
+        if not self._only_says(event.interface, event.function, args):
+            return False
+        if event.function.endswith(".subscribe"):
+            self._pollables.add(event.payload[1])
+        elif event.function in ("get-stdout", "get-stderr"):
+            self.answered(event.interface, event.function, args, event.payload[1])
+        return True
+
+    def _only_says(self, interface: str, function: str, args: list[Any]) -> bool:
+        match interface:
+            case calls.RUNTIME:
+                return function == "log"
+            case (
+                "wasi:cli/stdout"
+                | "wasi:cli/stderr"
+                | "wasi:cli/terminal-stdout"
+                | "wasi:cli/terminal-stderr"
+            ):
+                return True
+            case "wasi:io/poll":
+                of = args[0] if function == "poll" else args
+                return all(rep in self._pollables for rep in of)
+        name = function.removeprefix("[method]output-stream.")
+        return interface == STREAMS and name in _SAYS and args[0] in self._writers
 
     def _write(self, args: list[Any]) -> None:
         writer = self._writers.get(args[0])
@@ -87,13 +123,13 @@ class Output:
             writer.write(data if isinstance(data, bytes) else bytes(min(data, WRITE_MAX)))
 
 
-def beyond(recorded: Iterable[str], lines: Iterable[str]) -> list[str]:
-    """Those of `lines` that are more than was recorded, in their order."""
-    left = Counter(recorded)
+def told_apart(recorded: Sequence[str], lines: Sequence[str]) -> list[str]:
+    """The lines that are not as they were: with a minus those that are missing, with a plus those
+    that are new."""
     found = []
-    for line in lines:
-        if left[line]:
-            left[line] -= 1
-        else:
-            found.append(line)
+    same = difflib.SequenceMatcher(None, recorded, lines, autojunk=False)
+    for tag, a, b, c, d in same.get_opcodes():
+        if tag != "equal":
+            found += [f"-{line}" for line in recorded[a:b]]
+            found += [f"+{line}" for line in lines[c:d]]
     return found

@@ -27,7 +27,7 @@ from theater.events import (
     state_ref,
 )
 from theater.journal import Diverged, Journal, Recorded, Resolve, resolver
-from theater.replay.output import Extra, Output, beyond
+from theater.replay.output import Output, told_apart
 from theater.replay.slices import Crossing, Ending, Run
 from theater.worker.export import call_export, check_sizes
 from theater.worker.failure import Abort, GuestFailure
@@ -73,7 +73,7 @@ class Settings:
 
     same_component: bool = True
     same_engine: bool = True  # as recorded: then the fuel is the same too
-    allow_logs: bool = False  # more lines than recorded are no difference
+    allow_logs: bool = False  # other lines than recorded are no difference
     tells_states: bool = True
 
     @property
@@ -95,7 +95,7 @@ class Played:
     difference: Unlike | None = None
     found: bytes = b""  # of a difference: the event that came, and what it refers to
     contents: list[bytes] = field(default_factory=list)
-    lines: list[str] = field(default_factory=list)  # that are allowed and were not recorded
+    lines: list[str] = field(default_factory=list)  # allowed ones, that differ: see `told_apart`
     state: bytes | None = None  # after it
 
 
@@ -131,8 +131,7 @@ class Player:
         self._first_own = 0
         self._record = TurnRecord(actor, incarnation, 0, 0, 0)
         self._seen = 0
-        self._lines: list[str] = []  # it has written, where more than was recorded may be
-        self._said: list[str] = []  # by runtime.log, beyond the record
+        self._lines: list[str] = []  # that it has said, where they need not be as recorded
 
     def close(self) -> None:
         if self._instance is not None:
@@ -173,17 +172,18 @@ class Player:
         if self._settings.tells_states:
             played.state = self._state
         if self._settings.allow_logs:
-            recorded = [each.event.payload[0] for each in run.own if _is_line(each)]
-            played.lines = [*self._said, *beyond(recorded, self._lines)]
+            recorded = [line for each in (*run.before, *run.own) for line in _lines(each.event)]
+            played.lines = told_apart(recorded, self._lines)
         return played
 
     def _begin(self, run: Run, contents: dict[bytes, bytes], chains: dict[bytes, Any]) -> None:
         self._run = run
-        self._journal = Journal(crossing.event for crossing in (*run.before, *run.own))
-        self._resolve = resolver(contents, chains)
-        own = run.own
+        before, own = run.before, run.own
         if self._settings.allow_logs:
-            own = [crossing for crossing in own if not _is_line(crossing)]
+            before = [each for each in before if not self._output.recorded(each.event)]
+            own = [each for each in own if not self._output.recorded(each.event)]
+        self._journal = Journal(crossing.event for crossing in (*before, *own))
+        self._resolve = resolver(contents, chains)
         self._own = deque(own)
         self._first_own = run.own[0].event.index if run.own else len(run.before)
         limits = self._limits
@@ -197,7 +197,7 @@ class Player:
         if run.before:
             size = sum(len(crossing.data) for crossing in run.before)
             self._record.go_on(0, self._first_own, size, 0, ())
-        self._seen, self._lines, self._said = 0, [], []
+        self._seen, self._lines = 0, []
 
     def _instantiate(self) -> Instance:
         return Instance(
@@ -274,12 +274,13 @@ class Player:
     # What the guest does: see `Host`
 
     def call(self, interface: str, function: str, args: list[Any]) -> Any:
+        if self._settings.allow_logs:
+            said = self._output.said(interface, function, args)
+            if said is not None:
+                return said.answer
         try:
             recorded = self._journal.answer(interface, function, args)
         except Diverged as error:
-            extra = self._extra_log(interface, function, args)
-            if extra is not None:
-                return extra.answer
             if self._recorded_failure() == ("diverged", str(error)):
                 raise _Cut("it diverged here, too") from None
             raise self._unlike(error, EventType.HOST_CALL, interface, function, [args]) from None
@@ -314,9 +315,6 @@ class Player:
         if interface == EXIT:
             status = args[0] if function == "exit-with-code" else "ok" not in args[0]
             raise WasiExit(int(status))
-        extra = self._extra_log(interface, function, args)
-        if extra is not None:
-            return extra.answer
         assert self._run is not None
         if self._run.ending is Ending.LEFT:
             raise _Cut("it ended before this call was recorded")
@@ -338,15 +336,6 @@ class Player:
         payload = recorded.event.payload
         return str(payload.get("kind")), str(payload.get("message"))
 
-    def _extra_log(self, interface: str, function: str, args: list[Any]) -> Extra | None:
-        """The answer of a call that does nothing but say something, if that is allowed."""
-        if not self._settings.allow_logs:
-            return None
-        if (interface, function) == (RUNTIME, "log"):
-            self._said.append(args[0])
-            return Extra(None)
-        return self._output.extra(interface, function, args)
-
     def _cut_at_the_end(self) -> None:
         assert self._run is not None
         if self._run.ending is Ending.LEFT and self._journal.is_finished():
@@ -360,7 +349,7 @@ class Player:
             return
         if self._settings.allow_logs:
             self._lines.append(line)
-        else:
+        elif stream != "log":
             self._cross(EventType.LOG, f"wasi:cli/{stream}", "line", [line])
 
     def _cross(self, type: EventType, interface: str, function: str, payload: Any) -> None:
@@ -422,8 +411,12 @@ def _told(error: GuestFailure) -> dict[str, Any]:
     }
 
 
-def _is_line(crossing: Crossing) -> bool:
-    return crossing.event.type == EventType.LOG
+def _lines(event: Event) -> list[str]:
+    """The line that an event is, or logs."""
+    if event.type == EventType.LOG:
+        return list(event.payload)
+    is_log = (event.type, event.interface, event.function) == (EventType.HOST_CALL, RUNTIME, "log")
+    return list(event.payload[0]) if is_log else []
 
 
 def _export(run: Run) -> tuple[str, str]:

@@ -31,7 +31,7 @@ class Options:
     first_turn: int | None = None  # from the start of the incarnation that began it
     until: int | None = None  # the last turn
     component: str | None = None  # the path of another one
-    allow_logs: bool = False  # more lines than were recorded are no difference
+    allow_logs: bool = False  # other lines than were recorded are no difference
     one_by_one: bool = False  # the next turn runs only when somebody wants to know of it
     states: bool = False  # tell the state after each turn
 
@@ -53,7 +53,7 @@ class Replayed:
     run: Run
     events: int  # that are as they were
     difference: Difference | None
-    lines: tuple[str, ...]  # that were not recorded, and are allowed
+    lines: tuple[str, ...]  # that differ and may: -LINE is missing, +LINE is new
     state: bytes | None  # after it, if that was wanted
     is_same_component: bool
     compares_fuel: bool

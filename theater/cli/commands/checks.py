@@ -45,7 +45,7 @@ def replay(
         typer.Option(metavar="FILE", help="Would this build have done the same?"),
     ] = None,
     allow_logs: Annotated[
-        bool, typer.Option("--allow-logs", help="More log lines are no difference; show them.")
+        bool, typer.Option("--allow-logs", help="Other log lines are no difference; show them.")
     ] = False,
     json: JsonLines = False,
     manifest: Manifest = None,
