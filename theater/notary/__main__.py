@@ -1,4 +1,4 @@
-"""Start of the notary: `python -m theater.notary SOCKET_FD ROOT_PID DATA_DIRECTORY`.
+"""Start of the notary: `python -m theater.notary SOCKET_FD ROOT_PID DATA_DIRECTORY [at-rest]`.
 
 Exit status 0: what is committed is signed; 7: the log is not the one that was signed before;
 1: it could not be done, and may be the next time. What it complains of goes to stderr.
@@ -26,7 +26,7 @@ def main() -> int:
     linux.not_dumpable()  # it holds the private key
     os.nice(NICE)
     try:
-        newest_head(DataPaths(sys.argv[3]), time.time())
+        newest_head(DataPaths(sys.argv[3]), time.time(), at_rest=sys.argv[4:] == ["at-rest"])
     except TheaterError as error:
         linux.complain(f"notary: {error}")
         return LogDamaged.exit_code if isinstance(error, LogDamaged) else 1

@@ -18,18 +18,22 @@ from theater.paths import DataPaths
 
 
 def newest_head(
-    paths: DataPaths, now: float, progress: Progress = lambda _text: None
+    paths: DataPaths,
+    now: float,
+    progress: Progress = lambda _text: None,
+    at_rest: bool = False,
 ) -> Head | None:
     """The head over all that is committed now, signed if it has not been. None: there is no event.
 
-    `now`: Unix time. Raises LogDamaged if the log is not the one that was signed before,
-    EnvironmentProblem if files cannot be read or written.
+    `now`: Unix time. `at_rest`: no system can be running on it, or begin to. Raises LogDamaged if
+    the log is not the one that was signed before, EnvironmentProblem if files cannot be read or
+    written.
     """
     _require_log(paths)  # else a file of heads would be made for none
     try:
         with files.open_heads(paths) as file:
             _require_log(paths)  # it may have been put away meanwhile
-            return _sign(paths, file, now, progress)
+            return _sign(paths, file, now, progress, at_rest)
     except OSError as error:
         where = error.filename or paths.heads
         raise EnvironmentProblem(f"cannot sign a tree head: {where}: {error.strerror}") from None
@@ -40,7 +44,9 @@ def _require_log(paths: DataPaths) -> None:
         raise NotRunning(f"there is no log at {paths.log}: nothing has run here yet")
 
 
-def _sign(paths: DataPaths, file: files.HeadFile, now: float, progress: Progress) -> Head | None:
+def _sign(
+    paths: DataPaths, file: files.HeadFile, now: float, progress: Progress, at_rest: bool
+) -> Head | None:
     before = file.newest
     key = files.key(paths, before is not None)
     if before is not None and before.key != key.public.id:
@@ -49,7 +55,7 @@ def _sign(paths: DataPaths, file: files.HeadFile, now: float, progress: Progress
             f" {key.public.id}; nothing is signed"
         )
     try:
-        log = Log(paths.log)
+        log = Log(paths.log, at_rest)
     except sqlite3.Error as error:
         raise EnvironmentProblem(f"cannot read the log: {error}") from None
     try:

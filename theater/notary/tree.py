@@ -27,12 +27,18 @@ Progress = Callable[[str], None]
 
 
 class Log:
-    """`chain.db`, to be read in short transactions."""
+    """`chain.db`, to be read in short transactions. `at_rest`: nobody can be writing it."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, at_rest: bool = False) -> None:
         quoted = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+        # A reader makes the WAL and its index and cannot remove them again, which takes room on a
+        # disk that may have none for the next start. All that is in one file needs neither.
+        alone = at_rest and not os.path.exists(f"{path}-wal")
         self._db = sqlite3.connect(
-            f"file:{quoted}?mode=ro", uri=True, timeout=10, isolation_level=None
+            f"file:{quoted}?mode=ro{'&immutable=1' if alone else ''}",
+            uri=True,
+            timeout=10,
+            isolation_level=None,
         )
         self._names: dict[int, str] = {}
 

@@ -77,9 +77,9 @@ class Notary:
         self._seen = wal
         return True
 
-    def _start(self) -> bool:
+    def _start(self, at_rest: bool = False) -> bool:
         try:
-            self._helper = spawn.start_notary(self._internal_log, self._data.directory)
+            self._helper = spawn.start_notary(self._internal_log, self._data.directory, at_rest)
         except OSError as error:  # no room for a process now
             linux.complain(f"root: no notary: {error}")
             self._seen = None
@@ -111,7 +111,7 @@ class Notary:
             self._helper.process.kill()
             self._reap()
         if self._has_grown():
-            self._start()
+            self._start(at_rest=True)
 
     def end_last(self, timeout_s: float) -> None:
         """Wait for it so long; what has not been signed then will be with the next `up`."""

@@ -46,10 +46,10 @@ def start_preparer(internal_log: int) -> Helper:
     return _start("preparer", socket.SOCK_STREAM, module, internal_log, [], [])
 
 
-def start_notary(internal_log: int, data_directory: str) -> Helper:
-    """It ends by itself, and nothing is said on its socket."""
-    module = "theater.notary"
-    return _start("notary", socket.SOCK_STREAM, module, internal_log, [], [data_directory])
+def start_notary(internal_log: int, data_directory: str, at_rest: bool) -> Helper:
+    """It ends by itself, and nothing is said on its socket. `at_rest`: the broker has ended."""
+    arguments = [data_directory, *(["at-rest"] if at_rest else [])]
+    return _start("notary", socket.SOCK_STREAM, "theater.notary", internal_log, [], arguments)
 
 
 def _start(
