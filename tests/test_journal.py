@@ -176,6 +176,26 @@ def test_the_answer_of_a_world_call_may_come_after_what_a_fresh_instance_had_to_
     assert second is not None and not second.is_answered
 
 
+def test_a_change_is_never_made_anew_while_there_is_a_record() -> None:
+    """Also of WASI: whoever writes something else than was written would write it as well."""
+    files, write = "wasi:filesystem/types", "[method]descriptor.write"
+    world = {files: {write}}
+    events = record(BEGIN, called(files, write, [9, b"a", 0]), called(ENV, "get", [], []))
+    for arguments in ([9, b"b", 0], [10, b"a", 0]):
+        journal = Journal(events[:2], world)
+        journal.begin(*CALL, INPUT)
+        assert journal.answer(files, "[method]descriptor.stat", [9]) is None, "it only looks"
+        with pytest.raises(
+            Diverged, match=r"event 1 of turn 3 was .*write\(9, .*now it is .*write"
+        ):
+            journal.answer(files, write, arguments, changes=True)
+    journal = Journal(events[:2], world)
+    journal.begin(*CALL, INPUT)
+    found = journal.answer(files, write, [9, b"a", 0], changes=True)
+    assert found is not None and not found.is_answered
+    assert journal.answer(files, write, [9, b"b", 0], changes=True) is None, "the record is over"
+
+
 def test_what_was_done_at_the_start_comes_before_the_call() -> None:
     journal = Journal(record(called(ENV, "random", [8], b"12345678"), BEGIN, ASK))
     assert journal.has_prelude()

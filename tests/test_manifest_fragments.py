@@ -195,12 +195,13 @@ def test_the_components_of_a_fragment_are_prepared_as_a_systems(
     """
     path = write(tmp_path, text)
     with pytest.raises(ManifestError) as caught:
-        prepare_fragment(path, "shop", running, lambda _: None)
+        prepare_fragment(path, "shop", running, str(tmp_path / "d"), lambda _: None)
     assert {problem.path for problem in caught.value.problems} == {"child[0].child[0]"}
     assert "which the manifest does not grant" in str(caught.value)
 
     handlers = 'handler = [{ type = "runtime" }, { type = "message-server" }]'
-    prepared = prepare_fragment(write(tmp_path, text + handlers), "shop", running, lambda _: None)
+    path = write(tmp_path, text + handlers)
+    prepared = prepare_fragment(path, "shop", running, str(tmp_path / "d"), lambda _: None)
     [pool] = prepared.children
     assert pool.path == "shop/pool"
     assert prepared.artifacts.keys() == {str(probe)}

@@ -27,6 +27,8 @@ POINTS = {
     "worker.step-sent": "a step is on its way to the broker",
     "worker.asked": "the step that ends with an ask is on its way",
     "worker.answered": "the answer of an ask is there, and the guest does not have it yet",
+    "worker.world-call": "it is committed that a world call is to be done, and it is not done",
+    "worker.world-done": "a world call is done, and its answer is not recorded",
     "worker.step-acknowledged": "the broker has acknowledged a step",
     "broker.before-commit": "a group commit is about to begin",
     "broker.in-commit": "all rows are written, and the transaction is not committed",

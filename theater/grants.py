@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from theater import preopens
 from theater.addresses import check_pattern
 from theater.errors import Problem
 from theater.quoting import described, did_you_mean, escaped, nearest
-from theater.spec import ActorSpec
+from theater.spec import ActorSpec, Handler
 
 Signatures = Mapping[str, str]  # function -> type text
 Loc = tuple[str | int, ...]  # where in the manifest: ("child", 0, "name")
@@ -52,6 +53,10 @@ class HandlerType:
     # that was interrupted: "error" (its outcome is unknown) or "again" (it is done once more,
     # with the same key).
     world: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    # Whether these settings grant the world calls.
+    has_world: Callable[[Mapping[str, Any]], bool] = lambda _settings: True
+    required: tuple[str, ...] = ()  # settings without which it grants nothing
+    synonyms: Mapping[str, str] = field(default_factory=dict)  # of settings, elsewhere
 
 
 ACTOR = "theater:simple/actor"
@@ -117,6 +122,16 @@ HANDLERS: dict[str, HandlerType] = {
         exports={},
         settings={"max_events": _check_max_events},
     ),
+    # It links nothing: wasi:* always does.
+    preopens.HANDLER: HandlerType(
+        imports={},
+        exports={},
+        settings={"preopens": preopens.check},
+        world=preopens.WORLD,
+        has_world=preopens.grants_write,
+        required=("preopens",),
+        synonyms=dict.fromkeys(preopens.SYNONYMS, "preopens"),
+    ),
 }
 
 # Of the design, not of this version: handler -> the interfaces it will link.
@@ -124,18 +139,18 @@ LATER: dict[str, tuple[str, ...]] = {
     "store": ("theater:simple/store",),
     "supervisor": ("theater:simple/supervisor",),
     "timer": ("theater:simple/timer",),
-    "wasi:filesystem": (),
     "wasi:http": (),
     "wasi:sockets": (),
 }
 
 
-def world_calls(types: Iterable[str]) -> dict[str, dict[str, str]]:
-    """The world calls of these handlers: interface -> function -> `error` or `again`."""
+def world_calls(handlers: Iterable[Handler]) -> dict[str, dict[str, str]]:
+    """The world calls that these grant: interface -> function -> `error` or `again`."""
     return {
         interface: dict(functions)
-        for type in types
-        for interface, functions in HANDLERS[type].world.items()
+        for handler in handlers
+        if HANDLERS[handler.type].has_world(handler.settings)
+        for interface, functions in HANDLERS[handler.type].world.items()
     }
 
 
@@ -159,9 +174,9 @@ def check_handler(type: object, settings: Mapping[str, object]) -> Wrong:
         return [(("type",), f"found {described(type)}; must be a string; {available}")]
     if type in LATER:
         return [(("type",), f'handler "{type}" is not available in this version; {available}')]
-    if type.startswith("wasi:"):
-        return [(("type",), f"wasi:* needs no grant, take this handler away; {available}")]
     handler = HANDLERS.get(type)
+    if handler is None and type.startswith("wasi:"):
+        return [(("type",), f"{type} needs no grant, take this handler away; {available}")]
     if handler is None:
         hint = did_you_mean(type, [*HANDLERS, *(n for n in LATER if not n.startswith("wasi:"))])
         return [(("type",), f"no handler is called {described(type)}{hint} {available}")]
@@ -169,11 +184,15 @@ def check_handler(type: object, settings: Mapping[str, object]) -> Wrong:
     for key, value in settings.items():
         check = handler.settings.get(key)
         if check is None:
-            hint = did_you_mean(key, handler.settings)
+            meant = handler.synonyms.get(key)
+            hint = f'; did you mean "{meant}"?' if meant else did_you_mean(key, handler.settings)
             others = ", ".join(handler.settings)
             wrong.append(((key,), f'unknown setting of "{type}"{hint} allowed: {others}'))
         else:
             wrong += [((key, *below), message) for below, message in check(value)]
+    missing = [key for key in handler.required if key not in settings]
+    if not wrong:
+        wrong += [((key,), f'missing: "{type}" grants nothing without it') for key in missing]
     return wrong
 
 

@@ -11,6 +11,9 @@ hash with. So a call of WASI that is not the next of the record is no difference
 anew and recorded in the part of the incarnation that makes it. The same rule, applied to the
 parts in their order, finds those answers again in the next run: whatever came after the first
 part was recorded by a fresh instance, like the one that is running now.
+
+Not so what changes something outside, also of WASI: a write that is not the next of the record is
+a difference, since to answer it anew would be to write once more.
 """
 
 from __future__ import annotations
@@ -122,14 +125,17 @@ class Journal:
         """The export is called. Raises Diverged."""
         self._take(EventType.WASM_CALL, interface, function, arguments)
 
-    def answer(self, interface: str, function: str, arguments: list[Any]) -> Recorded | None:
+    def answer(
+        self, interface: str, function: str, arguments: list[Any], changes: bool = False
+    ) -> Recorded | None:
         """The recorded answer of the guest's next call; None: it is to be answered anew.
 
-        Raises Diverged.
+        `changes`: it would change something outside, if it were. Raises Diverged.
         """
         if self.is_finished():
             return None
-        call = self._take(EventType.HOST_CALL, interface, function, arguments)
+        is_local = interface.startswith("wasi:") and not changes
+        call = self._take(EventType.HOST_CALL, interface, function, arguments, is_local)
         if call is None:
             return None
         return Recorded(call.event.index, call.answer, call.is_answered)
@@ -143,10 +149,14 @@ class Journal:
                 raise Diverged(message, expected)
 
     def _take(
-        self, type: EventType, interface: str, function: str, arguments: list[Any]
+        self,
+        type: EventType,
+        interface: str,
+        function: str,
+        arguments: list[Any],
+        is_local: bool = False,
     ) -> _Call | None:
         packed = _packed(externalise(arguments, []))
-        is_local = type == EventType.HOST_CALL and interface.startswith("wasi:")
         first: Event | None = None
         for part in self._parts:
             if not part:

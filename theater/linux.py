@@ -26,10 +26,14 @@ _PR_SET_NO_NEW_PRIVS = 38
 _PR_GET_TID_ADDRESS = 40
 _SYS_CLONE3 = 435  # this and the next: the same number on every architecture
 _SYS_CLOSE_RANGE = 436
+_SYS_OPENAT2 = 437
 _CLONE_PIDFD = 0x1000
 _CLONE_PARENT = 0x8000
 _CLONE_CHILD_CLEARTID = 0x200000
 _CLONE_CHILD_SETTID = 0x1000000
+
+RESOLVE_NO_MAGICLINKS = 0x02
+RESOLVE_BENEATH = 0x08
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _syscall_with_gil = ctypes.PyDLL(None, use_errno=True).syscall
@@ -184,6 +188,30 @@ def _close_range(first: int, last: int) -> None:
     if _libc.syscall(_SYS_CLOSE_RANGE, first, ctypes.c_uint(last), 0) != 0:
         number = ctypes.get_errno()
         raise OSError(number, f"close_range: {os.strerror(number)}")
+
+
+class _OpenHow(ctypes.Structure):
+    _fields_ = (
+        ("flags", ctypes.c_uint64),
+        ("mode", ctypes.c_uint64),
+        ("resolve", ctypes.c_uint64),
+    )
+
+
+def openat2(directory: int, path: str, flags: int, mode: int, resolve: int) -> int:
+    """As `os.open` with `dir_fd`, and with rules for how a path may be resolved. Raises OSError."""
+    how = _OpenHow(flags, mode, resolve)
+    descriptor: int = _libc.syscall(
+        ctypes.c_long(_SYS_OPENAT2),
+        directory,
+        os.fsencode(path),
+        ctypes.byref(how),
+        ctypes.c_size_t(ctypes.sizeof(how)),
+    )
+    if descriptor < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), path)
+    return descriptor
 
 
 def reset_signals(ignored: Iterable[int]) -> None:

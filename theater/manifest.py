@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from theater import addresses
+from theater import addresses, preopens
 from theater.errors import ManifestError, Problem
 from theater.manifest_files import Files, StateFile, os_problem, read_file
 from theater.quoting import escaped
@@ -309,10 +309,7 @@ def _actor(
         path=path,
         component=files.absolute(component),
         initial_state=state,
-        handlers=tuple(
-            Handler(handler["type"], {key: handler[key] for key in handler if key != "type"})
-            for handler in table.handler or ()
-        ),
+        handlers=tuple(_handler(handler, files) for handler in table.handler or ()),
         env=table.env or {},
         args=tuple(table.args or ()),
         limits=Limits(
@@ -343,6 +340,13 @@ def _actor(
             recycle_turns=_first("recycle_turns", table, defaults),
         ),
     )
+
+
+def _handler(table: dict[str, Any], files: Files) -> Handler:
+    settings = {key: table[key] for key in table if key != "type"}
+    if table["type"] == preopens.HANDLER:
+        settings = preopens.settled(settings, files.absolute)
+    return Handler(table["type"], settings)
 
 
 def _first(key: str, *tables: object) -> Any:

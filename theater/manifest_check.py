@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from theater import addresses, grants, manifest_supervision
+from theater import addresses, grants, manifest_supervision, preopens
 from theater.errors import Problem
 from theater.manifest_files import Files
 from theater.manifest_findings import Enough, Findings, Loc, path_text
@@ -245,6 +245,18 @@ def _check_files(table: Mapping[str, Any], loc: Loc, files: Files, findings: Fin
         with suppress(ValueError):
             if problem := files.check_state(file_path(state["file"]), ROW_MAX):
                 findings.add((*loc, "initial_state", "file"), problem)
+    handlers = table.get("handler")
+    for index, handler in enumerate(handlers if isinstance(handlers, list) else ()):
+        if isinstance(handler, dict) and handler.get("type") == preopens.HANDLER:
+            _check_preopens(handler, (*loc, "handler", index), files, findings)
+
+
+def _check_preopens(handler: Mapping[str, Any], loc: Loc, files: Files, findings: Findings) -> None:
+    if grants.check_handler(preopens.HANDLER, {k: v for k, v in handler.items() if k != "type"}):
+        return  # which is told where handlers are checked
+    for index, each in enumerate(preopens.read(handler)):
+        if problem := files.check_directory(each.host, each.write):
+            findings.add((*loc, "preopens", index, "host"), problem)
 
 
 def _check_handlers(

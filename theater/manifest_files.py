@@ -1,4 +1,4 @@
-"""The files that a manifest names: the components and initial states of its actors.
+"""The files that a manifest names: components, initial states, directories for its actors.
 
 The only place of the manifest modules that looks at a disk.
 """
@@ -42,6 +42,16 @@ class Files:
             return f"{quoted(path)}: {os_problem(problem)}"
         return None
 
+    def check_directory(self, path: str, write: bool) -> str | None:
+        """A directory that is granted to an actor."""
+        if not self._on_disk:
+            return None
+        try:
+            _look_into(self.absolute(path), write)
+        except OSError as problem:
+            return f"{quoted(path)}: {directory_problem(problem)}"
+        return None
+
     def check_state(self, path: str, max_bytes: int) -> str | None:
         if not self._on_disk:
             return f"{quoted(path)}: a manifest that is not a file cannot name one"
@@ -75,9 +85,30 @@ def _open_file(path: str) -> int:
     return descriptor
 
 
+def _look_into(path: str, write: bool) -> None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except ValueError:  # a NUL in the path
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)) from None
+    os.close(descriptor)
+    if not os.access(path, os.X_OK | (os.W_OK if write else 0)):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
 def read_file(path: str, max_bytes: int) -> bytes:
     with open(_open_file(path), "rb") as file:
         return file.read(max_bytes)
+
+
+def directory_problem(problem: OSError) -> str:
+    match problem:
+        case FileNotFoundError():
+            return "there is no such directory; make it, or correct `host`"
+        case NotADirectoryError():
+            return "is not a directory, which is what can be granted"
+        case PermissionError():
+            return "cannot be used by you: permission denied"
+    return f"cannot be used: {escaped(problem.strerror or str(problem))}"
 
 
 def os_problem(problem: OSError) -> str:

@@ -120,6 +120,21 @@ CASES: dict[str, tuple[str, Change, str]] = {
         edit("reinitialised", type="decided", function="decided"),
         "^anew, turn 3, .*: a call of init; should be a message, as it has been$",
     ),
+    "a call that has an answer at once, without it": (
+        "a",
+        edit("host-call", "request", interface="wasi:random/random", function="get-random-u64"),
+        "^a, turn [0-9]+, .*: .*get-random-u64.* without an answer; should be one",
+    ),
+    "a change of a file by one that may not": (
+        "a",
+        edit(
+            "host-call",
+            "request",
+            interface="wasi:filesystem/types",
+            function="[method]descriptor.unlink-file-at",
+        ),
+        "^a, turn [0-9]+, .*: .*unlink-file-at.* without an answer; should be one, or a grant",
+    ),
     "a content that is not there": (
         "a",
         edit("wasm-result", "", 4, payload=put([0, "ok", 1, 0], ref(NOTHING))),

@@ -33,7 +33,7 @@ class Judge:
         self.waiter = Waiter()
         self.answers: list[Any] = []
         self.closed = 0
-        wish = Wish("m.toml", None, SystemSpec("s", SupervisorSpec("")))
+        wish = Wish("m.toml", None, SystemSpec("s", SupervisorSpec("")), "/data")
         self.preparation = Preparation(
             wish,
             self.waiter,

@@ -65,7 +65,7 @@ def check(terminal: Terminal, place: Place) -> None:
     from theater.supervisor.prepare import prepare_system
 
     file = place.find_manifest()
-    prepared = prepare_system(file, terminal.progress)
+    prepared = prepare_system(file, place.data_directory(), terminal.progress)
     for warning in prepared.warnings:
         terminal.note(f"{file}: warning: {warning}")
     root = prepared.spec.root

@@ -51,7 +51,8 @@ def add(terminal: Terminal, place: Place, fragment: Path, supervisor: str) -> No
     try:
         under = control_path(supervisor)
         file = os.path.abspath(fragment)
-        prepare_fragment(str(fragment), under, _settings(control), terminal.progress)
+        settings = _settings(control)
+        prepare_fragment(str(fragment), under, settings, place.data_directory(), terminal.progress)
         terminal.progress("starting ...", passing=True)
         for path in control.submit("add", file=file, supervisor=under)["added"]:
             terminal.print(f"{visible(path)}: running")

@@ -32,7 +32,7 @@ def reload(
     try:
         manifest = place.find_manifest() if named else str(control.ask("tree")["manifest"])
         file = shown_path(manifest)
-        prepare_system(file, terminal.progress)
+        prepare_system(file, place.data_directory(), terminal.progress)
         facts = {"file": os.path.abspath(file), "prune": prune}
         found = control.submit("reload", dry_run=True, **facts)
         if not as_json:

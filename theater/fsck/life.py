@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from theater import preopens
 from theater.events import EventType
 from theater.fsck.ahead import Ahead
 from theater.fsck.chain import LIFECYCLE, THEATER, Crossing
@@ -49,6 +50,7 @@ class Life:
         self.role = ""
         self.component = ""
         self.initial_state: bytes | None = None
+        self.may_write = False  # files: it is granted a directory that it may change
         self.incarnation = 0
         self.alive = False
         self._ready: list[float] = []  # when it was told so
@@ -157,6 +159,8 @@ class Life:
             self.sure = False
             return
         self.component = component
+        if "grants" in facts:
+            self.may_write = _grants_write(facts["grants"])
         if self.role == ACTOR and "initial_state" in facts:
             state = facts["initial_state"]
             self.initial_state = state if isinstance(state, bytes) else None
@@ -267,3 +271,10 @@ class Life:
             self._wrong(None, f"phase is {shown(row.phase)}", GONE if gone else f"not {GONE}")
         elif row.phase not in (PHASES if self.role == ACTOR or gone else {""}):
             self._wrong(None, f"phase is {shown(row.phase)}", "one that there is")
+
+
+def _grants_write(grants: Any) -> bool:
+    try:
+        return preopens.grants_write(grants.get(preopens.HANDLER, {}))
+    except (AttributeError, KeyError, TypeError):
+        return False

@@ -50,7 +50,7 @@ def main() -> int:
         linux.raise_descriptor_limit()
         spec = load(manifest)
         data, lock = open_data(data_directory)  # from now on it can be seen that we start
-        prepared = prepare_loaded(manifest, spec, on_progress)
+        prepared = prepare_loaded(manifest, spec, data.directory, on_progress)
         stock = Stock()
         stock.take_all(prepared, open_artifacts(prepared, data.components, on_progress))
         system = prepared.compiled()

@@ -54,7 +54,7 @@ def registration(
         "may_send": messages is not None,
         "world": [
             [interface, function]
-            for interface, functions in world_calls(each.type for each in actor.handlers).items()
+            for interface, functions in world_calls(actor.handlers).items()
             for function in functions
         ],
         "takes": [kind for kind in KINDS if f"handle-{kind}" in callbacks],
@@ -99,7 +99,7 @@ def order(actor: ActorSpec, system: SystemSpec, incarnation: int, endpoint: str)
         "endpoint": endpoint,
         **limits(actor, system),
         "handlers": {handler.type: handler.settings for handler in actor.handlers},
-        "world": world_calls(handler.type for handler in actor.handlers),
+        "world": world_calls(actor.handlers),
         "env": actor.env,
         "args": list(actor.args),
     }

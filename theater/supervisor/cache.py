@@ -232,10 +232,15 @@ def _machine() -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
+def directory_path() -> Path:
+    """Where the cache is, or would be."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    return Path(base if os.path.isabs(base) else Path.home() / ".cache") / "theater"
+
+
 def _directory() -> str:
     """The cache directory, made if need be; ours alone, because workers run what is in it."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    directory = Path(base if os.path.isabs(base) else Path.home() / ".cache") / "theater"
+    directory = directory_path()
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = directory.stat()

@@ -62,7 +62,7 @@ class Desk:
         system: SystemSpec,
         manifest: str,
         socket_path: str,
-        components: str,
+        data: str,
         internal_log: int,
     ) -> None:
         self._root = root
@@ -71,7 +71,7 @@ class Desk:
         self._stock = stock
         self.system = system
         self._manifest = manifest
-        self._components = components  # the directory where they are kept
+        self._data = data  # the data directory
         self._internal_log = internal_log
         self._asked: dict[int, Asked] = {}
         self._counting: set[int] = set()  # requests for which the broker counts mailboxes
@@ -254,7 +254,7 @@ class Desk:
             self._asked[number].facts["added"] = [child.path for child in children]
             self._root.call(policy.AddChildren(parent, children, number))
 
-        wish = Wish(file, parent, self._limits(), self._components)
+        wish = Wish(file, parent, self._limits(), self._data)
         self._prepare(connection, wish, judged)
 
     def _reload(self, connection: control.Connection, request: dict[str, Any]) -> None:
@@ -282,7 +282,7 @@ class Desk:
                 keep_manifest(os.path.dirname(self._components), system.text)
             self._root.call(policy.Reload(system.root, prune, number))
 
-        wish = Wish(file, None, self._limits(), None if dry_run else self._components)
+        wish = Wish(file, None, self._limits(), self._data, dry_run)
         self._prepare(connection, wish, judged)
 
     def _prepare(

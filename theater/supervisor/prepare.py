@@ -11,6 +11,7 @@ from theater.errors import ComponentError, ManifestError, Problem
 from theater.grants import check_grants
 from theater.manifest_warnings import warnings
 from theater.spec import ChildSpec, SupervisorSpec, SystemSpec, compiled
+from theater.supervisor import territory
 from theater.supervisor.cache import Artifact, open_verified, prepare
 from theater.supervisor.originals import keep
 
@@ -50,40 +51,49 @@ def _hashes(artifacts: dict[str, Artifact]) -> dict[str, str]:
     return {file: artifact.component_sha256 for file, artifact in artifacts.items()}
 
 
-def prepare_system(file: str | os.PathLike[str], on_progress: Progress) -> Prepared:
+def prepare_system(
+    file: str | os.PathLike[str], data_directory: str, on_progress: Progress
+) -> Prepared:
     """Read and check a manifest, compile its components, check them against its grants.
 
-    Raises ManifestError with every problem there is, also those of components.
+    `data_directory`: of the system that would run it. Raises ManifestError with every problem
+    there is, also those of components.
     """
-    return prepare_loaded(file, manifest.load(file), on_progress)
+    return prepare_loaded(file, manifest.load(file), data_directory, on_progress)
 
 
 def prepare_loaded(
-    file: str | os.PathLike[str], spec: SystemSpec, on_progress: Progress
+    file: str | os.PathLike[str], spec: SystemSpec, data_directory: str, on_progress: Progress
 ) -> Prepared:
     """The rest of it, once the manifest has been read."""
-    artifacts = _artifacts(file, spec.root, spec, on_progress)
+    artifacts = _artifacts(file, spec.root, spec, data_directory, on_progress)
     return Prepared(spec, artifacts, tuple(warnings(spec)))
 
 
 def prepare_fragment(
-    file: str | os.PathLike[str], under: str, spec: SystemSpec, on_progress: Progress
+    file: str | os.PathLike[str],
+    under: str,
+    spec: SystemSpec,
+    data_directory: str,
+    on_progress: Progress,
 ) -> PreparedFragment:
     """The same with a file of children to be added to the supervisor at `under`, in `spec`."""
     children = manifest.load_fragment(file, under, spec.state_max_bytes)
     added = SupervisorSpec(path=under, children=children)
-    return PreparedFragment(spec, children, _artifacts(file, added, spec, on_progress))
+    artifacts = _artifacts(file, added, spec, data_directory, on_progress)
+    return PreparedFragment(spec, children, artifacts)
 
 
 def _artifacts(
     file: str | os.PathLike[str],
     root: SupervisorSpec,
     spec: SystemSpec,
+    data_directory: str,
     on_progress: Progress,
 ) -> dict[str, Artifact]:
     artifacts: dict[str, Artifact] = {}
     broken: set[str] = set()
-    problems: list[Problem] = []
+    problems = territory.check(root, data_directory)
     for actor in root.all_written():
         if isinstance(actor, SupervisorSpec):
             continue

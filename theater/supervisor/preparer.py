@@ -20,6 +20,7 @@ from typing import Any
 
 from theater import linux, manifest, wire
 from theater.errors import ManifestError, TheaterError
+from theater.paths import DataPaths
 from theater.spec import ChildSpec, SystemSpec
 from theater.supervisor.prepare import (
     Prepared,
@@ -42,7 +43,8 @@ class Wish:
     file: str
     under: str | None  # None: it is a whole manifest
     system: SystemSpec
-    keep_in: str | None = None  # where the components are kept; None: nothing will be started
+    data: str  # the data directory of the system
+    dry: bool = False  # nothing will be started
 
 
 Judged = SystemSpec | tuple[ChildSpec, ...]
@@ -171,10 +173,11 @@ def _fulfil(root: socket.socket, wish: Wish) -> None:
 
     on_progress()
     if wish.under is None:
-        prepared = prepare_loaded(wish.file, spec, on_progress)
+        prepared = prepare_loaded(wish.file, spec, wish.data, on_progress)
     else:
-        prepared = prepare_fragment(wish.file, wish.under, spec, on_progress)
-    descriptors = open_artifacts(prepared, wish.keep_in, on_progress)
+        prepared = prepare_fragment(wish.file, wish.under, spec, wish.data, on_progress)
+    keep_in = None if wish.dry else DataPaths(wish.data).components
+    descriptors = open_artifacts(prepared, keep_in, on_progress)
     for component, artifact in prepared.artifacts.items():
         message = ("artifact", artifact.component_sha256, artifact.exports)
         _send_with(root, wire.frame(message), descriptors[component])

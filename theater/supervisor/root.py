@@ -81,7 +81,7 @@ class Root:
             system,
             manifest,
             runtime.control,
-            data.components,
+            data.directory,
             internal_log,
         )
         self._waiter.watch(leash.fileno(), self._from_leash)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from theater.crashpoints import reached
 from theater.events import EventType, externalise
 from theater.journal import Diverged, Journal, Resolve
 from theater.worker.blackbox import BlackBox
@@ -139,8 +140,9 @@ class Recorder:
         if handler is not None and self.is_instantiating:
             raise Abort(f"{interface}.{function} was called while the component started")
         if self._journal is not None:
+            changes = self._changes(interface, function, args)
             try:
-                recorded = self._journal.answer(interface, function, args)
+                recorded = self._journal.answer(interface, function, args, changes)
             except Diverged as error:
                 raise Differs(str(error)) from None
             if recorded is not None:
@@ -152,10 +154,10 @@ class Recorder:
             answer = self._wasi.call(interface, function, args)
         else:
             answer = handler.call(function, args)
-            if answer is ASK:
-                return self._ask(interface, function, args)
-            if answer is WORLD:
-                return self._perform(handler, interface, function, args)
+        if answer is ASK:
+            return self._ask(interface, function, args)
+        if answer is WORLD:
+            return self._perform(handler, interface, function, args)
         self.record(EventType.HOST_CALL, interface, function, [args, answer])
         return answer
 
@@ -175,14 +177,30 @@ class Recorder:
         except TurnTooLong as error:
             raise TooLong(str(error)) from None
 
-    def _perform(self, handler: Handler, interface: str, function: str, args: list[Any]) -> Any:
+    def _changes(self, interface: str, function: str, args: list[Any]) -> bool:
+        """Whether this would be a world call of WASI's."""
+        if interface in self._handlers or function not in self._world_calls.get(interface, ()):
+            return False
+        return self._wasi.may_change(interface, function, args)
+
+    def _perform(
+        self, handler: Handler | None, interface: str, function: str, args: list[Any]
+    ) -> Any:
         """A world call: it is done when it is committed that it is to be done."""
+        if self.is_instantiating:
+            what = "changes something outside, and was called while the component started"
+            raise Abort(f"{interface}.{function} {what}")
         assert self.turn is not None and self.ask is not None and self.settle is not None
         index = self.turn.index
         self.record(EventType.HOST_CALL, interface, function, [args])
         self.ask()
         self.settle()
-        answer = handler.perform(function, args, self.turn.key(index))
+        reached("worker.world-call", self.turn.actor)
+        if handler is None:
+            answer = self._wasi.perform()
+        else:
+            answer = handler.perform(function, args, self.turn.key(index))
+        reached("worker.world-done", self.turn.actor)
         self.record(EventType.HOST_ANSWER, interface, function, [answer])
         return answer
 
@@ -190,13 +208,15 @@ class Recorder:
         self, handler: Handler | None, interface: str, function: str, args: list[Any], index: int
     ) -> Any:
         """The answer of an ask that an incarnation before has made, and that has none yet."""
-        assert self.turn is not None and self.wait is not None and handler is not None
+        assert self.turn is not None and self.wait is not None
         interrupted = self._world_calls.get(interface, {}).get(function)
         if interrupted is None:
             answer = self.wait(index)
             self._count(interface, function, answer, has_place=True)
             return answer
-        if interrupted == "again":
+        if handler is None:
+            answer = self._wasi.interrupted(interface)
+        elif interrupted == "again":
             answer = handler.perform(function, args, self.turn.key(index))
         else:
             answer = handler.interrupted(function, args)

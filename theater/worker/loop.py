@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from wasmtime import Engine
 
-from theater import linux, wire
+from theater import linux, preopens, wire
 from theater.calls import ACTOR, CALLS, parameters
 from theater.crashpoints import reached
 from theater.engine import MIB, make_engine
@@ -43,7 +43,8 @@ class Worker:
         self._senders: set[str] = set()
         self._runtime = Runtime(order.actor)
         self._messages = self._message_server()
-        self._recorder = Recorder(self._handlers(), self._wasi(), self._box, order.world)
+        self._wasi = self._make_wasi()
+        self._recorder = Recorder(self._handlers(), self._wasi, self._box, order.world)
         self._recorder.ask = self._ask
         self._recorder.wait = self._answer
         self._link = Link(order, self._from_broker)
@@ -76,12 +77,13 @@ class Worker:
             self._senders,
         )
 
-    def _wasi(self) -> Wasi:
+    def _make_wasi(self) -> Wasi:
         return Wasi(
             self._order.env,
             tuple(self._order.args),
             lambda line: self._recorder.line("stdout", line),
             lambda line: self._recorder.line("stderr", line),
+            preopens.read(self._order.handlers.get(preopens.HANDLER, {})),
         )
 
     # Life
@@ -90,6 +92,10 @@ class Worker:
         self._link.connect()  # first: ZeroMQ shakes hands in its own thread while we load
         artifact_bytes = os.fstat(self._order.component_fd).st_size
         _limit_address_space(self._order.memory_bytes, artifact_bytes)
+        try:
+            self._wasi.open()  # before any code of the guest's runs
+        except ComponentError as error:
+            self._start_failed("wasi", str(error), [])
         self._load()
         reached("worker.loaded", self._order.actor)
         self._link.hello()

@@ -39,7 +39,7 @@ class TurnRecord:
         self.contents: list[bytes] = []
         self._known: set[bytes | None] = set()  # contents the broker has: state before, input
         self._sent: set[bytes] = set()  # contents of this step
-        self._actor = actor
+        self.actor = actor
         self._incarnation = incarnation
         self._limit = limit_bytes
         # Long byte strings are stored beside the events: one message of the largest size fits.
@@ -64,7 +64,7 @@ class TurnRecord:
 
     def key(self, index: int) -> str:
         """What names the call that is event `index`, in whatever run of the turn."""
-        return f"{self._actor}:{self.turn}:{index}"
+        return f"{self.actor}:{self.turn}:{index}"
 
     def add(self, type: EventType, interface: str, function: str, payload: Any) -> bytes:
         """The next event's bytes; long byte strings in the payload become references."""
@@ -108,7 +108,7 @@ class TurnRecord:
     def _bytes(self, type: EventType, interface: str, function: str, payload: Any) -> bytes:
         """The next event's bytes, as the payload stands."""
         numbers = (self._incarnation, self.turn, self.index)
-        return encode(self._actor, *numbers, type, interface, function, payload)
+        return encode(self.actor, *numbers, type, interface, function, payload)
 
     def result(
         self, interface: str, function: str, value: dict[str, Any], state: bytes | None, fuel: int

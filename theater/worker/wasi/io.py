@@ -1,4 +1,4 @@
-"""wasi:io: errors, pollables and streams. Every stream is stdin, at its end, or a line writer."""
+"""wasi:io: errors, pollables and streams. What a stream ends in is in `streams`."""
 
 from __future__ import annotations
 
@@ -6,50 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from theater.worker.wasi.resources import Interfaces, ResourceTable
+from theater.worker.wasi.errors import code_of
+from theater.worker.wasi.resources import Change, Interfaces, ResourceTable
+from theater.worker.wasi.streams import EmptyInput, FileInput, FileOutput, LineWriter, StreamError
 
 NS = 1_000_000_000
+READ_MAX = 256 * 1024  # bytes of one answer, which is recorded
 WRITE_MAX = 64 * 1024  # bytes one write may have: what check-write answers
-LINE_MAX = 64 * 1024  # bytes; a longer line is cut into several
 
 CLOSED = {"err": "closed"}
-
-
-class LineWriter:
-    """An output stream that hands over whole lines as text, without their newline."""
-
-    def __init__(self, on_line: Callable[[str], None]) -> None:
-        self._on_line = on_line
-        self._rest = bytearray()
-
-    def write(self, data: bytes) -> None:
-        self._rest += data
-        if b"\n" in data:
-            *lines, rest = self._rest.split(b"\n")
-            self._rest = rest
-            for line in lines:
-                self._emit(line.removesuffix(b"\r"))
-        while len(self._rest) > LINE_MAX:
-            piece = self._rest[:LINE_MAX]
-            del self._rest[:LINE_MAX]
-            self._emit(piece)
-
-    def flush(self) -> None:
-        """Hand over an unfinished line, if there is one."""
-        if self._rest:
-            rest, self._rest = self._rest, bytearray()
-            self._emit(rest)
-
-    def forget(self) -> None:
-        self._rest.clear()
-
-    def _emit(self, line: bytes | bytearray) -> None:
-        for start in range(0, len(line) or 1, LINE_MAX):
-            self._on_line(line[start : start + LINE_MAX].decode(errors="replace"))
-
-
-class EmptyInput:
-    """An input stream at its end."""
+OK: dict[str, Any] = {"ok": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +42,6 @@ class Io:
         self._sleep_s = sleep_s
 
     def interfaces(self) -> Interfaces:
-        read = self._read
-        write = self._write
         return {
             "wasi:io/error": {"[method]error.to-debug-string": self._error_text},
             "wasi:io/poll": {
@@ -86,14 +50,14 @@ class Io:
                 "[method]pollable.block": self._block,
             },
             "wasi:io/streams": {
-                "[method]input-stream.read": read,
-                "[method]input-stream.blocking-read": read,
-                "[method]input-stream.skip": read,
-                "[method]input-stream.blocking-skip": read,
+                "[method]input-stream.read": self._read,
+                "[method]input-stream.blocking-read": self._read,
+                "[method]input-stream.skip": self._skip,
+                "[method]input-stream.blocking-skip": self._skip,
                 "[method]input-stream.subscribe": self.new_ready,
                 "[method]output-stream.check-write": self._check_write,
-                "[method]output-stream.write": write,
-                "[method]output-stream.blocking-write-and-flush": write,
+                "[method]output-stream.write": self._write,
+                "[method]output-stream.blocking-write-and-flush": self._write,
                 "[method]output-stream.flush": self._flush,
                 "[method]output-stream.blocking-flush": self._flush,
                 "[method]output-stream.subscribe": self.new_ready,
@@ -103,6 +67,8 @@ class Io:
                 "[method]output-stream.blocking-splice": self._splice,
             },
         }
+
+    # Pollables
 
     def new_timer(self, at_ns: int) -> int:
         """A pollable that is ready when the monotonic clock has reached `at_ns`."""
@@ -136,38 +102,99 @@ class Io:
     def _block(self, rep: int) -> None:
         self.poll([rep])
 
-    def _error_text(self, rep: int) -> str:
-        return str(self._resources.get(rep) or "the cause is not known any more")
+    # Errors
 
-    def _gone(self) -> dict[str, Any]:
-        error = self._resources.add("the stream was opened before a crash and is gone")
+    def _error_text(self, rep: int) -> str:
+        error = self._resources.get(rep)
+        return error.text if isinstance(error, StreamError) else "the cause is not known any more"
+
+    def failed(self, text: str, code: str | None = None) -> dict[str, Any]:
+        """The answer of an operation on a stream that failed."""
+        error = self._resources.add(StreamError(text, code))
         return {"err": {"last-operation-failed": error}}
 
-    def _read(self, rep: int, _count: int) -> dict[str, Any]:
-        return CLOSED if isinstance(self._resources.get(rep), EmptyInput) else self._gone()
+    def _failed_by(self, error: OSError) -> dict[str, Any]:
+        return self.failed(error.strerror or "it failed", code_of(error))
 
-    def _writer(self, rep: int) -> LineWriter | None:
+    def _gone(self) -> dict[str, Any]:
+        return self.failed("the stream was opened before a crash and is gone")
+
+    # Input
+
+    def _input(self, rep: int) -> EmptyInput | FileInput | None:
         stream = self._resources.get(rep)
-        return stream if isinstance(stream, LineWriter) else None
+        return stream if isinstance(stream, EmptyInput | FileInput) else None
+
+    def _read(self, rep: int, count: int) -> dict[str, Any]:
+        stream = self._input(rep)
+        if stream is None:
+            return self._gone()
+        try:
+            data = stream.read(min(count, READ_MAX))
+        except OSError as error:
+            return self._failed_by(error)
+        at_end = not data and (count > 0 or isinstance(stream, EmptyInput))
+        return CLOSED if at_end else {"ok": data}
+
+    def _skip(self, rep: int, count: int) -> dict[str, Any]:
+        stream = self._input(rep)
+        if stream is None:
+            return self._gone()
+        try:
+            skipped = stream.skip(count)
+        except OSError as error:
+            return self._failed_by(error)
+        at_end = not skipped and (count > 0 or isinstance(stream, EmptyInput))
+        return CLOSED if at_end else {"ok": skipped}
+
+    # Output. What goes into a file is a world call.
+
+    def is_lines(self, rep: int) -> bool:
+        """Whether this is stdout or stderr, to which a write changes nothing outside."""
+        return isinstance(self._resources.get(rep), LineWriter)
+
+    def _output(self, rep: int) -> LineWriter | FileOutput | None:
+        stream = self._resources.get(rep)
+        return stream if isinstance(stream, LineWriter | FileOutput) else None
 
     def _check_write(self, rep: int) -> dict[str, Any]:
-        return {"ok": WRITE_MAX} if self._writer(rep) else self._gone()
-
-    def _write(self, rep: int, data: bytes) -> dict[str, Any]:
-        writer = self._writer(rep)
-        if writer is None:
-            return self._gone()
-        writer.write(data)
-        return {"ok": None}
-
-    def _write_zeroes(self, rep: int, count: int) -> dict[str, Any]:
-        if count > WRITE_MAX:
-            raise ValueError(f"{count} zeroes in one write; check-write allows {WRITE_MAX}")
-        return self._write(rep, bytes(count))
+        return {"ok": WRITE_MAX} if self._output(rep) else self._gone()
 
     def _flush(self, rep: int) -> dict[str, Any]:
-        # Lines go out when they are whole; half a line waits for the end of the turn.
-        return {"ok": None} if self._writer(rep) else self._gone()
+        # Lines go out when they are whole; half a line waits for the end of the turn. What was
+        # written into a file is there.
+        return OK if self._output(rep) else self._gone()
 
-    def _splice(self, rep: int, source: int, count: int) -> dict[str, Any]:
-        return self._read(source, count) if self._writer(rep) else self._gone()
+    def _write(self, rep: int, data: bytes) -> Change[dict[str, Any]]:
+        stream = self._output(rep)
+        if stream is None:
+            return self._gone()
+        if isinstance(stream, FileOutput):
+            yield
+        try:
+            stream.write(data)
+        except OSError as error:
+            return self._failed_by(error)
+        return OK
+
+    def _write_zeroes(self, rep: int, count: int) -> Change[dict[str, Any]]:
+        if count > WRITE_MAX:
+            raise ValueError(f"{count} zeroes in one write; check-write allows {WRITE_MAX}")
+        return (yield from self._write(rep, bytes(count)))
+
+    def _splice(self, rep: int, source_rep: int, count: int) -> Change[dict[str, Any]]:
+        stream, source = self._output(rep), self._input(source_rep)
+        if stream is None or source is None:
+            return self._gone()
+        if isinstance(source, EmptyInput):
+            return CLOSED
+        if isinstance(stream, LineWriter):
+            # What becomes a line has to be in the record, where it is an argument of a write.
+            return self.failed("a file cannot be spliced into stdout or stderr; read, and write")
+        yield
+        try:
+            data = source.read(min(count, WRITE_MAX))
+            stream.write(data)
+        except OSError as error:
+            return self._failed_by(error)
+        return {"ok": len(data)} if data or not count else CLOSED

@@ -1,28 +1,37 @@
-"""All of WASI that is there, found by name."""
+"""All of WASI that is there, found by name.
+
+Most calls are local: answered at once. One that changes something outside (`preopens.WORLD`) is
+answered `WORLD`: it is done by `perform`, when that it is to be done is committed.
+"""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 from theater.errors import TheaterError
-from theater.worker.wasi import filesystem, sockets
+from theater.preopens import STREAMS, TYPES, Preopen, is_change
+from theater.worker.handlers import WORLD
+from theater.worker.wasi import sockets
 from theater.worker.wasi.cli import Cli
 from theater.worker.wasi.clocks import Clocks
-from theater.worker.wasi.io import EmptyInput, Io, LineWriter
+from theater.worker.wasi.filesystem import Filesystem
+from theater.worker.wasi.io import Io
 from theater.worker.wasi.random import Random
 from theater.worker.wasi.resources import (
     NETWORK,
     STDERR,
     STDIN,
     STDOUT,
+    Change,
     Interfaces,
     ResourceTable,
 )
+from theater.worker.wasi.streams import EmptyInput, LineWriter
 
-WRITES = frozenset(
+_LINES = frozenset(
     f"[method]output-stream.{name}"
     for name in (
         "write",
@@ -31,6 +40,8 @@ WRITES = frozenset(
         "blocking-write-zeroes-and-flush",
     )
 )
+_MADE = ("open-at", "read-directory", "-via-stream")  # what hands out a resource, if it is `ok`
+INTERRUPTED = "interrupted: outcome unknown"
 
 
 class NotProvided(TheaterError):
@@ -46,6 +57,7 @@ class Wasi:
         args: Sequence[str],
         stdout: Callable[[str], None],
         stderr: Callable[[str], None],
+        preopens: Sequence[Preopen] = (),
         *,
         wall_ns: Callable[[], int] = time.time_ns,
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
@@ -57,14 +69,16 @@ class Wasi:
         self.resources = ResourceTable(
             {STDIN: EmptyInput(), STDOUT: self._stdout, STDERR: self._stderr, NETWORK: "network"}
         )
-        io = Io(self.resources, monotonic_ns, sleep_s)
+        self._io = io = Io(self.resources, monotonic_ns, sleep_s)
+        self._files = Filesystem(self.resources, preopens)
+        self._begun: Change[Any] | None = None  # a world call that is about to be committed
         cli = Cli(env, args)
         self._interfaces: Interfaces = {
             **io.interfaces(),
             **Clocks(io, wall_ns, monotonic_ns).interfaces(),
             **Random(random_bytes).interfaces(),
             **cli.interfaces(),
-            **filesystem.interfaces(),
+            **self._files.interfaces(),
             **sockets.interfaces(io),
         }
 
@@ -72,12 +86,45 @@ class Wasi:
         """Whether an import is WASI's. What of it is not there traps when it is called."""
         return interface.startswith("wasi:")
 
+    def open(self) -> None:
+        """Open the directories that are granted. Raises ComponentError if one is not there."""
+        self._files.open()
+
     def call(self, interface: str, function: str, args: list[Any]) -> Any:
-        """Answer one call. Raises WasiExit, NotProvided, or ValueError for an absurd argument."""
-        answer = self._interfaces.get(interface, {}).get(function)
-        if answer is None:
+        """Answer one call, or WORLD. Raises WasiExit, NotProvided, or ValueError for an absurd
+        argument."""
+        provided = self._interfaces.get(interface, {}).get(function)
+        if provided is None:
             raise NotProvided("this WASI function is not provided by Theater")
-        return answer(*args)
+        answer = provided(*args)
+        if not isinstance(answer, Generator):
+            return answer
+        try:
+            next(answer)
+        except StopIteration as end:
+            return end.value
+        self._begun = answer
+        return WORLD
+
+    def perform(self) -> Any:
+        """Do what `call` has answered with WORLD, and answer it."""
+        begun, self._begun = self._begun, None
+        assert begun is not None, "nothing was to be done"
+        try:
+            next(begun)
+        except StopIteration as end:
+            return end.value
+        raise AssertionError("a world call has two commits")
+
+    def interrupted(self, interface: str) -> Any:
+        """The answer of a world call of which nobody knows whether it was done."""
+        return {"err": "io"} if interface == TYPES else self._io.failed(INTERRUPTED, "io")
+
+    def may_change(self, interface: str, function: str, args: list[Any]) -> bool:
+        """Whether this would be a world call, if it is permitted."""
+        if interface == STREAMS and self._io.is_lines(args[0]):
+            return False
+        return is_change(interface, function, args)
 
     def reserve(self, function: str, answer: Any) -> None:
         """This is a recorded answer: what it hands out is nobody else's."""
@@ -85,10 +132,12 @@ class Wasi:
             self.resources.reserve(answer)
         elif isinstance(answer, dict) and isinstance(answer.get("err"), dict):
             self.resources.reserve(answer["err"].get("last-operation-failed", 0))
+        elif isinstance(answer, dict) and function.endswith(_MADE):
+            self.resources.reserve(answer.get("ok", 0))
 
     def replayed(self, interface: str, function: str, args: list[Any], answer: Any) -> None:
         """A call was answered from the record. Half a line that it wrote is still to be ended."""
-        if function in WRITES and "ok" in answer:
+        if function in _LINES and "ok" in answer and self._io.is_lines(args[0]):
             self.call(interface, function, args)
 
     def drop(self, interface: str, resource: str, rep: int) -> None:
@@ -98,6 +147,7 @@ class Wasi:
     def forget(self) -> None:
         """The guest is thrown away: nobody ends the lines it has begun, or knows its resources."""
         self.resources.forget()
+        self._begun = None
         self._stdout.forget()
         self._stderr.forget()
 

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Generator, Mapping
+from typing import Any, TypeVar
 
 Functions = dict[str, Callable[..., Any]]
 Interfaces = dict[str, Functions]  # interface -> function as WIT names it -> what answers it
 
+T = TypeVar("T")
+# The answer of a call that changes something outside: it yields once, when it is sure that it is to
+# be done, and goes on when that is committed. One that returns before it yields was no such call.
+Change = Generator[None, None, T]
 
 # What is always there has numbers that are always the same: a turn that is carried on by a fresh
 # instance finds what an older instance had got hold of long before.
 STDIN, STDOUT, STDERR, NETWORK = 1, 2, 3, 4
+PREOPENS = 1 << 30  # of a directory that is granted: this and something that it is known by
+
+OPEN_MAX = 512  # resources of one instance that hold something of the system's
+
+
+class Held:
+    """A resource that holds a descriptor, or so much memory that it counts as one."""
+
+    def close(self) -> None:
+        """Nobody uses it any more."""
 
 
 class ResourceTable:
@@ -22,11 +36,21 @@ class ResourceTable:
         self._lasting = dict(lasting or {})
         self._items: dict[int, Any] = {}
         self._last = max(self._lasting, default=0)
+        self._held = 0
+
+    def keep(self, rep: int, item: Any) -> None:
+        """One more that is always there, under a number of its own beyond all others."""
+        self._lasting[rep] = item
 
     def add(self, item: Any) -> int:
         self._last += 1
         self._items[self._last] = item
+        self._held += isinstance(item, Held)
         return self._last
+
+    def is_full(self) -> bool:
+        """Whether the guest has to drop something before it gets another one that is `Held`."""
+        return self._held >= OPEN_MAX
 
     def reserve(self, rep: int) -> None:
         """A recorded answer has handed this number out: no other resource may get it."""
@@ -38,10 +62,14 @@ class ResourceTable:
 
     def forget(self) -> None:
         """Nobody holds any of them; their numbers are not given again."""
-        self._items.clear()
+        for rep in list(self._items):
+            self.drop(rep)
 
     def drop(self, rep: int) -> None:
-        self._items.pop(rep, None)
+        item = self._items.pop(rep, None)
+        if isinstance(item, Held):
+            self._held -= 1
+            item.close()
 
     def __len__(self) -> int:
         return len(self._items)

@@ -1,0 +1,105 @@
+"""What streams of wasi:io end in: lines of the log, files, nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from theater.worker.wasi.resources import Held
+
+LINE_MAX = 64 * 1024  # bytes; a longer line is cut into several
+
+
+class LineWriter:
+    """An output stream that hands over whole lines as text, without their newline."""
+
+    def __init__(self, on_line: Callable[[str], None]) -> None:
+        self._on_line = on_line
+        self._rest = bytearray()
+
+    def write(self, data: bytes) -> None:
+        self._rest += data
+        if b"\n" in data:
+            *lines, rest = self._rest.split(b"\n")
+            self._rest = rest
+            for line in lines:
+                self._emit(line.removesuffix(b"\r"))
+        while len(self._rest) > LINE_MAX:
+            piece = self._rest[:LINE_MAX]
+            del self._rest[:LINE_MAX]
+            self._emit(piece)
+
+    def flush(self) -> None:
+        """Hand over an unfinished line, if there is one."""
+        if self._rest:
+            rest, self._rest = self._rest, bytearray()
+            self._emit(rest)
+
+    def forget(self) -> None:
+        self._rest.clear()
+
+    def _emit(self, line: bytes | bytearray) -> None:
+        for start in range(0, len(line) or 1, LINE_MAX):
+            self._on_line(line[start : start + LINE_MAX].decode(errors="replace"))
+
+
+class EmptyInput:
+    """An input stream at its end."""
+
+    def read(self, _count: int) -> bytes:
+        return b""
+
+    def skip(self, _count: int) -> int:
+        return 0
+
+
+@dataclass(slots=True)
+class FileInput(Held):
+    """An input stream from a file, at a place of its own. Its calls raise OSError."""
+
+    fd: int
+    position: int
+
+    def read(self, count: int) -> bytes:
+        """At the end of the file: nothing."""
+        data = os.pread(self.fd, count, self.position)
+        self.position += len(data)
+        return data
+
+    def skip(self, count: int) -> int:
+        left = max(0, os.fstat(self.fd).st_size - self.position)
+        self.position += min(count, left)
+        return min(count, left)
+
+    def close(self) -> None:
+        os.close(self.fd)
+
+
+@dataclass(slots=True)
+class FileOutput(Held):
+    """An output stream into a file. Its calls raise OSError."""
+
+    fd: int
+    position: int | None  # None: at the end of the file, wherever that is
+
+    def write(self, data: bytes) -> None:
+        left = memoryview(data)
+        while left:
+            if self.position is None:
+                count = os.write(self.fd, left)
+            else:
+                count = os.pwrite(self.fd, left, self.position)
+                self.position += count
+            left = left[count:]
+
+    def close(self) -> None:
+        os.close(self.fd)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamError:
+    """An `error` of wasi:io. `code`: what wasi:filesystem calls it, if it comes from a file."""
+
+    text: str
+    code: str | None = None
