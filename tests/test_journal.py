@@ -188,12 +188,12 @@ def test_a_change_is_never_made_anew_while_there_is_a_record() -> None:
         with pytest.raises(
             Diverged, match=r"event 1 of turn 3 was .*write\(9, .*now it is .*write"
         ):
-            journal.answer(files, write, arguments, changes=True)
+            journal.answer(files, write, arguments)
     journal = Journal(events[:2], world)
     journal.begin(*CALL, INPUT)
-    found = journal.answer(files, write, [9, b"a", 0], changes=True)
+    found = journal.answer(files, write, [9, b"a", 0])
     assert found is not None and not found.is_answered
-    assert journal.answer(files, write, [9, b"b", 0], changes=True) is None, "the record is over"
+    assert journal.answer(files, write, [9, b"b", 0]) is None, "the record is over"
 
 
 def test_what_was_done_at_the_start_comes_before_the_call() -> None:

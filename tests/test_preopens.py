@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from theater import manifest, preopens
+from theater import manifest, preopens, wasi
 from theater.errors import ManifestError
 from theater.grants import check_handler, world_calls
 from theater.manifest_files import directory_problem
@@ -100,7 +100,7 @@ def test_only_with_write_are_there_world_calls() -> None:
     reading = Handler(preopens.HANDLER, {"preopens": [entry()]})
     writing = Handler(preopens.HANDLER, {"preopens": [entry(), entry(guest="/b", write=True)]})
     assert world_calls([reading, Handler("runtime")]) == {}
-    assert world_calls([reading, writing]) == preopens.WORLD
+    assert world_calls([reading, writing]) == wasi.WORLD
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from theater import preopens
+from theater import preopens, wasi
 from theater.addresses import check_pattern
 from theater.errors import Problem
 from theater.quoting import described, did_you_mean, escaped, nearest
@@ -127,7 +127,7 @@ HANDLERS: dict[str, HandlerType] = {
         imports={},
         exports={},
         settings={"preopens": preopens.check},
-        world=preopens.WORLD,
+        world=wasi.WORLD,
         has_world=preopens.grants_write,
         required=("preopens",),
         synonyms=dict.fromkeys(preopens.SYNONYMS, "preopens"),

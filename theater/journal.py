@@ -25,7 +25,7 @@ from typing import Any
 
 import msgpack
 
-from theater import values
+from theater import values, wasi
 from theater.calls import RUNTIME
 from theater.events import CHAIN_CODE, Event, EventType, externalise, internalise, refs_in
 
@@ -53,6 +53,7 @@ class Recorded:
     index: int  # of the call's event
     answer: Any  # as recorded: see `internalise`
     is_answered: bool  # else it is an ask whose answer is still to come
+    told: Event | None  # the event that has the answer of an ask
 
 
 @dataclass(slots=True)
@@ -61,6 +62,7 @@ class _Call:
     arguments: bytes
     answer: Any = None
     is_answered: bool = False
+    told: Event | None = None
 
 
 class Journal:
@@ -89,6 +91,7 @@ class Journal:
                     # Of a world call it may come after what a fresh instance asked WASI for.
                     assert asked is not None, "an answer without an ask"
                     asked.answer, asked.is_answered = event.payload[0], True
+                    asked.told = event
                     asked = None
                 case EventType.CARRIED_ON:
                     self._parts.append(deque())
@@ -125,20 +128,19 @@ class Journal:
         """The export is called. Raises Diverged."""
         self._take(EventType.WASM_CALL, interface, function, arguments)
 
-    def answer(
-        self, interface: str, function: str, arguments: list[Any], changes: bool = False
-    ) -> Recorded | None:
+    def answer(self, interface: str, function: str, arguments: list[Any]) -> Recorded | None:
         """The recorded answer of the guest's next call; None: it is to be answered anew.
 
-        `changes`: it would change something outside, if it were. Raises Diverged.
+        Raises Diverged.
         """
         if self.is_finished():
             return None
-        is_local = interface.startswith("wasi:") and not changes
+        is_wasi = interface.startswith(wasi.PREFIX)
+        is_local = is_wasi and not wasi.is_change(interface, function, arguments)
         call = self._take(EventType.HOST_CALL, interface, function, arguments, is_local)
         if call is None:
             return None
-        return Recorded(call.event.index, call.answer, call.is_answered)
+        return Recorded(call.event.index, call.answer, call.is_answered, call.told)
 
     def end(self, how: str) -> None:
         """The export is over. Raises Diverged if the record goes on."""

@@ -1,4 +1,4 @@
-"""Directories that the handler `wasi:filesystem` grants, and what of WASI changes them. Pure.
+"""Directories that the handler `wasi:filesystem` grants. Pure.
 
 In a manifest: `preopens = [{ host = "data", guest = "/data", write = true }]`. `host` is a
 directory outside, relative to the manifest; `guest` is the name by which the actor knows it, an
@@ -14,8 +14,6 @@ from typing import Any
 from theater.quoting import described, did_you_mean, quoted
 
 HANDLER = "wasi:filesystem"
-TYPES = "wasi:filesystem/types"
-STREAMS = "wasi:io/streams"
 PREOPENS_MAX = 16  # of one actor
 HOST_MAX = 4096  # bytes of a path outside: PATH_MAX of Linux
 GUEST_MAX = 255  # bytes
@@ -39,45 +37,6 @@ _SYNONYMS = {
     "mode": "write",
 }
 
-OPEN = "[method]descriptor.open-at"
-# Of a descriptor. What is done to it, or below it, cannot be told from what was there before.
-CHANGES = frozenset(
-    f"[method]descriptor.{name}"
-    for name in (
-        "create-directory-at",
-        "link-at",
-        "open-at",  # if it may create or truncate
-        "remove-directory-at",
-        "rename-at",
-        "set-size",
-        "set-times",
-        "set-times-at",
-        "symlink-at",
-        "sync",
-        "sync-data",
-        "unlink-file-at",
-        "write",
-    )
-)
-# Of an output stream, if it is one into a file.
-WRITES = frozenset(
-    f"[method]output-stream.{name}"
-    for name in (
-        "write",
-        "blocking-write-and-flush",
-        "write-zeroes",
-        "blocking-write-zeroes-and-flush",
-        "splice",
-        "blocking-splice",
-    )
-)
-# interface -> function -> what becomes of one that was interrupted: see `grants.HandlerType`.
-WORLD: Mapping[str, Mapping[str, str]] = {
-    TYPES: dict.fromkeys(sorted(CHANGES), "error"),
-    STREAMS: dict.fromkeys(sorted(WRITES), "error"),
-}
-
-
 Wrong = list[tuple[tuple[str | int, ...], str]]  # as in `grants`
 
 
@@ -100,17 +59,6 @@ def read(settings: Mapping[str, Any]) -> tuple[Preopen, ...]:
 
 def grants_write(settings: Mapping[str, Any]) -> bool:
     return any(each.write for each in read(settings))
-
-
-def is_change(interface: str, function: str, arguments: Any) -> bool:
-    """Whether a call is a world call. Not so an open that neither creates nor truncates; a write to
-    stdout or stderr, which are streams too, is left to whoever knows them."""
-    if function not in WORLD.get(interface, ()):
-        return False
-    if function != OPEN:
-        return True
-    flags = arguments[3] if isinstance(arguments, list) and len(arguments) == 5 else None
-    return isinstance(flags, list) and ("create" in flags or "truncate" in flags)
 
 
 def settled(settings: Mapping[str, Any], absolute: Callable[[str], str]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import pytest
 
 from tests.components import python_actor
 from tests.real.conftest import Theater, actor, eventually, gone, processes
+from tests.replay.history import replayed
 from theater import crashpoints
 from theater.client import System
 from theater.crashpoints import VARIABLE, Shot
@@ -85,9 +86,13 @@ class Stage:
 
 @pytest.fixture
 def stage(theater: Theater, tmp_path: Path) -> Iterator[Stage]:
+    """What happens on it has to replay, whatever has become of the files."""
     stage = Stage(theater, tmp_path / "crash")
     yield stage
     theater.note(stage.system)
+    stage.system.close()
+    shutil.rmtree(stage.data)
+    replayed(theater.data)
 
 
 def test_reading_is_local_and_writing_is_committed_before_it_is_done(stage: Stage) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from theater import preopens
+from theater import wasi
 from theater.events import EventType, ref_hash
 from theater.fsck.ahead import Ahead
 from theater.fsck.asks import Asks, Expect
@@ -41,7 +41,6 @@ from theater.fsck.verdict import (
     Verdict,
 )
 
-WASI = "wasi:"
 END = (1 << 64,)  # a key after every other
 
 
@@ -284,7 +283,7 @@ class Turns:
             self.wrong(at, f"{shown('.'.join(at.name))} without an answer", "one")
             turn.sure = False
             return
-        if at.interface.startswith(WASI) and not self._may_change(at):
+        if at.interface.startswith(wasi.PREFIX) and not self._may_change(at):
             self.wrong(
                 at, f"{shown('.'.join(at.name))} without an answer", "one, or a grant for it"
             )
@@ -297,7 +296,7 @@ class Turns:
     def _may_change(self, at: Crossing) -> bool:
         """Whether this call of WASI may be one that is done when it is committed."""
         granted = self.life.may_write or not self.life.sure
-        return granted and preopens.is_change(at.interface, at.function, at.payload[0])
+        return granted and wasi.is_change(at.interface, at.function, at.payload[0])
 
     def _extra_asks(self, rows: Iterable[tuple[tuple[int, ...], AskRow | None]]) -> None:
         for (number, index), _ in rows:

@@ -12,11 +12,10 @@ from typing import Any
 
 from theater import calls
 from theater.events import Event, EventType
-from theater.worker.wasi.io import WRITE_MAX, LineWriter
-from theater.worker.wasi.provider import WRITES
-from theater.worker.wasi.resources import STDERR, STDOUT
+from theater.wasi import STDERR, STDOUT, STREAMS, WRITES
+from theater.worker.wasi.io import WRITE_MAX
+from theater.worker.wasi.streams import LineWriter
 
-STREAMS = "wasi:io/streams"
 # Numbers for the pollables of what is said: none that a record has handed out.
 _FIRST = 0x4000_0000
 

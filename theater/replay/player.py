@@ -293,7 +293,7 @@ class Player:
         if is_own:
             answered = self._own_answer(recorded)
             self._cross(EventType.HOST_CALL, interface, function, [args, *answered])
-        if self._own and self._own[0].event.type == EventType.HOST_ANSWER:
+        if self._own and self._own[0].event is recorded.told:
             self._cross(EventType.HOST_ANSWER, interface, function, [recorded.answer])
         self._cut_at_the_end()
         if not recorded.is_answered:

@@ -279,7 +279,7 @@ class Desk:
                 return
             if not plan.refusals:
                 self._manifest = file
-                keep_manifest(os.path.dirname(self._components), system.text)
+                keep_manifest(self._data, system.text)
             self._root.call(policy.Reload(system.root, prune, number))
 
         wish = Wish(file, None, self._limits(), self._data, dry_run)

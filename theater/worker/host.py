@@ -140,9 +140,8 @@ class Recorder:
         if handler is not None and self.is_instantiating:
             raise Abort(f"{interface}.{function} was called while the component started")
         if self._journal is not None:
-            changes = self._changes(interface, function, args)
             try:
-                recorded = self._journal.answer(interface, function, args, changes)
+                recorded = self._journal.answer(interface, function, args)
             except Diverged as error:
                 raise Differs(str(error)) from None
             if recorded is not None:
@@ -176,12 +175,6 @@ class Recorder:
             self.turn.answered(interface, function, answer, has_place)
         except TurnTooLong as error:
             raise TooLong(str(error)) from None
-
-    def _changes(self, interface: str, function: str, args: list[Any]) -> bool:
-        """Whether this would be a world call of WASI's."""
-        if interface in self._handlers or function not in self._world_calls.get(interface, ()):
-            return False
-        return self._wasi.may_change(interface, function, args)
 
     def _perform(
         self, handler: Handler | None, interface: str, function: str, args: list[Any]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
+from theater.wasi import STDERR, STDIN, STDOUT
 from theater.worker.failure import Abort
-from theater.worker.wasi.resources import STDERR, STDIN, STDOUT, Interfaces
+from theater.worker.wasi.resources import Interfaces
 
 
 class WasiExit(Abort):

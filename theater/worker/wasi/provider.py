@@ -1,6 +1,6 @@
 """All of WASI that is there, found by name.
 
-Most calls are local: answered at once. One that changes something outside (`preopens.WORLD`) is
+Most calls are local: answered at once. One that changes something outside (`theater.wasi.WORLD`) is
 answered `WORLD`: it is done by `perform`, when that it is to be done is committed.
 """
 
@@ -12,7 +12,8 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 from theater.errors import TheaterError
-from theater.preopens import STREAMS, TYPES, Preopen, is_change
+from theater.preopens import Preopen
+from theater.wasi import NETWORK, STDERR, STDIN, STDOUT, TYPES, WRITES
 from theater.worker.handlers import WORLD
 from theater.worker.wasi import sockets
 from theater.worker.wasi.cli import Cli
@@ -20,26 +21,9 @@ from theater.worker.wasi.clocks import Clocks
 from theater.worker.wasi.filesystem import Filesystem
 from theater.worker.wasi.io import Io
 from theater.worker.wasi.random import Random
-from theater.worker.wasi.resources import (
-    NETWORK,
-    STDERR,
-    STDIN,
-    STDOUT,
-    Change,
-    Interfaces,
-    ResourceTable,
-)
+from theater.worker.wasi.resources import Change, Interfaces, ResourceTable
 from theater.worker.wasi.streams import EmptyInput, LineWriter
 
-_LINES = frozenset(
-    f"[method]output-stream.{name}"
-    for name in (
-        "write",
-        "blocking-write-and-flush",
-        "write-zeroes",
-        "blocking-write-zeroes-and-flush",
-    )
-)
 _MADE = ("open-at", "read-directory", "-via-stream")  # what hands out a resource, if it is `ok`
 INTERRUPTED = "interrupted: outcome unknown"
 
@@ -120,12 +104,6 @@ class Wasi:
         """The answer of a world call of which nobody knows whether it was done."""
         return {"err": "io"} if interface == TYPES else self._io.failed(INTERRUPTED, "io")
 
-    def may_change(self, interface: str, function: str, args: list[Any]) -> bool:
-        """Whether this would be a world call, if it is permitted."""
-        if interface == STREAMS and self._io.is_lines(args[0]):
-            return False
-        return is_change(interface, function, args)
-
     def reserve(self, function: str, answer: Any) -> None:
         """This is a recorded answer: what it hands out is nobody else's."""
         if "subscribe" in function:
@@ -137,7 +115,7 @@ class Wasi:
 
     def replayed(self, interface: str, function: str, args: list[Any], answer: Any) -> None:
         """A call was answered from the record. Half a line that it wrote is still to be ended."""
-        if function in _LINES and "ok" in answer and self._io.is_lines(args[0]):
+        if function in WRITES and "ok" in answer and self._io.is_lines(args[0]):
             self.call(interface, function, args)
 
     def drop(self, interface: str, resource: str, rep: int) -> None:

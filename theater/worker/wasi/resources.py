@@ -13,10 +13,7 @@ T = TypeVar("T")
 # be done, and goes on when that is committed. One that returns before it yields was no such call.
 Change = Generator[None, None, T]
 
-# What is always there has numbers that are always the same: a turn that is carried on by a fresh
-# instance finds what an older instance had got hold of long before.
-STDIN, STDOUT, STDERR, NETWORK = 1, 2, 3, 4
-PREOPENS = 1 << 30  # of a directory that is granted: this and something that it is known by
+PREOPENS = 1 << 29  # of a directory that is granted: this and something that it is known by
 
 OPEN_MAX = 512  # resources of one instance that hold something of the system's
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from theater.wasi import NETWORK
 from theater.worker.wasi.io import Io
-from theater.worker.wasi.resources import NETWORK, Interfaces
+from theater.worker.wasi.resources import Interfaces
 
 _SOCKET_METHODS = {
     "tcp": (
