@@ -20,6 +20,8 @@ MAY_IMPORT = {
     "replay": {"client", "supervisor", "worker"},
     # A run in one file is a data directory: the client reads its log.
     "runs": {"client"},
+    # A plugin of pytest's, which says what the command line says.
+    "testing": {"cli", "runs"},
     "fsck": set(),
     "": set(),
 }

@@ -22,7 +22,7 @@ from theater.paths import DataPaths
 from theater.runs import format
 from theater.runs.format import ENTRIES_MAX, HEADER, LOG, PLAIN_BYTES, RATIO_MAX, Header
 from theater.runs.pack import components_of, record
-from theater.runs.unpack import opened, unpack
+from theater.runs.unpack import header_of, opened, unpack
 
 COMPONENT = b"(component)"
 SHA256 = hashlib.sha256(COMPONENT).hexdigest()
@@ -59,6 +59,7 @@ def test_what_comes_out_is_what_went_in_and_no_secret(data: DataPaths, tmp_path:
     packed = record(data.directory, target)
     assert (packed.actors, packed.components) == (2, 1)
     assert packed.missing == {OTHER: ["b"]}
+    assert header_of(target).actors == ("a", "b")
     with opened(target) as directory:
         paths = DataPaths(directory)
         assert sorted(os.listdir(directory)) == [
@@ -253,6 +254,8 @@ FORGERIES: dict[str, tuple[Callable[[Forged, Path], None], str]] = {
     "a header that is none": (put(HEADER, b"[" * 100_000), "its run.json is none"),
     "a header of numbers": (header(log={"sha256": 7, "bytes": "x"}), "its run.json is none"),
     "a header with a path": (header(components=["../x"]), "its run.json is none"),
+    "other actors": (header(actors=["a"]), "has other actors than its run.json says"),
+    "a header with numbers for actors": (header(actors=[1]), "its run.json is none"),
     "a later format": (header(format=99), "has format 99; this theater reads 1"),
     "too many entries": (many, "entries"),
     "a bomb": (
@@ -332,6 +335,8 @@ def test_what_is_no_zip_is_damaged(tmp_path: Path, content: bytes) -> None:
     bad.write_bytes(content)
     with pytest.raises(Damaged), opened(str(bad)):
         pass
+    with pytest.raises(Damaged):
+        header_of(str(bad))
     with pytest.raises(Damaged, match="is not a file"), opened("/dev/null"):
         pass
     with pytest.raises(TheaterError, match="No such file"), opened(str(tmp_path / "none")):
@@ -339,5 +344,5 @@ def test_what_is_no_zip_is_damaged(tmp_path: Path, content: bytes) -> None:
 
 
 def test_a_header_is_read_as_it_was_written() -> None:
-    one = Header("1.0", "2026-01-01T00:00:00+00:00", OTHER, 5, (SHA256,), (OTHER,))
+    one = Header("1.0", "2026-01-01T00:00:00+00:00", OTHER, 5, (SHA256,), (OTHER,), ("a",))
     assert Header.read(one.written(), "x") == one

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from theater import difference
@@ -17,6 +20,7 @@ from theater.errors import NotRunning
 from theater.replay.recording import Recording
 from theater.replay.run import Options, Replayed, Replayer
 from theater.replay.slices import Ending
+from theater.runs.format import SUFFIX
 from theater.values import Content, visible
 
 DIFFERS = 7  # the exit code
@@ -33,6 +37,9 @@ def replay_command(
     allow_logs: bool,
     as_json: bool,
 ) -> int:
+    """`names`: actors, and supervisors with all below; before them may stand a recorded run."""
+    if names and names[0].endswith(SUFFIX) and os.path.isfile(names[0]):
+        place, names = replace(place, data=Path(names[0])), names[1:]
     try:
         recording = Recording(place.data_directory())
     except NotRunning:

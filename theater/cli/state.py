@@ -10,7 +10,8 @@ from theater.cli.contents import content_json, short_hash, sized
 from theater.cli.crash import actor_of, no_turn
 from theater.cli.place import Place, Usage
 from theater.cli.terminal import Terminal
-from theater.errors import TheaterError
+from theater.errors import Damaged, TheaterError
+from theater.events import content_hash
 from theater.values import shortened
 
 if TYPE_CHECKING:
@@ -35,15 +36,17 @@ def state(
         number = _turn(log, name, number)
         hash = state_after(log, name, number)
         found = None if hash is None else log.content(hash)
+        is_kept = found is not None
+        if hash is not None and found is None:
+            terminal.progress(f"running {name} again up to turn {number} ...")
+            found = _computed(log, place, name, number, hash)
         if as_json:
-            facts = None if hash is None else {"sha256": hash.hex(), "kept": found is not None}
+            facts = None if hash is None else {"sha256": hash.hex(), "kept": is_kept}
             if found is not None and facts is not None:
                 facts |= content_json(found)
             shown = {"actor": name, "turn": number, "state": facts}
             terminal.print(json.dumps(shown, indent=2))
             return
-        if hash is not None and found is None:
-            raise TheaterError(_not_kept(log, name, number, hash))
     finally:
         log.close()
     where = f"{name} after turn {number}"
@@ -74,13 +77,27 @@ def _turn(log: LogReader, name: str, number: int | None) -> int:
     return number
 
 
-def _not_kept(log: LogReader, name: str, number: int, hash: bytes) -> str:
+def _computed(log: LogReader, place: Place, name: str, number: int, hash: bytes) -> bytes:
+    """A state whose bytes are not kept: what a replay comes to. TheaterError if it does not."""
     from theater.client.turn import kept_beside
+    from theater.replay.recording import Recording
+    from theater.replay.run import state_at
 
+    recording = Recording(place.data_directory())
+    try:
+        found = state_at(recording, name, number)
+        if found is not None and content_hash(found) == hash:
+            return found
+        why = "what it comes to is another one"
+    except TheaterError as error:
+        why = str(error)
+    finally:
+        recording.close()
     near = " and ".join(f"turn {turn}" for turn in kept_beside(log, name, number))
-    text = f"the bytes of the state of {name} after turn {number} are not kept ({short_hash(hash)})"
-    return f"{text}; see state_every in the manifest" + (
-        f". Those after {near} are" if near else ""
+    raise Damaged(
+        f"the bytes of the state of {name} after turn {number} are not kept ({short_hash(hash)};"
+        f" see state_every in the manifest){f', those after {near} are' if near else ''};"
+        f" and it cannot be computed: {why}"
     )
 
 

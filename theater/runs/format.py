@@ -56,6 +56,7 @@ class Header:
     log_bytes: int
     components: tuple[str, ...]  # SHA-256, hex, of those that are in it
     missing: tuple[str, ...]  # of those that the log speaks of and that are not
+    actors: tuple[str, ...]  # that the log knows, in its order
 
     def written(self) -> bytes:
         facts: dict[str, Any] = {
@@ -65,6 +66,7 @@ class Header:
             "log": {"sha256": self.log_sha256, "bytes": self.log_bytes},
             "components": list(self.components),
             "missing": list(self.missing),
+            "actors": list(self.actors),
         }
         return json.dumps(facts, indent=2).encode()
 
@@ -81,6 +83,7 @@ class Header:
                 log_bytes=log["bytes"],
                 components=tuple(facts["components"]),
                 missing=tuple(facts["missing"]),
+                actors=tuple(facts["actors"]),
             )
         except (ValueError, KeyError, TypeError, RecursionError):
             raise Damaged(f"{path} is no recorded run: its {HEADER} is none") from None
@@ -88,7 +91,7 @@ class Header:
             raise Damaged(f"{path} has format {str(format)[:20]}; this theater reads {FORMAT}")
         texts = (header.theater, header.recorded, header.log_sha256)
         hashes = (header.log_sha256, *header.components, *header.missing)
-        if not all(isinstance(each, str) for each in (*texts, *hashes)) or not all(
+        if not all(isinstance(each, str) for each in (*texts, *hashes, *header.actors)) or not all(
             re.fullmatch(r"[0-9a-f]{64}", each) for each in hashes
         ):
             raise Damaged(f"{path} is no recorded run: its {HEADER} is none")

@@ -70,7 +70,7 @@ def _pack(
     copied = LogReader(copy)
     try:
         ran = components_of(copied)
-        events, actors = copied.last_seq(), len(copied.actors())
+        events, actors = copied.last_seq(), copied.actors()
     finally:
         copied.close()
     kept = {hash: f"{paths.components}/{hash}" for hash in ran}
@@ -82,6 +82,7 @@ def _pack(
         log_bytes=os.path.getsize(copy),
         components=tuple(sorted(kept)),
         missing=tuple(sorted(ran.keys() - kept.keys())),
+        actors=tuple(actors),
     )
     files = dict(_files(paths, copy, kept))
     part = f"{work}/run"
@@ -92,7 +93,7 @@ def _pack(
         _write(part, header, files, zipfile.ZIP_STORED)
     _publish(part, target)
     missing = {hash: ran[hash] for hash in header.missing}
-    return Packed(target, os.path.getsize(target), actors, events, len(kept), missing)
+    return Packed(target, os.path.getsize(target), len(actors), events, len(kept), missing)
 
 
 def _publish(part: str, target: str) -> None:

@@ -20,7 +20,8 @@ import zlib
 from collections.abc import Iterator
 from typing import IO
 
-from theater.errors import Damaged, EnvironmentProblem
+from theater.client.reader import LogReader
+from theater.errors import Damaged, EnvironmentProblem, TheaterError
 from theater.paths import DataPaths
 from theater.runs.format import (
     COMPONENT,
@@ -36,6 +37,16 @@ from theater.runs.format import (
 _CHUNK = 1 << 20
 _TABLES = ("actors", "incarnations", "turns", "steps", "events", "messages", "asks", "blobs",
            "dead_letters", "evidence")  # fmt: skip
+
+# What zipfile raises of one that somebody made up.
+_NO_ZIP = (
+    zipfile.BadZipFile,
+    zlib.error,
+    NotImplementedError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+)
 
 
 @contextlib.contextmanager
@@ -84,17 +95,26 @@ def _unpack(path: str, file: IO[bytes], directory: str) -> Header:
             for name, entry in entries.items():
                 if name != HEADER:
                     _extract(path, archive, entry, _target(paths, name), _expected(name, header))
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        NotImplementedError,
-        EOFError,
-        RuntimeError,
-        ValueError,
-    ) as error:
+    except _NO_ZIP as error:
         raise Damaged(f"{path} is no recorded run, or is damaged: {error}") from None
-    _check_log(path, paths.log)
+    _check_log(path, paths.log, header)
     return header
+
+
+def header_of(path: str) -> Header:
+    """What a file says of itself; nothing is unpacked, and nothing of it is true yet.
+
+    Raises as `opened` does.
+    """
+    try:
+        with open(path, "rb") as file, zipfile.ZipFile(file) as archive:
+            size = os.fstat(file.fileno()).st_size
+            entries = _checked(path, archive.infolist(), size)
+            return Header.read(_small(path, archive, entries[HEADER]), path)
+    except OSError as error:
+        raise EnvironmentProblem(f"cannot read {path}: {error.strerror}") from None
+    except _NO_ZIP as error:
+        raise Damaged(f"{path} is no recorded run, or is damaged: {error}") from None
 
 
 def _checked(path: str, infos: list[zipfile.ZipInfo], size: int) -> dict[str, zipfile.ZipInfo]:
@@ -167,7 +187,7 @@ def _extract(
         raise Damaged(f"{path} is damaged: {info.filename} is not what its hash says")
 
 
-def _check_log(path: str, log: str) -> None:
+def _check_log(path: str, log: str, header: Header) -> None:
     """A database with the tables of a log, all of them plain, and without anything that runs."""
     try:
         db = sqlite3.connect(f"file:{log}?mode=ro", uri=True)
@@ -188,3 +208,12 @@ def _check_log(path: str, log: str) -> None:
     if strange or missing:
         what = f"has {strange[0]!a}" if strange else f"has no table {missing[0]}"
         raise Damaged(f"{path} is no recorded run: its log {what}")
+    reader = LogReader(log)
+    try:
+        actors = tuple(reader.actors())
+    except TheaterError as error:
+        raise Damaged(f"{path} is damaged: {error}") from None
+    finally:
+        reader.close()
+    if actors != header.actors:
+        raise Damaged(f"{path} is no recorded run: its log has other actors than its {HEADER} says")

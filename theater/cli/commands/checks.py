@@ -23,12 +23,14 @@ def check(manifest: ManifestArgument = None, file: Manifest = None) -> None:
 @commands.command(
     epilog="Each turn runs again in a fresh process, every call answered as it was, and every call,"
     " answer, state and the fuel is compared. Exit code 7 at the first difference.\n\n\b\n"
-    "Examples:\n  theater replay shop/clerk\n  theater replay shop/prices --from 9 --step\n"
+    "Examples:\n  theater replay shop/clerk\n  theater replay monday.theater\n"
+    "  theater replay shop/prices --from 9 --step\n"
     "  theater replay shop/clerk --component new.wasm --allow-logs"
 )
 def replay(
     actors: Annotated[
-        list[str] | None, typer.Argument(metavar="ACTOR", help="Only these; else all.")
+        list[str] | None,
+        typer.Argument(metavar="[RUN.theater] ACTOR", help="Only these; else all."),
     ] = None,
     first: Annotated[
         int | None,

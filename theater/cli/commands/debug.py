@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from theater.cli.frame import Data, Manifest, place, run
+from theater.cli.frame import Data, JsonLines, Manifest, place, run
 
 commands = typer.Typer()
 
@@ -38,7 +38,7 @@ def why(
 
 @commands.command(
     epilog="Decoded where it is JSON, msgpack or text; else a hex dump. A state whose bytes are not"
-    " kept (state_every in the manifest) can be computed: theater replay.\n\n\b\nExamples:\n"
+    " kept (state_every in the manifest) is computed by a replay.\n\n\b\nExamples:\n"
     "  theater state shop/prices\n  theater state shop/prices --at 9 --raw > prices.state"
 )
 def state(
@@ -75,3 +75,29 @@ def record(
     from theater.cli import pack
 
     run(lambda terminal: pack.record(terminal, place(manifest, data), output))
+
+
+@commands.command(
+    "test",
+    epilog="Replays every actor of the runs. With --component a new build takes the place of what"
+    " was recorded; ACTOR may be a supervisor with all below. Exit code 7 if something is not as"
+    " recorded. pytest collects *.theater files as tests by itself.\n\n\b\nExamples:\n"
+    "  theater test runs/*.theater\n"
+    "  theater test monday.theater --component shop/prices=build/prices.wasm",
+)
+def test(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN.theater")],
+    component: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ACTOR=FILE", help="Would this build have done the same?"),
+    ] = None,
+    allow_logs: Annotated[
+        bool, typer.Option("--allow-logs", help="More log lines are no difference.")
+    ] = False,
+    json: JsonLines = False,
+) -> None:
+    """Replay recorded runs: is everything as it was?"""
+    from theater.cli import regress
+
+    paths = list(map(str, runs))
+    run(lambda terminal: regress.test_command(terminal, paths, component or [], allow_logs, json))

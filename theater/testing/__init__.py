@@ -1,0 +1,1 @@
+"""Recorded runs as tests: `plugin` has pytest collect *.theater files, one test for each actor."""

@@ -1,0 +1,136 @@
+"""A pytest plugin: each actor of each `*.theater` file is a test, which replays it.
+
+It passes if the actor does again what was recorded; if not, the difference is the failure. With
+
+    [tool.pytest.ini_options]
+    theater_components = ["shop/prices = build/prices.wasm"]
+    theater_allow_logs = true
+
+a freshly built component takes the place of the recorded one: of an actor, or of all below a
+supervisor. Nothing of Theater is imported before there is such a file.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from theater.cli.regress import OpenRun
+
+MARKER = "theater"
+
+
+class NotAsRecorded(AssertionError):
+    """The text says what differs."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("theater", "recorded runs of Theater (*.theater)")
+    group.addoption(
+        "--theater-component",
+        action="append",
+        default=[],
+        metavar="ACTOR=FILE",
+        help="Replay this actor, or all below this supervisor, with another component.",
+    )
+    parser.addini(
+        "theater_components",
+        "Components that take the place of recorded ones: ACTOR = FILE, from the ini-file's place.",
+        type="linelist",
+        default=[],
+    )
+    parser.addini(
+        "theater_allow_logs",
+        "More log lines than were recorded are no difference.",
+        type="bool",
+        default=False,
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", f"{MARKER}: replays an actor of a recorded run")
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> RunFile | None:
+    if file_path.suffix == ".theater" and file_path.is_file():
+        found: RunFile = RunFile.from_parent(parent, path=file_path)
+        return found
+    return None
+
+
+class RunFile(pytest.File):
+    """One recorded run, which is unpacked when the first of its tests begins."""
+
+    run: OpenRun | None = None
+
+    def collect(self) -> Iterator[RunItem]:
+        from theater.errors import TheaterError
+        from theater.runs.unpack import header_of
+
+        try:
+            header = header_of(str(self.path))
+        except TheaterError as error:
+            raise self.CollectError(str(error)) from None
+        for actor in header.actors:
+            item: RunItem = RunItem.from_parent(self, name=actor)
+            item.add_marker(MARKER)
+            yield item
+
+    def opened(self) -> OpenRun:
+        if self.run is None:
+            from theater.cli.regress import OpenRun
+
+            self.run = OpenRun(str(self.path))
+        return self.run
+
+    def teardown(self) -> None:
+        if self.run is not None:
+            self.run.close()
+            self.run = None
+
+
+class RunItem(pytest.Item):
+    """One actor of a run."""
+
+    def runtest(self) -> None:
+        from theater.cli.regress import component_for
+        from theater.cli.terminal import Stream
+
+        file = self.parent
+        assert isinstance(file, RunFile)
+        component = component_for(components(self.config), self.name)
+        allow_logs = bool(self.config.getini("theater_allow_logs"))
+        run = file.opened()
+        tally, options = run.replay(self.name, component, allow_logs)
+        if tally.difference is not None:
+            lines = run.lines(tally, options, Stream(io.StringIO()))
+            raise NotAsRecorded("\n".join(lines))
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        from theater.errors import TheaterError
+
+        if isinstance(excinfo.value, NotAsRecorded | TheaterError):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        return self.path, None, f"replay of {self.name}"
+
+
+def components(config: pytest.Config) -> dict[str, str]:
+    """By the address of an actor or a supervisor. Raises UsageError."""
+    found: dict[str, str] = {}
+    base = config.inipath.parent if config.inipath is not None else config.rootpath
+    said = [(each, base) for each in config.getini("theater_components")]
+    said += [(each, config.invocation_params.dir) for each in config.getoption("theater_component")]
+    for each, where in said:
+        actor, equals, file = each.partition("=")
+        if not (actor.strip() and equals and file.strip()):
+            raise pytest.UsageError(f"theater component {each!r}: say ACTOR=FILE")
+        found[actor.strip()] = str(where / file.strip())
+    return found
