@@ -20,6 +20,7 @@ from tests.chaos.bank import ACTORS, Bank, manifest
 from tests.chaos.customer import Customer, Down, Operation
 from tests.chaos.plan import ALL, ANSWERED, HELPERS, ITSELF, Hits, Plan
 from tests.real.conftest import assert_whole, eventually, gone, processes
+from tests.replay.replayed import replayed
 from theater import crashpoints
 from theater.client import System
 from theater.crashpoints import Shot
@@ -229,6 +230,7 @@ class Run:
         assert not os.path.exists(runtime_of(data.directory).directory), "sockets are left"
         assert not os.listdir(data.boxes), "black boxes are left"
         assert_whole(Path(data.directory))
+        replayed(Path(data.directory))
 
     def give_up(self) -> None:
         """Something has failed: leave the data, and no process."""

@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.replay.replayed import replayed
 from theater.client import System
 from theater.fsck.check import check
 from theater.fsck.findings import Note, Problem
@@ -19,6 +20,16 @@ from theater.supervisor.datadir import runtime_of
 
 COMPONENTS = Path(__file__).parent.parent / "components"
 WAIT_S = 30.0
+# Where guests do most, and most happens to them.
+REPLAYED = {
+    "test_broker_dies",
+    "test_carrying_on",
+    "test_failures",
+    "test_messaging",
+    "test_on_restart",
+    "test_turns",
+    "test_world_calls",
+}
 
 
 def eventually(condition: Callable[[], Any], what: str, timeout_s: float = WAIT_S) -> Any:
@@ -63,9 +74,13 @@ def processes(system: System) -> set[int]:
 
 
 class Theater:
-    """Starts systems in one directory, and checks at the end that nothing is left of them."""
+    """Starts systems in one directory, and checks at the end that nothing is left of them.
 
-    def __init__(self, directory: Path) -> None:
+    `replays`: and that what their actors did can be done again.
+    """
+
+    def __init__(self, directory: Path, replays: bool = False) -> None:
+        self.replays = replays
         self.directory = directory
         self.manifest = directory / "manifest.toml"
         self.data = directory / ".theater"
@@ -100,6 +115,8 @@ class Theater:
         assert not os.path.exists(runtime_of(str(self.data)).directory), "sockets are left"
         if (self.data / "chain.db").exists():
             assert_whole(self.data)
+            if self.replays:
+                replayed(self.data)
 
 
 def assert_whole(data: Path) -> None:
@@ -111,7 +128,7 @@ def assert_whole(data: Path) -> None:
 
 
 @pytest.fixture
-def theater(tmp_path: Path) -> Iterator[Theater]:
-    theater = Theater(tmp_path)
+def theater(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Theater]:
+    theater = Theater(tmp_path, replays=request.path.stem in REPLAYED)
     yield theater
     theater.end()

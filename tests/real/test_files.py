@@ -13,7 +13,7 @@ import pytest
 
 from tests.components import python_actor
 from tests.real.conftest import Theater, actor, eventually, gone, processes
-from tests.replay.history import replayed
+from tests.replay.replayed import replayed
 from theater import crashpoints
 from theater.client import System
 from theater.crashpoints import VARIABLE, Shot

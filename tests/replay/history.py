@@ -7,16 +7,14 @@ import os
 import random
 import signal
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 from tests.components import python_actor
 from tests.real.conftest import eventually, gone
 from tests.replay.generated import source
+from tests.replay.replayed import replayed
 from theater.client import System
-from theater.errors import NotDelivered, Refused, TheaterError
-from theater.replay.recording import Recording
-from theater.replay.run import Replayed, Replayer
+from theater.errors import NotDelivered, Refused
 
 ACTORS = 3
 ON_RESTART = ("resume", "resume", "resume", "init")
@@ -109,25 +107,3 @@ class History:
     def replay(self) -> Counter[str]:
         """How many runs ended how. AssertionError if one is not as it was recorded."""
         return replayed(self.directory / ".theater")
-
-
-def replayed(data: Path, say: Callable[[str], None] = print) -> Counter[str]:
-    """Replay all actors of a data directory: how many runs ended how, all of them as they had."""
-    recording = Recording(str(data))
-    endings: Counter[str] = Counter()
-    try:
-        with Replayer(recording) as replayer:
-            for actor in recording.log.actors():
-                try:
-                    for item in replayer.replay(actor):
-                        if isinstance(item, Replayed):
-                            assert item.difference is None, (
-                                f"theater replay {actor} --from {item.run.turn}: {item.difference}"
-                            )
-                            assert item.compares_fuel
-                            endings[item.run.ending] += 1
-                except TheaterError as error:
-                    raise AssertionError(f"{actor} does not replay: {error}") from error
-    finally:
-        recording.close()
-    return endings

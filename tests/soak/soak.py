@@ -20,6 +20,7 @@ from typing import Any
 import psutil
 
 from tests.real.conftest import actor, assert_whole, eventually, gone, processes
+from tests.replay.replayed import replayed
 from theater.client import System
 from theater.errors import NotDelivered, NotRunning, Refused, TheaterError
 from theater.supervisor.datadir import runtime_of
@@ -282,9 +283,11 @@ supervisor = {{ strategy = "simple_one_for_one", instances = 2, {NEVER} }}
         eventually(lambda: gone(self._pids), "all processes to be gone")
         assert not os.path.exists(runtime_of(str(data)).directory), "sockets are left"
         assert not os.listdir(data / "boxes"), "black boxes are left"
-        left = {name for name in os.listdir(data) if not name.startswith("chain.db")}
-        assert left <= {"boxes", "internal.log", "lock", ".gitignore"}, f"files are left: {left}"
+        left = {name for name in os.listdir(data) if not name.startswith(("chain.db", "heads."))}
+        belong = {"boxes", "components", "internal.log", "lock", "manifest.toml", ".gitignore"}
+        assert left <= belong, f"files are left: {left}"
         assert_whole(data)
+        replayed(data)
 
 
 def _below(table: str) -> str:

@@ -46,7 +46,9 @@ def replay_command(
         raise place.never_ran() from None
     try:
         actors = _actors(recording, names, one=step or component is not None)
-        options = Options(first, until, component, allow_logs, one_by_one=step, states=step)
+        options = Options(
+            first, until, component, allow_logs, step, states=step, beyond=until is not None
+        )
         return replay_all(terminal, recording, actors, options, step, as_json)
     finally:
         recording.close()

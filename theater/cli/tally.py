@@ -33,6 +33,8 @@ class Tally:
     engines: set[str] = field(default_factory=set)  # whose fuel is not compared
     lines: int = 0  # that differ and may
     last_failure: dict[str, Any] | None = None
+    last_left: Replayed | None = None
+    left_reason: str = ""  # why its process ended
     difference: Explained | None = None
 
 
@@ -50,7 +52,10 @@ def counted(
         if number % PROGRESS_EVERY == 0:
             on_progress(f"replaying {actor} ... turn {tally.turns:,} of {total:,}")
         if isinstance(item, Ended):
+            if tally.last_left is not None:
+                tally.left_reason = item.reason
             continue
+        tally.last_left = None
         tally.incarnations += item.began.incarnation != incarnation
         incarnation = item.began.incarnation
         tally.events += item.events
@@ -72,6 +77,7 @@ def counted(
             }
         else:
             tally.left += 1
+            tally.last_left = item
         yield item
 
 
@@ -124,6 +130,14 @@ def told(
         frames = failure.get("backtrace")
         for frame in frames if isinstance(frames, list) else []:
             yield f"{indent}  {visible(str(frame))}"
+    left = tally.last_left
+    if left is not None and options.until is not None:
+        why = tally.left_reason or "it still runs"
+        yield f"{indent}turn {left.run.turn} was cut short: {visible(why)}"
+        if left.beyond:
+            yield f"{indent}after what is recorded of it, {visible(left.beyond[0])}"
+        for frame in left.beyond[1:]:
+            yield f"{indent}  {visible(frame)}"
     if tally.lines:
         yield f"{indent}{number_of(tally.lines, 'line')} not as recorded: + new, - missing"
     if not tally.compares_fuel:

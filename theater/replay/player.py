@@ -39,6 +39,7 @@ _KINDS = {export: kind for kind, export in CALLS.items()}
 # What `instance.py` guesses from the memory of its whole process.
 _GUESS = re.compile(r" \(its memory had grown close to the limit of .*\)$")
 EXIT = "wasi:cli/exit"
+LOOK_FUEL = 200_000_000  # that a look beyond the record burns: a part of a second
 
 
 class Unlike(Abort):
@@ -56,7 +57,11 @@ class Unlike(Abort):
 
 
 class _Cut(Abort):
-    """Here the record of this process ends."""
+    """Here the record of this process ends. `beyond`: what it did next."""
+
+    def __init__(self, message: str, beyond: list[str] | None = None) -> None:
+        self.beyond = beyond or []
+        super().__init__(message)
 
 
 class _HostFailed(TheaterError):
@@ -75,6 +80,7 @@ class Settings:
     same_engine: bool = True  # as recorded: then the fuel is the same too
     allow_logs: bool = False  # other lines than recorded are no difference
     tells_states: bool = True
+    looks_beyond: bool = False  # of a run that was cut short: where it went on from there
 
     @property
     def compares_fuel(self) -> bool:
@@ -97,6 +103,7 @@ class Played:
     contents: list[bytes] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)  # allowed ones, that differ: see `told_apart`
     state: bytes | None = None  # after it
+    beyond: list[str] = field(default_factory=list)  # where it was, innermost first
 
 
 class Player:
@@ -123,6 +130,7 @@ class Player:
         self._instance: Instance | None = None
         self._output = Output(self._line)
         self._is_quiet = False
+        self._is_beyond = False  # the end of what is recorded
         # Of the run that is on:
         self._run: Run | None = None
         self._journal = Journal([])
@@ -151,12 +159,15 @@ class Player:
                 if self._instance is None:
                     self._instance = self._instantiate()
                 self._call(run, contents)
-            except _Cut:
-                pass
+            except _Cut as error:
+                played.beyond = error.beyond
             except Unlike:
                 raise
             except GuestFailure as error:
-                self._failed(error)
+                if self._is_beyond:
+                    played.beyond = [_beyond(error), *error.backtrace]
+                else:
+                    self._failed(error)
             except WasiExit as error:
                 self._failed(GuestFailure("exit", str(error)))
             except _TooLong as error:
@@ -226,7 +237,10 @@ class Player:
         given = [self._state, internalise(call.payload[1], contents)]
         instance = self._instance
         assert instance is not None
-        result, fuel = call_export(instance, interface, function, given, self._limits["fuel"])
+        fuel = LOOK_FUEL if self._is_beyond else self._limits["fuel"]
+        result, fuel = call_export(instance, interface, function, given, fuel)
+        if self._is_beyond:
+            raise _Cut("it is not known what it did", ["it ends by itself"])
         if "err" in result:
             failure = GuestFailure("err", result["err"] or "", [], fuel)
             self._end("it failed", EventType.WASM_ERROR, ACTOR, "failed", _told(failure))
@@ -274,6 +288,8 @@ class Player:
     # What the guest does: see `Host`
 
     def call(self, interface: str, function: str, args: list[Any]) -> Any:
+        if self._is_beyond:
+            raise _Cut("nobody knows the answer", [f"it calls {interface}.{function}"])
         if self._settings.allow_logs:
             said = self._output.said(interface, function, args)
             if said is not None:
@@ -295,9 +311,9 @@ class Player:
             self._cross(EventType.HOST_CALL, interface, function, [args, *answered])
         if self._own and self._own[0].event is recorded.told:
             self._cross(EventType.HOST_ANSWER, interface, function, [recorded.answer])
-        self._cut_at_the_end()
         if not recorded.is_answered:
             raise _Cut("it waited for this answer")
+        self._cut_at_the_end()
         return self._resolve(recorded.answer)
 
     def drop(self, interface: str, resource: str, rep: int) -> None:
@@ -338,8 +354,13 @@ class Player:
 
     def _cut_at_the_end(self) -> None:
         assert self._run is not None
-        if self._run.ending is Ending.LEFT and self._journal.is_finished():
+        if self._run.ending is not Ending.LEFT or not self._journal.is_finished():
+            return
+        if not self._settings.looks_beyond:
             raise _Cut("the record ends here")
+        self._is_beyond = True
+        if self._instance is not None:
+            self._instance.limit_fuel(LOOK_FUEL)
 
     # Comparing
 
@@ -399,6 +420,12 @@ class Player:
 
     def _index(self, error: Unlike) -> int:
         return self._record.index if error.recorded is None else error.recorded.event.index
+
+
+def _beyond(error: GuestFailure) -> str:
+    if error.kind == "fuel":
+        return f"{LOOK_FUEL:,} fuel later it is in"
+    return f"{error.kind}: {error.message}"
 
 
 def _told(error: GuestFailure) -> dict[str, Any]:

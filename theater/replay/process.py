@@ -13,7 +13,8 @@ From it:  played what came of a run, ...: one for each until one that differs
 
 A run is [turn, incarnation, ending, [event before, ...], [own event, ...], [content, ...],
 [[place, chain], ...]], what came of it [turn, events, difference or nil, [line, ...], state if it
-is wanted], and a difference [recorded event or nil, event that came, [content, ...]].
+is wanted, [where it was, ...]], and a difference [recorded event or nil, event that came, [content,
+...]].
 """
 
 from __future__ import annotations
@@ -200,7 +201,7 @@ class _Stage:
             recorded = played.difference.recorded
             recorded_bytes = None if recorded is None else recorded.data
             difference = [recorded_bytes, played.found, played.contents]
-        return (turn, played.events, difference, played.lines, played.state)
+        return (turn, played.events, difference, played.lines, played.state, played.beyond)
 
 
 def main(arguments: list[str]) -> None:

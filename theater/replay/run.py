@@ -34,6 +34,7 @@ class Options:
     allow_logs: bool = False  # other lines than were recorded are no difference
     one_by_one: bool = False  # the next turn runs only when somebody wants to know of it
     states: bool = False  # tell the state after each turn
+    beyond: bool = False  # of a run that was cut short: tell where it went on from there
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class Replayed:
     difference: Difference | None
     lines: tuple[str, ...]  # that differ and may: -LINE is missing, +LINE is new
     state: bytes | None  # after it, if that was wanted
+    beyond: tuple[str, ...]  # where it was after what is recorded, innermost first
     is_same_component: bool
     compares_fuel: bool
 
@@ -215,6 +217,7 @@ class _Replay:
         sha256, descriptor = self._replayer.put_on_stage(self._options.component, began.component)
         same_component = sha256 == began.component
         same_engine = began.engine == SETTINGS
+        wanted = self._options
         self._is_same = (same_component, same_component and same_engine)
         hash = run.state()
         self._process.tell(
@@ -223,7 +226,7 @@ class _Replay:
                 self._actor,
                 began.incarnation,
                 {**_DEFAULTS, **began.limits},
-                (same_component, same_engine, self._options.allow_logs, self._options.states),
+                (same_component, same_engine, wanted.allow_logs, wanted.states, wanted.beyond),
                 descriptor is not None,
                 None if hash is None else self._recording.content(hash),
             ),
@@ -267,13 +270,13 @@ class _Replay:
             self._played.extend(self._process.hear()[1:])
         self._on_their_way -= 1
         self._bytes -= size
-        turn, events, difference, lines, state = self._played.popleft()
+        turn, events, difference, lines, state, beyond = self._played.popleft()
         assert turn == run.turn, "the process answers in another order"
         told = None
         if difference is not None:
             recorded, now, contents = difference
             told = Difference(recorded, now, tuple(contents))
-        return Replayed(began, run, events, told, tuple(lines), state, *is_same)
+        return Replayed(began, run, events, told, tuple(lines), state, tuple(beyond), *is_same)
 
 
 _SYSTEM = SystemSpec("", SupervisorSpec(""))

@@ -134,6 +134,11 @@ class Instance:
         finally:
             self._running = False
 
+    def limit_fuel(self, fuel: int) -> None:
+        """Within a host function: the call may burn no more than this from now on. What it is said
+        to have burned in all is not true then."""
+        set_fuel(self._context, fuel)
+
     def close(self) -> None:
         """Free the guest and what it held. The instance cannot be used after it."""
         self._failed = True
