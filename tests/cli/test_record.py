@@ -44,7 +44,7 @@ def test_all_that_reads_a_log_reads_the_file_elsewhere(recorded: Home, tmp_path:
     read = ["--data", run]
     text = recorded.out("why", "a", *read, cwd=tmp_path)
     assert text.startswith("a trapped: wasm `unreachable` instruction executed\n")
-    assert f"theater --data {run} replay a --until 3" in text and "dead retry" not in text
+    assert f"theater --data {run} replay a --from 3 --until 3" in text and "dead retry" not in text
     assert recorded.out("state", "a", *read, cwd=tmp_path) == "hello\n"
     for command in (["events"], ["dead", "list"], ["why-restarted", "a"]):
         assert recorded.out(*command, *read, cwd=tmp_path)

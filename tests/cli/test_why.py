@@ -93,9 +93,9 @@ def test_a_trap_is_told_with_all_it_had_and_what_to_do(died: Home) -> None:
         "what was done about it",
         *lines[21:23],
         "what to do",
-        "  theater replay trap --until 3  to run it once more, up to there",
-        "  theater dead retry 1           when it can be handled",
-        "  theater why-restarted trap     what was decided, and by which rule",
+        "  theater replay trap --from 3 --until 3  to run it once more, up to there",
+        "  theater dead retry 1                    when it can be handled",
+        "  theater why-restarted trap              what was decided, and by which rule",
     ]
     assert "3.0  wasm-call   handle-request(" in lines[13]
     assert lines[21].startswith("  trap was restarted ") and lines[21].endswith(": it had died")
@@ -163,7 +163,7 @@ def test_a_turn_that_went_well_is_told_with_what_it_changed(died: Home) -> None:
 def test_the_way_a_place_is_named_is_in_the_command_to_replay(died: Home) -> None:
     data = str(died.data)
     assert why(died, "trap", "--data", data)["replay"] == (
-        f"theater --data {data} replay trap --until 3"
+        f"theater --data {data} replay trap --from 3 --until 3"
     )
 
 
@@ -221,6 +221,8 @@ def test_a_start_that_failed_is_told_also_when_nothing_ever_ran(home: Home) -> N
     found = why(home, "bad")
     assert found["headline"].endswith("executed (while it was starting)")
     assert found["afterwards"]["why"] == "start-aborted"
-    assert found["turn"]["kind"] == "init" and found["replay"].endswith("replay bad --until 1")
+    assert found["turn"]["kind"] == "init" and found["replay"].endswith(
+        "replay bad --from 1 --until 1"
+    )
     assert "bad has no state yet" in home.fails(1, "state", "bad")
     assert "turn 1 of bad has not ended" in home.fails(1, "state", "bad", "--at", "1")

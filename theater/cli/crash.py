@@ -104,7 +104,7 @@ def crash_of(log: LogReader, place: Place, name: str, number: int | None) -> Cra
         fate="" if turn is None or death is None else _fate(log, turn, death),
         replay=""
         if turn is None
-        else f"{theater} replay {shlex.quote(name)} --until {turn.number}",
+        else f"{theater} replay {shlex.quote(name)} --from {turn.number} --until {turn.number}",
         theater=theater,
         is_run=place.is_run,
     )

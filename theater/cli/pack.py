@@ -28,10 +28,9 @@ def record(terminal: Terminal, place: Place, target: Path | None) -> None:
         )
     except NotRunning:
         raise place.never_ran() from None
-    terminal.print(
-        f"{visible(name)}: {size(packed.size)}, {packed.actors} actors, {packed.events:,} events,"
-        f" {packed.components} components"
-    )
+    counts = ((packed.actors, "actor"), (packed.events, "event"), (packed.components, "component"))
+    told = ", ".join(f"{count:,} {noun}{'s' * (count != 1)}" for count, noun in counts)
+    terminal.print(f"{visible(name)}: {size(packed.size)}, {told}")
     for hash, actors in packed.missing.items():
         terminal.error(
             f"the component {hash[:12]} is not kept, so {listed(actors)} cannot be replayed from"
