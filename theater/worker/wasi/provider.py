@@ -79,7 +79,8 @@ class Wasi:
         argument."""
         provided = self._interfaces.get(interface, {}).get(function)
         if provided is None:
-            raise NotProvided("this WASI function is not provided by Theater")
+            what = "HTTP" if interface.startswith("wasi:http/") else "this function of WASI"
+            raise NotProvided(f"{what} is not available in this version of Theater")
         answer = provided(*args)
         if not isinstance(answer, Generator):
             return answer
