@@ -12,7 +12,7 @@ import pytest
 
 from tests.components import javascript_actor
 from tests.real.conftest import Theater, actor
-from tests.replay.history import replayed
+from tests.replay.replayed import replayed
 from theater.client import System
 from theater.errors import NotDelivered
 from theater.supervisor.cache import Artifact

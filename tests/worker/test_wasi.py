@@ -172,6 +172,19 @@ def test_polling_sleeps_until_the_first_timer_and_names_all_that_are_ready(world
     assert world("io/poll#poll", [late, soon]) == [0, 1]
 
 
+def test_a_timer_that_is_centuries_away_is_waited_for_in_pieces(world: World) -> None:
+    far = world("clocks/monotonic-clock#subscribe-duration", (1 << 64) - 1 - world.now_ns)
+    world.now_ns = (1 << 64) - 2 * 3600 * NS
+    assert world("io/poll#poll", [far]) == [0]
+    assert len(world.slept) == 2 and max(world.slept) == 3600.0
+
+
+def test_the_time_zone_is_that_of_nowhere(world: World) -> None:
+    now = world("clocks/wall-clock#now")
+    assert world("clocks/timezone#utc-offset", now) == 0
+    assert world("clocks/timezone#display", now)["name"] == "UTC"
+
+
 def test_polling_nothing_would_wait_for_ever(world: World) -> None:
     with pytest.raises(ValueError, match="wait for ever"):
         world("io/poll#poll", [])

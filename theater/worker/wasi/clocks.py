@@ -29,6 +29,15 @@ class Clocks:
                 "subscribe-instant": self._io.new_timer,
                 "subscribe-duration": self._subscribe_duration,
             },
+            # Everywhere and always the same: where a machine stands is not told.
+            "wasi:clocks/timezone": {
+                "display": lambda _when: {
+                    "utc-offset": 0,
+                    "name": "UTC",
+                    "in-daylight-saving-time": False,
+                },
+                "utc-offset": lambda _when: 0,
+            },
         }
 
     def _wall_now(self) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from theater.worker.wasi.streams import EmptyInput, FileInput, FileOutput, LineW
 NS = 1_000_000_000
 READ_MAX = 256 * 1024  # bytes of one answer, which is recorded
 WRITE_MAX = 64 * 1024  # bytes one write may have: what check-write answers
+SLEEP_MAX_S = 3600.0  # at once: no operating system sleeps for centuries
 
 CLOSED = {"err": "closed"}
 OK: dict[str, Any] = {"ok": None}
@@ -88,7 +89,7 @@ class Io:
             ready = [index for index, wait_ns in enumerate(waits_ns) if wait_ns <= 0]
             if ready:
                 return ready
-            self._sleep_s(min(waits_ns) / NS)
+            self._sleep_s(min(min(waits_ns) / NS, SLEEP_MAX_S))
 
     def _wait_ns(self, rep: int, now_ns: int) -> int:
         pollable = self._resources.get(rep)
