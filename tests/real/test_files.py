@@ -4,6 +4,7 @@ granted."""
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
 from collections.abc import Iterator
@@ -74,6 +75,9 @@ class Stage:
         """Why incarnations of it have ended."""
         events = [row.event for row in self.system.log.events(actors=["a"])]
         return str([each.payload for each in events if each.type == "exited"])
+
+    def disarm(self, point: str) -> None:
+        crashpoints.disarm(str(self._crash), point)
 
     def types(self) -> list[tuple[str, str]]:
         """(type, function) of what crossed in the last turn."""
@@ -208,6 +212,40 @@ def test_everything_dies_during_a_write_and_the_next_run_tells(stage: Stage, poi
     eventually(lambda: system.log.state("a") == b"EIO", "the guest to be told")
     assert ("carried-on", "handle-send") in stage.types()
     assert (stage.data / "x").read_bytes() == (b"abc" if point == DONE else b"")
+
+
+WORKER_POINTS = (POINT, DONE, "worker.step-sent", "worker.asked", "worker.step-acknowledged")
+BROKER_POINTS = ("broker.before-commit", "broker.in-commit", "broker.after-commit")
+APPEND = """
+try:
+    open('/data/log', 'ab', buffering=0).write(b'%d,')
+    answer = 'written'
+except OSError as error:
+    answer = 'unknown'
+"""
+
+
+def test_whoever_dies_whenever_nothing_is_written_twice(stage: Stage) -> None:
+    """And what the guest was told to be written is there."""
+    seed = random.SystemRandom().randrange(1 << 32)
+    print(f"seed {seed}")
+    dice = random.Random(seed)
+    stage.up(python("a", DATA))
+    told = []
+    for number in range(30):
+        # A broker's death costs the client, which asks again, two seconds.
+        points = BROKER_POINTS if number in (10, 20) else WORKER_POINTS
+        point = dice.choice(points)
+        if dice.random() < 0.6:
+            stage.arm(point, dice.randint(1, 3))
+        told.append(stage.run(APPEND % number))
+        stage.disarm(point)
+    found = (stage.data / "log").read_text().split(",")[:-1]
+    assert len(found) == len(set(found)), f"twice: {found}"
+    written = [str(number) for number, answer in enumerate(told) if answer == "written"]
+    assert set(written) <= set(found), f"lost: {found}, told {told}"
+    assert found == sorted(found, key=int)
+    assert len(written) > 5
 
 
 def test_one_that_would_write_something_else_is_set_aside_and_does_not(stage: Stage) -> None:

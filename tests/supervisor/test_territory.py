@@ -13,9 +13,9 @@ from theater.spec import ActorSpec, Handler, SupervisorSpec
 from theater.supervisor import territory
 
 
-def granting(*hosts: str) -> SupervisorSpec:
+def granting(*hosts: str, write: bool = False) -> SupervisorSpec:
     directories = [
-        {"host": host, "guest": f"/{number}", "write": False} for number, host in enumerate(hosts)
+        {"host": host, "guest": f"/{number}", "write": write} for number, host in enumerate(hosts)
     ]
     handlers = (Handler("runtime"), Handler(preopens.HANDLER, {"preopens": directories}))
     actor = ActorSpec("pool/a", "a.wat", handlers=handlers, where="child[0].child[0]")
@@ -60,6 +60,17 @@ def test_what_overlaps_is_told_and_nothing_else(home: Path, host: str) -> None:
         [problem] = problems
         assert problem.path == "child[0].child[0].handler[1].preopens[1].host"
         assert re.search(expected, problem.message), problem.message
+
+
+def test_where_the_next_start_reads_a_grant_to_write_is_warned_of(home: Path) -> None:
+    manifest = str(home / "project/theater.toml")
+    hosts = [str(home / "project/data"), str(home / "project")]
+    assert territory.warnings(granting(*hosts), manifest) == []
+    [warning] = territory.warnings(granting(*hosts, write=True), manifest)
+    assert warning.path.endswith("preopens[1].host")
+    assert warning.message.endswith("with write, and the manifest lies in it")
+    [warning] = territory.warnings(granting(os.getcwd(), write=True), manifest)
+    assert "the component of pool/a lies in it" in warning.message
 
 
 def test_the_root_of_everything_has_it_all(home: Path) -> None:

@@ -67,7 +67,9 @@ def prepare_loaded(
 ) -> Prepared:
     """The rest of it, once the manifest has been read."""
     artifacts = _artifacts(file, spec.root, spec, data_directory, on_progress)
-    return Prepared(spec, artifacts, tuple(warnings(spec)))
+    return Prepared(
+        spec, artifacts, (*warnings(spec), *territory.warnings(spec.root, os.fspath(file)))
+    )
 
 
 def prepare_fragment(

@@ -28,24 +28,40 @@ def check(root: SupervisorSpec, data_directory: str) -> list[Problem]:
         "the directory of the sockets": os.path.realpath(sockets),
     }
     problems = []
-    for where, host in _granted(root):
-        found = os.path.realpath(host)
+    for where, granted in _granted(root):
+        found = os.path.realpath(granted.host)
         for what, directory in own.items():
             if _overlap(found, directory):
-                problems.append(Problem(where, _message(host, found, what, directory)))
+                problems.append(Problem(where, _message(granted.host, found, what, directory)))
                 break
     return problems
 
 
-def _granted(root: SupervisorSpec) -> Iterator[tuple[str, str]]:
-    """(place in the manifest, directory outside) of every grant."""
+def warnings(root: SupervisorSpec, manifest: str) -> list[Problem]:
+    """Grants to write where the next `up` reads what it is to run: nobody else is in the way."""
+    files = {os.path.realpath(manifest): "the manifest"}
+    for actor in root.all_written():
+        if isinstance(actor, ActorSpec):
+            files.setdefault(os.path.realpath(actor.component), f"the component of {actor.path}")
+    problems = []
+    for where, granted in _granted(root):
+        found = os.path.realpath(granted.host)
+        inside = [what for file, what in files.items() if granted.write and _overlap(found, file)]
+        if inside:
+            shown = quoted(granted.host, PATH_SHOWN_MAX)
+            problems.append(Problem(where, f"{shown}: with write, and {inside[0]} lies in it"))
+    return problems
+
+
+def _granted(root: SupervisorSpec) -> Iterator[tuple[str, preopens.Preopen]]:
+    """(place in the manifest, what it grants there)."""
     for actor in root.all_written():
         if isinstance(actor, ActorSpec):
             for number, handler in enumerate(actor.handlers):
                 if handler.type == preopens.HANDLER:
                     for index, each in enumerate(preopens.read(handler.settings)):
                         where = f"{actor.where}.handler[{number}].preopens[{index}].host"
-                        yield where.lstrip("."), each.host
+                        yield where.lstrip("."), each
 
 
 def _overlap(one: str, other: str) -> bool:
