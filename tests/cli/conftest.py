@@ -20,6 +20,9 @@ from typing import Any
 
 import pytest
 
+from theater.client import System
+from theater.errors import NotDelivered
+
 ROOT = Path(__file__).parent.parent.parent
 COMPONENTS = ROOT / "tests" / "components"
 WAIT_S = 30.0
@@ -161,6 +164,13 @@ class Home:
         assert (done.returncode, done.stdout) == (code, b""), errors
         assert "Traceback" not in errors
         return errors
+
+    def ask(self, actor: str, *bodies: bytes | str) -> None:
+        """Requests, one after the other, whatever the answers are; without a command for each."""
+        with System(str(self.data)) as system:
+            for body in bodies:
+                with contextlib.suppress(NotDelivered):
+                    system.request(actor, body.encode() if isinstance(body, str) else body, 30.0)
 
     def popen(self, *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(

@@ -22,10 +22,9 @@ def recorded(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[
     home.write(actor("a"), actor("b"), head=CALM)
     try:
         home.out("up", "-d")
-        home.out("request", "a", "set hello")
-        home.run("request", "a", "log about to\ntrap")
+        home.ask("a", "set hello", "log about to\ntrap")
         home.out("record", "-o", "running.theater")
-        home.out("request", "b", "log later")
+        home.ask("b", "log later")
         home.out("down")
         home.out("record")
         yield home

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,11 @@ import msgpack
 import pytest
 
 from tests.cli.conftest import Home, actor, eventually
+from theater.cli import crash
+from theater.cli.place import Place
+from theater.cli.terminal import Stream
+from theater.client import System
+from theater.client.reader import LogReader
 
 HEAD = "[supervisor]\nintensity = 100\nperiod = 1\n"
 LIMITS = 'limits = { fuel = 50_000_000, memory = "8MiB" }\n'
@@ -21,9 +29,24 @@ BAD_INIT = 'initial_state = "init-trap"\n'
 HOSTILE = "err \x1b[31mred\u202e"
 
 
-def why(home: Home, *arguments: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(home.out("why", "--json", *arguments))
-    return found
+def found_in(home: Home, name: str, turn: int | None = None) -> tuple[dict[str, Any], str]:
+    """What the command would print, for programs and for people, without a process for each."""
+    log = LogReader(str(home.data / "chain.db"))
+    try:
+        found = crash.crash_of(log, Place(), name, turn)
+        told = crash.tell(found, log, Stream(StringIO()), time.time())
+        text = "" if found.turn is None and found.death is None else "\n".join([*told, ""])
+        return crash.crash_json(found, log), text
+    finally:
+        log.close()
+
+
+def why(home: Home, name: str, turn: int | None = None) -> dict[str, Any]:
+    return found_in(home, name, turn)[0]
+
+
+def text_of(home: Home, name: str, turn: int | None = None) -> str:
+    return found_in(home, name, turn)[1]
 
 
 def failed(home: Home, name: str) -> dict[str, Any]:
@@ -45,23 +68,24 @@ def died(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Home
     )
     try:
         home.out("up", "-d")
-        home.out("request", "trap", 'set {"items": [{"price": 4}]}')
-        home.run("request", "trap", "log about to\nsend fine echo x\ntrap")
-        home.run("request", "fine", "request err " + HOSTILE)
-        home.run("request", "fuel", "loop")
-        home.run("request", "grow", "grow")
-        home.run("request", "late", "append x\nrequest fine echo y\nloop")
-        pid = next(row["pid"] for row in json.loads(home.out("ps", "--json"))
-                   if row["actor"] == "kill")  # fmt: skip
-        os.kill(pid, signal.SIGKILL)
-        for name in ("trap", "err", "fuel", "grow", "late", "kill"):
-            failed(home, name)
-        home.run("request", "fine", "-", input=b"set " + msgpack.packb({"a": [1, "two"]}))
-        home.run("request", "fine", "-", input=b"set \xff\x00\x01")
-        for number in range(2):
-            home.run("request", "sparse", "count")
-            home.out("request", "fine", f'set {{"n": {number}, "same": "{"x" * 80}"}}')
-        eventually(lambda: "restarting" not in home.out("ps"), "all to run again")
+        home.ask("trap", 'set {"items": [{"price": 4}]}', "log about to\nsend fine echo x\ntrap")
+        home.ask("fine", "request err " + HOSTILE)
+        home.ask("fuel", "loop")
+        home.ask("grow", "grow")
+        home.ask("late", "append x\nrequest fine echo y\nloop")
+        with System(str(home.data)) as system:
+            os.kill(system.actor("kill")["pid"], signal.SIGKILL)
+            for name in ("trap", "err", "fuel", "grow", "late", "kill"):
+                eventually(functools.partial(system.last_death, name), f"{name} to die")
+            home.ask("fine", b"set " + msgpack.packb({"a": [1, "two"]}), b"set \xff\x00\x01")
+            for number in range(2):
+                home.ask("sparse", "count")
+                home.ask("fine", f'set {{"n": {number}, "same": "{"x" * 80}"}}')
+            for row in system.ps():
+                system.wait_status(row["actor"], "running")
+            turn, death = system.turn("trap", 3), system.last_death("trap")
+            assert turn is not None and death is not None and death.turn == turn.number
+            assert system.turn("trap", 4) is None and system.last_death("fine") is None
         home.out("down")
         yield home
     finally:
@@ -70,6 +94,7 @@ def died(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Home
 
 def test_a_trap_is_told_with_all_it_had_and_what_to_do(died: Home) -> None:
     text = died.out("why", "trap")
+    assert text == text_of(died, "trap")
     lines = text.splitlines()
     assert lines[0] == "trap trapped: wasm `unreachable` instruction executed"
     assert lines[3:] == [
@@ -118,11 +143,11 @@ def test_everything_that_kills_is_named(died: Home, name: str) -> None:
     assert found["death"]["cause"] == cause
     assert said in found["headline"]
     assert found["afterwards"]["why"] == "died"
-    assert "\x1b" not in died.out("why", name) and "\u202e" not in died.out("why", name)
+    assert not {"\x1b", "\u202e"} & set(text_of(died, name))
 
 
 def test_what_had_committed_before_it_died_is_told_apart(died: Home) -> None:
-    text = died.out("why", "late")
+    text = text_of(died, "late")
     committed = text.partition("what the turn had committed\n")[2].partition("what incarn")[0]
     assert [line.split()[1] for line in committed.splitlines()] == [
         "wasm-call",
@@ -134,12 +159,13 @@ def test_what_had_committed_before_it_died_is_told_apart(died: Home) -> None:
 def test_a_death_between_turns_has_no_turn_to_replay(died: Home) -> None:
     found = why(died, "kill")
     assert (found["turn"], found["replay"]) == (None, None)
-    assert "turn        none: it was at nothing" in died.out("why", "kill")
+    assert "turn        none: it was at nothing" in text_of(died, "kill")
 
 
 def test_whoever_has_not_failed_is_said_to_be_well_and_nobody_unknown_is(died: Home) -> None:
     assert died.out("why", "fine") == "fine has not failed, as far as the log goes back\n"
-    assert why(died, "fine")["failed"] is False
+    found = json.loads(died.out("why", "--json", "fine"))
+    assert found["failed"] is False and found == why(died, "fine")
     assert 'no actor "trp"; did you mean "trap"?' in died.fails(1, "why", "trp")
     assert "theater why-restarted / tells" in died.fails(1, "why", "/")
     assert "the log has no turn 99 of trap; it has turns 1 to 3" in died.fails(
@@ -149,22 +175,21 @@ def test_whoever_has_not_failed_is_said_to_be_well_and_nobody_unknown_is(died: H
 
 
 def test_a_turn_that_went_well_is_told_with_what_it_changed(died: Home) -> None:
-    text = died.out("why", "trap", "2")
+    text = text_of(died, "trap", 2)
     assert text.splitlines()[0] == "turn 2 of trap succeeded"
     assert text.splitlines()[-4:-2] == [
         "state after the turn (25 B of JSON, sha256 5b13943dd2bc)",
         '  {"items": [{"price": 4}]}',
     ]
-    assert "the state is the same after the turn" in died.out("why", "fine", "2")
+    assert "the state is the same after the turn" in text_of(died, "fine", 2)
     turns = json.loads(died.out("state", "fine", "--json"))["turn"]
-    assert "\n  n: 0 -> 1\n" in died.out("why", "fine", str(turns))
+    assert "\n  n: 0 -> 1\n" in text_of(died, "fine", turns)
 
 
 def test_the_way_a_place_is_named_is_in_the_command_to_replay(died: Home) -> None:
     data = str(died.data)
-    assert why(died, "trap", "--data", data)["replay"] == (
-        f"theater --data {data} replay trap --from 3 --until 3"
-    )
+    command = f"theater --data {data} replay trap --from 3 --until 3"
+    assert command in died.out("why", "trap", "--data", data)
 
 
 def test_no_line_of_the_head_is_wider_than_the_terminal(died: Home) -> None:
@@ -226,3 +251,24 @@ def test_a_start_that_failed_is_told_also_when_nothing_ever_ran(home: Home) -> N
     )
     assert "bad has no state yet" in home.fails(1, "state", "bad")
     assert "turn 1 of bad has not ended" in home.fails(1, "state", "bad", "--at", "1")
+
+
+def test_what_was_cut_off_with_the_whole_system_is_said_and_then_told(home: Home) -> None:
+    home.write(actor("a", extra=LATE.replace("0.3", "30")), head=HEAD)
+    home.out("up", "-d")
+    home.out("send", "a", "append x\nloop")
+    eventually(lambda: '"mailbox": 1' in home.out("ps", "--json"), "the message to be there")
+    box = home.data / "boxes"
+    eventually(lambda: any(each.stat().st_size for each in box.iterdir()), "its turn to begin")
+    for pid in home.processes():
+        os.kill(pid, signal.SIGKILL)
+    eventually(lambda: not home.processes(), "all to be gone")
+    done = home.run("why", "a")
+    assert b"a has not failed" in done.stdout
+    assert b"incarnation 1 was running when the system ended; what it was at," in done.stderr
+    home.write(actor("a", extra=LATE), head=HEAD)
+    home.out("up", "-d")
+    failed(home, "a")
+    found = why(home, "a", 2)
+    assert found["turn"]["attempts"][0]["incarnation"] == 1
+    assert home.run("why", "a").stderr == b""

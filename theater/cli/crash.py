@@ -60,8 +60,26 @@ def why(terminal: Terminal, place: Place, name: str, number: int | None, as_json
         else:
             for line in tell(found, log, terminal.out, time.time()):
                 terminal.print(line)
+        cut_off = None if number is not None else _cut_off(log, place, name)
+        if cut_off is not None:
+            terminal.note(
+                f"incarnation {cut_off} was running when the system ended; what it was at, the"
+                " next `theater up` reads from its black box"
+            )
     finally:
         log.close()
+
+
+def _cut_off(log: LogReader, place: Place, name: str) -> int | None:
+    """The incarnation of whose end the log knows nothing, though nothing runs any more."""
+    rows = log.query(
+        "SELECT i.incarnation, i.ended_at FROM incarnations i JOIN actors a ON a.id = i.actor"
+        " WHERE a.name = ? ORDER BY i.incarnation DESC LIMIT 1",
+        name,
+    )
+    if not rows or rows[0][1] is not None or place.is_run or place.is_starting():
+        return None
+    return int(rows[0][0])
 
 
 def actor_of(log: LogReader, name: str) -> str:

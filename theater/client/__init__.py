@@ -21,11 +21,22 @@ from theater.client.endpoint import Endpoint
 from theater.client.history import History
 from theater.client.launch import Launch, launch
 from theater.client.reader import LoggedEvent, LogReader
+from theater.client.turn import Turn, turn_of
+from theater.deaths import Death, deaths
 from theater.errors import TheaterError
 from theater.paths import DataPaths
 from theater.supervisor.datadir import runtime_of
 
-__all__ = ["DeadLetter", "LogReader", "LoggedEvent", "Report", "System", "data_directory"]
+__all__ = [
+    "DeadLetter",
+    "Death",
+    "LogReader",
+    "LoggedEvent",
+    "Report",
+    "System",
+    "Turn",
+    "data_directory",
+]
 
 T = TypeVar("T")
 
@@ -179,6 +190,14 @@ class System(Children):
         """The committed log lines of an actor, or of all."""
         names = [actor] if actor else None
         return [row.line or "" for row in self.log.events(actors=names, lines_only=True)]
+
+    def last_death(self, path: str) -> Death | None:
+        """How an actor last died; None: it has not, as far as the log goes back."""
+        return next(deaths(History(self.log), path), None)
+
+    def turn(self, path: str, number: int) -> Turn | None:
+        """All that the log knows of one turn, whatever became of it; None: nothing."""
+        return turn_of(self.log, path, number)
 
     def why_restarted(self, path: str) -> Account | None:
         """What the log says of its last start or, if it does not run, of its end.
