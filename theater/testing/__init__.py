@@ -1,1 +1,5 @@
-"""Recorded runs as tests: `plugin` has pytest collect *.theater files, one test for each actor."""
+"""Test actors: a class in-process (`InProcess`), recorded runs as tests (`plugin`)."""
+
+from theater.testing.inprocess import InProcess
+
+__all__ = ["InProcess"]

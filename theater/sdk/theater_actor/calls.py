@@ -1,0 +1,143 @@
+"""What an actor can do: functions, each granted by a handler in the manifest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from theater_actor.messages import Message, Sendable, encoded
+
+
+class NotDone(Exception):
+    """A call was answered with an error. `kind` is its first word, without the colon.
+
+    timeout, cycle, no-actor, stopped, refused, failed, mailbox-full, too-large, cancelled or
+    interrupted.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.kind = text.partition(":")[0]
+        super().__init__(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of the actor's own chain."""
+
+    hash: bytes
+    parent_hash: bytes | None
+    type: str
+    data: bytes
+
+
+class Host(Protocol):
+    """Whoever answers: Theater, or a fake in a test. Errors are NotDone."""
+
+    def log(self, text: str) -> None: ...
+    def me(self) -> str: ...
+    def chain(self) -> list[Event]: ...
+    def shutdown(self, data: bytes | None) -> None: ...
+    def send(self, to: str, message: bytes) -> None: ...
+    def request(self, to: str, message: bytes) -> bytes: ...
+    def outstanding(self) -> list[str]: ...
+    def respond(self, request: str, answer: bytes) -> None: ...
+    def cancel(self, request: str) -> None: ...
+    def open_channel(self, to: str, message: bytes) -> str: ...
+    def say(self, channel: str, message: bytes) -> None: ...
+    def close(self, channel: str) -> None: ...
+
+
+_host: Host | None = None
+
+
+def use(host: Host | None) -> Host | None:
+    """Have this host answer from now on; returns the one before."""
+    global _host
+    before, _host = _host, host
+    return before
+
+
+def host() -> Host:
+    if _host is None:
+        raise RuntimeError(
+            "there is no Theater here: an actor's functions work in a component, and in a test that"
+            " runs the actor with theater.testing"
+        )
+    return _host
+
+
+# Handler `runtime`
+
+
+def log(text: object) -> None:
+    """Write a line into the log."""
+    host().log(str(text))
+
+
+def me() -> str:
+    """The actor's own address, as `shop/clerk`."""
+    return host().me()
+
+
+def chain() -> list[Event]:
+    """The actor's own committed events, the oldest first; at most the handler's `max_events`."""
+    return host().chain()
+
+
+def shutdown(data: Sendable = None) -> None:
+    """Stop this actor, normally, once the turn has committed; `data` is its result."""
+    host().shutdown(None if data is None else encoded(data))
+
+
+# Handler `message-server`
+
+
+def send(to: str, message: Sendable) -> None:
+    """Send a message. It leaves when the turn commits. NotDone if it may not, or is too large."""
+    host().send(to, encoded(message))
+
+
+def request(to: str, message: Sendable) -> Message:
+    """Ask another actor, and wait for its answer.
+
+    An ask is a commit point: what came before it in this turn stays, whatever comes later. So ask
+    first and send last. NotDone if there is no answer: timeout, failed, no-actor ...
+    """
+    return Message(host().request(to, encoded(message)))
+
+
+def outstanding() -> list[str]:
+    """The requests that this actor has received and not answered yet."""
+    return host().outstanding()
+
+
+def respond(request: str, answer: Sendable) -> None:
+    """Answer a request that was put off with LATER. NotDone if nobody waits any more."""
+    host().respond(request, encoded(answer))
+
+
+def cancel(request: str) -> None:
+    """Tell whoever made a request that there will be no answer."""
+    host().cancel(request)
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A channel to another actor: both may send until one of them closes it.
+
+    Only its id is data: keep that in the state, and make `Channel(id)` of it in a later turn.
+    """
+
+    id: str
+
+    def send(self, message: Sendable) -> None:
+        """NotDone if it is closed."""
+        host().say(self.id, encoded(message))
+
+    def close(self) -> None:
+        host().close(self.id)
+
+
+def open_channel(to: str, message: Sendable = b"") -> Channel:
+    """Ask another actor for a channel, and wait until it accepts. NotDone if it does not."""
+    return Channel(host().open_channel(to, encoded(message)))

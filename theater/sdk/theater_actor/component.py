@@ -1,0 +1,125 @@
+"""An actor's class as a component: what componentize-py looks for in the module it builds.
+
+    # the module that is built, made by `theater build`
+    from theater_actor.component import exports
+    from hello import Hello
+
+    Actor, MessageServerClient = exports(Hello)
+
+`wit_world` and `componentize_py_types` exist only there.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from componentize_py_types import Err
+from wit_world.imports import message_server_host, runtime
+from wit_world.imports.types import ChannelAccept
+
+from theater_actor import calls
+from theater_actor.actor import Actor, accepted, answer, turn
+from theater_actor.calls import Channel, Event, NotDone
+from theater_actor.messages import Message
+
+
+class _Theater:
+    """The host: the functions that the component imports."""
+
+    def log(self, text: str) -> None:
+        runtime.log(text)
+
+    def me(self) -> str:
+        return runtime.self()
+
+    def chain(self) -> list[Event]:
+        return [
+            Event(each.hash, each.parent_hash, each.event_type, each.data)
+            for each in runtime.get_chain().events
+        ]
+
+    def shutdown(self, data: bytes | None) -> None:
+        _tried(runtime.shutdown, data)
+
+    def send(self, to: str, message: bytes) -> None:
+        _tried(message_server_host.send, to, message)
+
+    def request(self, to: str, message: bytes) -> bytes:
+        return _tried(message_server_host.request, to, message)
+
+    def outstanding(self) -> list[str]:
+        return message_server_host.list_outstanding_requests()
+
+    def respond(self, request: str, answer: bytes) -> None:
+        _tried(message_server_host.respond_to_request, request, answer)
+
+    def cancel(self, request: str) -> None:
+        _tried(message_server_host.cancel_request, request)
+
+    def open_channel(self, to: str, message: bytes) -> str:
+        return _tried(message_server_host.open_channel, to, message)
+
+    def say(self, channel: str, message: bytes) -> None:
+        _tried(message_server_host.send_on_channel, channel, message)
+
+    def close(self, channel: str) -> None:
+        _tried(message_server_host.close_channel, channel)
+
+
+def _tried(function: Callable[..., Any], *arguments: Any) -> Any:
+    try:
+        return function(*arguments)
+    except Err as error:
+        raise NotDone(error.value) from None
+
+
+def exports(kind: type[Actor]) -> tuple[type, type]:
+    """The two classes that the component's world exports."""
+    calls.use(_Theater())
+
+    def run(state: bytes | None, method: str, *arguments: Any) -> tuple[bytes | None, Any]:
+        """What the method raises becomes an Err with its name, and a traceback in the log: a
+        runtime that panics tells less."""
+        try:
+            return turn(kind, state, method, *arguments)
+        except Exception as error:
+            sys.stderr.write(traceback.format_exc())  # in one piece: each write is an event
+            raise Err(f"{type(error).__name__}: {error}") from None
+
+    class Exported:
+        def init(self, state: bytes | None, params: tuple[str]) -> tuple[bytes | None]:
+            return (run(state, "on_start")[0],)
+
+    class Client:
+        def handle_send(self, state: bytes | None, params: tuple[bytes]) -> tuple[bytes | None]:
+            return (run(state, "on_message", Message(params[0]))[0],)
+
+        def handle_request(
+            self, state: bytes | None, params: tuple[str, bytes]
+        ) -> tuple[bytes | None, tuple[bytes | None]]:
+            request, message = params
+            state, returned = run(state, "on_request", Message(message), request)
+            return state, (answer(returned),)
+
+        def handle_channel_open(
+            self, state: bytes | None, params: tuple[str, bytes]
+        ) -> tuple[bytes | None, tuple[ChannelAccept]]:
+            channel, message = params
+            state, returned = run(state, "on_channel_open", Channel(channel), Message(message))
+            return state, (ChannelAccept(*accepted(returned)),)
+
+        def handle_channel_message(
+            self, state: bytes | None, params: tuple[str, bytes]
+        ) -> tuple[bytes | None]:
+            channel, message = params
+            return (run(state, "on_channel_message", Channel(channel), Message(message))[0],)
+
+        def handle_channel_close(
+            self, state: bytes | None, params: tuple[str]
+        ) -> tuple[bytes | None]:
+            return (run(state, "on_channel_close", Channel(params[0]))[0],)
+
+    return Exported, Client

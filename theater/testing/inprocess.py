@@ -1,0 +1,214 @@
+"""Run an actor's class as an ordinary unit test: without wasm, without a system, in milliseconds.
+
+    from theater.testing import InProcess
+
+    def test_it_greets() -> None:
+        hello = InProcess(Hello)
+        hello.message("ann")
+        assert hello.state.greeted == 1
+        assert hello.logged == ["hello, ann"]
+
+What holds in Theater holds here: each turn gets a fresh object made of the state's bytes; what is
+sent leaves when the turn ends, or at an ask; a turn that raises leaves the state as it was, and
+what came after its last ask has not happened. A request is answered by whoever `answers` has.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+# Where it is installed the package stands beside theater; in a checkout it lies in it.
+if importlib.util.find_spec("theater_actor") is None:  # pragma: no cover
+    sys.path.append(str(Path(__file__).parent.parent / "sdk"))
+
+from theater_actor import state as states
+from theater_actor.actor import accepted, answer, state_type, turn
+from theater_actor.calls import Channel, Event, NotDone, use
+from theater_actor.messages import Message, encoded
+
+if TYPE_CHECKING:
+    from theater_actor import Actor
+
+Answer = Callable[[Message], Any] | str | bytes | Exception | Any
+
+
+class InProcess:
+    """One actor. `initial_state`: bytes, or what the state's type is; `address`: its own."""
+
+    def __init__(
+        self,
+        kind: type[Actor],
+        initial_state: Any = None,
+        *,
+        address: str = "actor",
+        answers: dict[str, Answer] | None = None,
+    ) -> None:
+        """Starts it: `on_start` runs. `answers`: what other actors answer, by address; a function
+        is given the message, an exception is raised."""
+        self._kind = kind
+        self._type = state_type(kind)
+        self.address = address
+        self.answers = dict(answers or {})
+        self.logged: list[str] = []
+        self.sent: list[tuple[str, Message]] = []
+        self.asked: list[tuple[str, Message]] = []
+        self.responded: dict[str, Message | None] = {}  # None: cancelled
+        self.said: list[tuple[str, Message]] = []  # on channels, by their ids
+        self.closed: list[str] = []
+        self.outstanding: list[str] = []
+        self.shut_down: Message | None = None
+        self._is_over = False
+        self._numbers = itertools.count(1)
+        self._held: list[Callable[[], None]] = []
+        self.state_bytes: bytes | None = (
+            initial_state
+            if initial_state is None or isinstance(initial_state, bytes)
+            else states.encode(initial_state, self._type)
+        )
+        self._turn("on_start")
+
+    @property
+    def state(self) -> Any:
+        """As the next turn would find it. Changing it changes nothing."""
+        return states.decode(self.state_bytes, self._type)
+
+    # What others do
+
+    def message(self, message: Any) -> None:
+        """Send it a message. Raises what the actor raises."""
+        self._turn("on_message", Message(encoded(message)))
+
+    def request(self, message: Any) -> Message | None:
+        """Ask it; None: it answers later, see `outstanding` and `responded`."""
+        id = f"client:{next(self._numbers)}"
+        self.outstanding.append(id)
+        try:
+            given = answer(self._turn("on_request", Message(encoded(message)), id))
+        except BaseException:
+            if id in self.outstanding:
+                self.outstanding.remove(id)
+            raise
+        if given is None:
+            return None
+        self.outstanding.remove(id)
+        return Message(given)
+
+    def open_channel(self, message: Any = b"") -> tuple[Channel | None, Message | None]:
+        """Open a channel to it: (the channel, if it is accepted; the first message back)."""
+        channel = Channel(f"client:{next(self._numbers)}")
+        returned = self._turn("on_channel_open", channel, Message(encoded(message)))
+        is_accepted, first = accepted(returned)
+        return channel if is_accepted else None, None if first is None else Message(first)
+
+    def channel_message(self, channel: Channel, message: Any) -> None:
+        self._turn("on_channel_message", channel, Message(encoded(message)))
+
+    def channel_close(self, channel: Channel) -> None:
+        self._turn("on_channel_close", channel)
+
+    def _turn(self, method: str, *arguments: Any) -> Any:
+        if self._is_over:
+            raise RuntimeError(f"{self.address} has shut down")
+        before = use(_Host(self))
+        try:
+            new, returned = turn(self._kind, self.state_bytes, method, *arguments)
+        except BaseException:
+            self._held.clear()
+            raise
+        finally:
+            use(before)
+        self.commit()
+        self.state_bytes = new
+        self._is_over = self.shut_down is not None
+        return returned
+
+    # What it does
+
+    def next_number(self) -> int:
+        return next(self._numbers)
+
+    def hold(self, effect: Callable[[], None]) -> None:
+        self._held.append(effect)
+
+    def commit(self) -> None:
+        held, self._held = self._held, []
+        for effect in held:
+            effect()
+
+    def answer_of(self, to: str, message: Message) -> bytes:
+        found = self.answers.get(to, NotDone(f"no-actor: there is no actor {to!r}"))
+        if callable(found) and not isinstance(found, type):
+            found = found(message)
+        if isinstance(found, Exception):
+            raise found
+        return encoded(found)
+
+
+class _Host:
+    """Theater, for one turn."""
+
+    def __init__(self, actor: InProcess) -> None:
+        self._actor = actor
+
+    def log(self, text: str) -> None:
+        self._actor.logged.append(text)  # also of a turn that fails, as in `theater logs`
+
+    def me(self) -> str:
+        return self._actor.address
+
+    def chain(self) -> list[Event]:
+        return []
+
+    def shutdown(self, data: bytes | None) -> None:
+        actor = self._actor
+        actor.hold(lambda: setattr(actor, "shut_down", Message(data or b"")))
+
+    def send(self, to: str, message: bytes) -> None:
+        actor = self._actor
+        actor.hold(lambda: actor.sent.append((to, Message(message))))
+
+    def request(self, to: str, message: bytes) -> bytes:
+        self._actor.commit()
+        self._actor.asked.append((to, Message(message)))
+        return self._actor.answer_of(to, Message(message))
+
+    def outstanding(self) -> list[str]:
+        return list(self._actor.outstanding)
+
+    def respond(self, request: str, answer: bytes) -> None:
+        self._settle(request, Message(answer))
+
+    def cancel(self, request: str) -> None:
+        self._settle(request, None)
+
+    def _settle(self, request: str, answer: Message | None) -> None:
+        actor = self._actor
+        if request not in actor.outstanding:
+            raise NotDone(f"refused: no outstanding request {request}")
+
+        def settle() -> None:
+            actor.outstanding.remove(request)
+            actor.responded[request] = answer
+
+        actor.hold(settle)
+
+    def open_channel(self, to: str, message: bytes) -> str:
+        self._actor.commit()
+        self._actor.asked.append((to, Message(message)))
+        self._actor.answer_of(to, Message(message))
+        return f"{self._actor.address}:channel-{self._actor.next_number()}"
+
+    def say(self, channel: str, message: bytes) -> None:
+        actor = self._actor
+        if channel in actor.closed:
+            raise NotDone(f"refused: no open channel {channel}")
+        actor.hold(lambda: actor.said.append((channel, Message(message))))
+
+    def close(self, channel: str) -> None:
+        actor = self._actor
+        actor.hold(lambda: actor.closed.append(channel))
