@@ -19,17 +19,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="replay", description="What was recorded replays.")
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--seed", type=int, help="Only this one, once.")
-    parser.add_argument("--python", action="store_true", help="With an actor in Python.")
+    parser.add_argument(
+        "languages", nargs="*", help="With an actor in python, javascript, or both."
+    )
     options = parser.parse_args()
     deadline_s = time.monotonic() + 60 * options.minutes
     endings: Counter[str] = Counter()
     count = 0
     while count == 0 or (options.seed is None and time.monotonic() < deadline_s):
         seed = random.SystemRandom().randrange(1 << 32) if options.seed is None else options.seed
-        python = options.python or (options.seed is None and count % 4 == 3)
-        print(f"replay: seed {seed}{' --python' if python else ''}", flush=True)
+        languages = options.languages
+        if options.seed is None and count % 4 == 3:
+            languages = languages or ["python"]
+        print(f"replay: --seed {seed} {' '.join(languages)}", flush=True)
         with tempfile.TemporaryDirectory(prefix="theater-replay-") as directory:
-            history = History(Path(directory), seed, python)
+            history = History(Path(directory), seed, languages)
             history.run(MESSAGES)
             endings += history.replay()
         count += 1

@@ -7,9 +7,10 @@ import os
 import random
 import signal
 from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from tests.components import python_actor
+from tests.components import javascript_actor, python_actor
 from tests.real.conftest import eventually, gone
 from tests.replay.generated import source
 from tests.replay.replayed import replayed
@@ -18,22 +19,45 @@ from theater.errors import NotDelivered, Refused
 
 ACTORS = 3
 ON_RESTART = ("resume", "resume", "resume", "init")
-PYTHON = (b"print a|b", b"time", b"urandom 40", b"urandom 3000", b"random", b"fail x", b"exit 1")
+COMPONENTS: dict[str, Callable[[], Path]] = {
+    "python": python_actor.component,
+    "javascript": javascript_actor.component,
+}
+COMMANDS = {
+    "python": (
+        *(b"print a|b", b"time", b"urandom 40", b"urandom 3000", b"random", b"fail x", b"exit 1"),
+        b"run answer = open('/files/log', 'a').write('more' * 10)",
+        b"run f = open('/files/log', 'ab', buffering=0); f.write(b'one'); f.write(b'two')",
+        b"run answer = open('/files/log').read()",
+        b"run answer = os.listdir('/files'), os.stat('/files/log').st_size",
+        b"run os.rename('/files/log', '/files/old')",
+        b"run os.unlink('/files/old')",
+    ),
+    "javascript": (
+        *(b"print a|b", b"warn c", b"time", b"monotonic", b"random", b"uuid", b"sleep 2"),
+        *(b"heard", b"json [1.5, null]", b"refuse x", b"fail x", b"fetch http://x.example"),
+    ),
+}
+FILES = (
+    '[[child.handler]]\ntype = "wasi:filesystem"\n'
+    'preopens = [{ host = "files", guest = "/files", write = true }]\n'
+)
 
 
 class History:
     """One system in `directory`, and what happens to it; all of it follows from `seed` but for the
     moments at which something arrives or dies."""
 
-    def __init__(self, directory: Path, seed: int, python: bool = False) -> None:
+    def __init__(self, directory: Path, seed: int, languages: Iterable[str] = ()) -> None:
+        """`languages`: of actors that are no WAT, by which these are called."""
         self.directory = directory
         self.seed = seed
         self._rng = random.Random(seed)
-        self._python = python
-        self.names = [f"g{number}" for number in range(ACTORS)] + (["p"] if python else [])
+        self.names = [*(f"g{number}" for number in range(ACTORS)), *languages]
 
     def run(self, messages: int) -> None:
         """Live through it; the system is down at the end."""
+        (self.directory / "files").mkdir()
         manifest = self.directory / "manifest.toml"
         manifest.write_text(self._manifest())
         system = System.start(manifest)
@@ -48,9 +72,8 @@ class History:
         rng = self._rng
         text = 'name = "t"\ndurability = "process"\n[supervisor]\nintensity = 100000\nperiod = 1\n'
         for number, name in enumerate(self.names):
-            component: Path
-            if name == "p":
-                component = python_actor.component()
+            if name in COMPONENTS:
+                component = COMPONENTS[name]()
             else:
                 component = self.directory / f"{name}.wat"
                 component.write_text(source(self.seed + number, self.names[:ACTORS]))
@@ -60,6 +83,7 @@ class History:
                 f"state_every = {rng.choice([1, 3, 50])}\n"
                 '[[child.handler]]\ntype = "runtime"\n'
                 '[[child.handler]]\ntype = "message-server"\n'
+                f"{FILES if name == 'python' else ''}"
                 f"[child.limits]\nmax_deliveries = {rng.choice([1, 3])}\n"
             )
         return text
@@ -82,8 +106,8 @@ class History:
 
     def _trouble(self, system: System, name: str, what: float) -> None:
         rng = self._rng
-        if name == "p" and what < 0.8:
-            system.request(name, rng.choice(PYTHON), timeout_s=5.0)
+        if name in COMMANDS and what < 0.8:
+            system.request(name, rng.choice(COMMANDS[name]), timeout_s=5.0)
         elif what < 0.6:
             system.send(name, self._message())
         elif what < 0.8:
