@@ -156,7 +156,7 @@ def sentence(death: Death) -> str:
         case Cause.SIGNAL:
             return f"was killed by {death.reason}{_sender(death.reason)}"
         case Cause.STATUS:
-            return f"lost its process, which ended by itself: {death.reason}"
+            return f"lost its process, which ended by itself: {death.reason} (see internal.log)"
         case Cause.SYSTEM:
             return "was cut off when the whole system ended"
         case Cause.BY_HAND:

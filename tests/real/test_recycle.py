@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 from pathlib import Path
 
 import pytest
 
-from tests.real.conftest import Theater, actor, eventually
+from tests.real.conftest import Theater, actor, eventually, gone
 from theater import crashpoints
 from theater.client import System
 from theater.crashpoints import Shot, arm, is_armed
 
 BOUND = 3
+MANY = 120
 EXTRA = f"recycle_turns = {BOUND}\n"
 HEAD = "[supervisor]\nintensity = 100000\nperiod = 1\nbackoff = { base = 1, settled = 3600 }\n"
 # All that a planned restart goes through. The broker may die five times in ten seconds.
@@ -82,12 +82,23 @@ def test_whatever_dies_at_whatever_moment_nothing_is_lost_and_the_bound_holds(
     assert max(turns.values()) == BOUND, f"seed {seed}: {turns}"
     assert system.actor("a")["restarts"] == decided(system, "restart") > 0
     assert decided(system, "recycle") > len(POINTS)
-    os.kill(system.info()["pid"], signal.SIGKILL)
+
+
+@pytest.mark.parametrize("point", ["ordered", "spawned", "reaped", "buried"])
+def test_when_everything_dies_with_root_the_next_run_goes_on(
+    theater: Theater, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    points = str(tmp_path / "points")
+    os.mkdir(points)
+    monkeypatch.setenv(crashpoints.VARIABLE, points)
+    system = theater.up(actor("a", extra=EXTRA))
+    root = system.info()["pid"]
+    system.send_many("a", [b"count"] * MANY)
+    arm(points, f"root.{point}", Shot(2))
+    eventually(lambda: gone({root}), "root to die")
     system.close()
     system = theater.up()
-    for _ in range(2 * BOUND):
-        count += 1
-        assert system.request("a", b"count", timeout_s=30.0) == b"%d" % count, f"seed {seed}"
+    eventually(lambda: system.request("a", b"get") == b"%d" % MANY, "all to be counted, and once")
     assert max(ended(system).values()) == BOUND
     theater.note(system)
 

@@ -256,6 +256,12 @@ FORGERIES: dict[str, tuple[Callable[[Forged, Path], None], str]] = {
     "a header with a path": (header(components=["../x"]), "its run.json is none"),
     "other actors": (header(actors=["a"]), "has other actors than its run.json says"),
     "a header with numbers for actors": (header(actors=[1]), "its run.json is none"),
+    "an actor with escapes": (header(actors=["a", "\x1b[31m"]), "an actor in it: "),
+    "a column that is computed": (
+        sql("DROP TABLE evidence",
+            "CREATE TABLE evidence (id INTEGER, events BLOB AS (zeroblob(1000000000)))"),
+        "its log has 'evidence'",
+    ),
     "a later format": (header(format=99), "has format 99; this theater reads 1"),
     "too many entries": (many, "entries"),
     "a bomb": (

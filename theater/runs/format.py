@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from theater.addresses import check_address
 from theater.errors import Damaged
 from theater.paths import HEADS
 
@@ -95,4 +96,7 @@ class Header:
             re.fullmatch(r"[0-9a-f]{64}", each) for each in hashes
         ):
             raise Damaged(f"{path} is no recorded run: its {HEADER} is none")
+        for actor in header.actors:
+            if problem := check_address(actor):
+                raise Damaged(f"{path} is no recorded run: an actor in it: {problem}")
         return header

@@ -194,6 +194,10 @@ def _check_log(path: str, log: str, header: Header) -> None:
         try:
             db.execute("PRAGMA trusted_schema = OFF")
             rows = db.execute("SELECT type, name, coalesce(sql, '') FROM sqlite_master").fetchall()
+            computed = db.execute(
+                "SELECT m.name FROM sqlite_master m, pragma_table_xinfo(m.name) x"
+                " WHERE m.type = 'table' AND x.hidden <> 0"
+            ).fetchall()
         finally:
             db.close()
     except sqlite3.Error as error:
@@ -204,6 +208,7 @@ def _check_log(path: str, log: str, header: Header) -> None:
         for type, name, sql in rows
         if type not in ("table", "index", "view") or "VIRTUAL" in sql.upper().split("(")[0]
     ]
+    strange += [name for (name,) in computed]
     missing = [name for name in _TABLES if name not in tables]
     if strange or missing:
         what = f"has {strange[0]!a}" if strange else f"has no table {missing[0]}"
