@@ -48,6 +48,7 @@ WRITES = frozenset(
     )
 )
 SPLICES = frozenset(f"[method]output-stream.{name}" for name in ("splice", "blocking-splice"))
+SYNCS = frozenset(f"[method]descriptor.{name}" for name in ("sync", "sync-data"))
 # interface -> function -> what becomes of one that was interrupted: see `grants.HandlerType`.
 WORLD: Mapping[str, Mapping[str, str]] = {
     TYPES: dict.fromkeys(sorted(CHANGES), "error"),
@@ -65,3 +66,11 @@ def is_change(interface: str, function: str, arguments: Any) -> bool:
         return True
     flags = arguments[3] if len(arguments) == 5 else None
     return isinstance(flags, list) and ("create" in flags or "truncate" in flags)
+
+
+def is_done(interface: str, function: str, payload: Any) -> bool:
+    """Whether a call with its answer says that something was changed before that was committed."""
+    if not isinstance(payload, list) or len(payload) != 2 or function in SYNCS:
+        return False  # of what can only be read there is nothing to be synced
+    arguments, answer = payload
+    return isinstance(answer, dict) and "ok" in answer and is_change(interface, function, arguments)

@@ -72,7 +72,8 @@ class PretendedWorker:
         self.inputs.extend(handing.input_message(self.actor, each, []) for each in handed)
         self.turns.deadlines.watch(self.actor)
 
-    def begin(self) -> TurnRecord:
+    def begin(self, *prelude: tuple[Any, ...]) -> TurnRecord:
+        """`prelude`: (type, interface, function, payload) of what comes before the call."""
         _, turn, kind, _id, _sender, name, body, _deliveries, _journal = self.inputs[0]
         actor = self.actor
         record = self.record = TurnRecord(actor.name, actor.incarnation, turn, LIMIT, LIMIT)
@@ -89,6 +90,8 @@ class PretendedWorker:
             record.add(EventType.CARRIED_ON, *CALLS[kind], [])
             return record
         value = body_value(body) if body is not None else None
+        for event in prelude:
+            record.add(*event)
         given = [actor.name] if kind == "init" else parameters(kind, name, value)
         record.add(EventType.WASM_CALL, *CALLS[kind], [state, given])
         return record

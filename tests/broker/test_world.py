@@ -10,6 +10,7 @@ import pytest
 from tests.broker.logged import order
 from tests.broker.pretend import OUTSIDE, PretendedWorker, commit, connect, make_turns, settings
 from tests.broker.whole import Whole
+from theater import wasi
 from theater.broker.burial import Death, bury
 from theater.broker.register import end_world_call
 from theater.broker.steps import BadStep
@@ -120,6 +121,59 @@ def test_only_what_is_granted_can_be_asked_of_the_world() -> None:
     for interface, function in ((OUTSIDE, "delete"), ("test:elsewhere/post", "post")):
         with pytest.raises(BadStep, match="not an ask"):
             asked(function, interface)
+
+
+WRITE = (wasi.TYPES, "[method]descriptor.write", [9, b"x", 0])
+OPEN = (wasi.TYPES, wasi.OPEN, [9, [], "x", ["create"], []])
+LOOK = (wasi.TYPES, wasi.OPEN, [9, [], "x", [], ["read"]])
+STREAM = (wasi.STREAMS, "[method]output-stream.write", [7, b"x"])
+STDOUT = (wasi.STREAMS, "[method]output-stream.write", [wasi.STDOUT, b"x"])
+SYNC = (wasi.TYPES, "[method]descriptor.sync", [9])
+OK, ERR = {"ok": None}, {"err": "not-permitted"}
+
+
+@pytest.mark.parametrize("moment", ["before the call", "in the turn", "carried on"])
+@pytest.mark.parametrize(
+    ("call", "answer", "may"),
+    [
+        (WRITE, OK, False),
+        (OPEN, OK, False),
+        (STREAM, OK, False),
+        (WRITE, ERR, True),
+        (LOOK, OK, True),
+        (STDOUT, OK, True),
+        (SYNC, OK, True),
+    ],
+)
+def test_what_was_changed_without_being_asked_for_ends_the_worker(
+    moment: str, call: tuple[str, str, list[Any]], answer: Any, may: bool
+) -> None:
+    interface, function, arguments = call
+    event = (EventType.HOST_CALL, interface, function, [arguments, answer])
+    if moment == "carried on":
+        turns, worker = asked()
+        bury(turns, worker.actor, STOPPED, b"", 15.0)
+        connect(worker.actor)
+        worker.inputs.clear()
+    else:
+        turns = make_turns("a", "b")
+        turns.deliver_from_client("a", b"go", "send", "id-1")
+        worker = PretendedWorker(turns, turns.actors["a"])
+    world = {(each, name) for each in wasi.WORLD for name in wasi.WORLD[each]} | {(OUTSIDE, "post")}
+    worker.actor.settings = settings(world=frozenset(world))
+    worker.take(20.0)
+    worker.begin(*([event] if moment == "before the call" else []))
+    if moment != "before the call":
+        assert worker.record is not None
+        worker.record.add(*event)
+    if moment == "carried on":
+        tell(worker)
+    if may:
+        worker.end(None)
+        assert worker.actor.current is None
+    else:
+        with pytest.raises(BadStep):
+            worker.end(None)
 
 
 def test_the_answer_of_a_request_is_not_the_workers_to_tell() -> None:

@@ -135,6 +135,17 @@ CASES: dict[str, tuple[str, Change, str]] = {
         ),
         "^a, turn [0-9]+, .*: .*unlink-file-at.* without an answer; should be one, or a grant",
     ),
+    "a change of a file that nobody had committed": (
+        "a",
+        edit(
+            "host-call",
+            "log",
+            interface="wasi:filesystem/types",
+            function="[method]descriptor.unlink-file-at",
+            payload=put([1], {"ok": None}),
+        ),
+        "^a, turn [0-9]+, .*: .*unlink-file-at.* was done at once; should be committed before",
+    ),
     "a content that is not there": (
         "a",
         edit("wasm-result", "", 4, payload=put([0, "ok", 1, 0], ref(NOTHING))),

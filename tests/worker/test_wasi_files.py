@@ -17,7 +17,10 @@ import pytest
 from theater import wasi
 from theater.errors import ComponentError
 from theater.preopens import Preopen
+from theater.worker.blackbox import BlackBox
+from theater.worker.failure import Abort
 from theater.worker.handlers import WORLD
+from theater.worker.host import Recorder
 from theater.worker.wasi import Wasi, paths
 from theater.worker.wasi.io import READ_MAX, WRITE_MAX
 from theater.worker.wasi.resources import OPEN_MAX
@@ -554,6 +557,17 @@ def test_the_answer_of_an_interrupted_call_is_one_of_its_type(guest: Guest) -> N
     text = guest("io/error#[method]error.to-debug-string", error)
     assert text == "interrupted: outcome unknown"
     assert guest("filesystem/types#filesystem-error-code", error) == "io"
+
+
+def test_nothing_is_changed_while_a_component_starts(guest: Guest, top: int, data: Path) -> None:
+    """There is no turn yet to commit that it is to be done; to look is fine."""
+    box = BlackBox(os.memfd_create("box"))
+    recorder = Recorder([], guest.wasi, box, {each: dict(wasi.WORLD[each]) for each in wasi.WORLD})
+    look = recorder.call(wasi.TYPES, wasi.OPEN, [top, [], "file", [], ["read"]])
+    assert "ok" in look
+    with pytest.raises(Abort, match="open-at changes something outside, and was called while"):
+        recorder.call(wasi.TYPES, wasi.OPEN, [top, [], "new", ["create"], ["read"]])
+    assert not (data / "new").exists()
 
 
 # Anything at all

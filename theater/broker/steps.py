@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from theater import wasi
 from theater.broker.actors import (
     ASKED,
     CHANNEL_OPEN,
@@ -213,6 +214,7 @@ def _prelude(event: Event) -> None:
         return
     answered = isinstance(event.payload, list) and len(event.payload) == 2
     harmless = event.type == EventType.HOST_CALL and answered
+    harmless = harmless and not wasi.is_done(event.interface, event.function, event.payload)
     if not harmless or (event.interface, event.function) in HELD | ASKS:
         raise BadStep(f"{event.type} {event.function} before the turn's call")
 
@@ -231,6 +233,8 @@ def _host_call(actor: Actor, step: Step, event: Event, is_last: bool, message_ma
         if event.interface == MESSAGES and event.function in ADDRESSED:
             step.callee, step.question = _with_body(payload[0], step, message_max)
         return
+    if name in actor.settings.world and wasi.is_done(*name, payload):
+        raise BadStep(f"{event.interface}.{event.function} was done before it was committed")
     if not takes_effect(event):
         return
     arguments = payload[0]
@@ -251,7 +255,8 @@ def _is_local(event: Event) -> bool:
     if event.type != EventType.HOST_CALL:
         return event.type == EventType.LOG
     is_answered = isinstance(event.payload, list) and len(event.payload) == 2
-    return is_answered and event.interface.startswith("wasi:")
+    is_wasi = is_answered and event.interface.startswith(wasi.PREFIX)
+    return is_wasi and not wasi.is_done(event.interface, event.function, event.payload)
 
 
 def takes_effect(event: Event) -> bool:

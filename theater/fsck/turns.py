@@ -228,6 +228,8 @@ class Turns:
             isinstance(at.payload, list) and len(at.payload) == 2
         ):
             self.wrong(at, f"a call with payload {shown(at.payload)}", "[arguments, answer]")
+        elif at.interface == wasi.TYPES and wasi.is_done(*at.name, at.payload):
+            self.wrong(at, f"{shown(at.function)} was done at once", "committed before")
         elif at.type == EventType.HOST_CALL and at.name in (RESPOND, CANCEL) and not turn.answered:
             self._own_answer(turn, at)
 

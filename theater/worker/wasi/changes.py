@@ -238,8 +238,8 @@ def _check_link(source: tuple[int, str], target: tuple[int, str]) -> None:
 def _check_times(*timestamps: NewTimestamp) -> None:
     for each in timestamps:
         if isinstance(each, dict):
-            time = each["timestamp"]
-            if time["nanoseconds"] >= NS or time["seconds"] * NS > OFFSET_MAX:
+            given = each["timestamp"]
+            if given["nanoseconds"] >= NS or given["seconds"] * NS > OFFSET_MAX:
                 raise Refused("invalid")
 
 
