@@ -51,6 +51,13 @@ def test_all_that_reads_a_log_reads_the_file_elsewhere(recorded: Home, tmp_path:
     assert os.listdir(tmp_path) == []
 
 
+def test_what_ran_when_it_was_recorded_is_not_said_to_be_down(recorded: Home) -> None:
+    text = recorded.out("why-restarted", "a", "--data", "running.theater")
+    assert text.startswith("a was restarted ") and ": it had died\n" in text
+    text = recorded.out("why-restarted", "a", "--data", "run.theater")
+    assert text.startswith("a does not run: the system was taken down")
+
+
 def test_nothing_runs_in_a_file(recorded: Home) -> None:
     for command in (["ps"], ["send", "a", "x"], ["stop", "a"], ["dead", "drop", "--all"]):
         errors = recorded.fails(4, *command, "--data", "run.theater")

@@ -66,6 +66,7 @@ def test_every_strategy_restart_type_and_state(
     assert sim.last[x] == last[x] + 1
     assert sim.row(x).phase is Phase.RUNNING
     assert sim.supervisor_row("").left == left
+    assert sim.row(x).reason == "recycled after 7 turns"
     if state == "running":
         assert sim.last == {**last, x: last[x] + 1}, "somebody else was touched"
         assert {row.path: row.restarts for row in sim.rows()} == restarts

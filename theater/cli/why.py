@@ -26,7 +26,8 @@ def why_restarted(terminal: Terminal, place: Place, name: str, count: int, as_js
         name = _known(log, name)
         nodes = _nodes(place)
         node = (nodes or {}).get(name)
-        found = accounts(History(log), name, count, runs=node is not None and is_up(node))
+        runs = is_up(node) if node is not None else place.is_run and _ran_on(log, name)
+        found = accounts(History(log), name, count, runs)
         told = "" if node is None else status(node)
         if as_json:
             shown = {
@@ -60,6 +61,16 @@ def why_restarted(terminal: Terminal, place: Place, name: str, count: int, as_js
             terminal.note("no system is running: this is what the log says")
     finally:
         log.close()
+
+
+def _ran_on(log: LogReader, name: str) -> bool:
+    """Whether an actor still ran when its run was recorded: then nobody need say why not."""
+    rows = log.query(
+        "SELECT i.ended_at FROM incarnations i JOIN actors a ON a.id = i.actor WHERE a.name = ?"
+        " ORDER BY i.incarnation DESC LIMIT 1",
+        name,
+    )
+    return bool(rows) and rows[0][0] is None
 
 
 def _nodes(place: Place) -> dict[str, dict[str, Any]] | None:

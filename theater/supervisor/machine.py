@@ -301,6 +301,8 @@ class Machine(Restarter):
         task = parent.task
         if child.book is Book.STOPPING:
             if task and task.current is child:
+                if task.purpose is Purpose.RECYCLE and kind is ExitKind.SHUTDOWN:
+                    child.reason = task.reason  # which says more than that it obeyed
                 task.current = None
             elif task:
                 task.asked.discard(child)

@@ -114,7 +114,14 @@ class Restarter(Stopper):
         if child.book is not Book.UP or not child.alive:
             return
         self.decided(child.path, Decision.RECYCLE, incarnation=child.incarnation, turns=note.turns)
-        node.task = Task(Purpose.RECYCLE, [child], [child], leave=Phase.RESTARTING, up_s=child.up_s)
+        node.task = Task(
+            Purpose.RECYCLE,
+            [child],
+            [child],
+            leave=Phase.RESTARTING,
+            up_s=child.up_s,
+            reason=f"recycled after {note.turns} turns",
+        )
 
     def comes_back(self, child: Child) -> bool:
         """Whether a restart starts it: temporary siblings are stopped and forgotten. By now: a

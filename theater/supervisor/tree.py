@@ -96,7 +96,7 @@ class Task:
     delay_s: float = 0.0
     call: int | None = None  # answered when the last start is done
     done: str = "running"  # that answer
-    reason: str = ""  # END: why, told to whoever is above
+    reason: str = ""  # END: why, told to whoever is above; RECYCLE: why the child has stopped
     failed: bool = False  # END: not what the operator wanted
 
 
