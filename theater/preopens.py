@@ -18,7 +18,10 @@ PREOPENS_MAX = 16  # of one actor
 HOST_MAX = 4096  # bytes of a path outside: PATH_MAX of Linux
 GUEST_MAX = 255  # bytes
 
-SYNONYMS = ("dir", "dirs", "directory", "directories", "mount", "mounts", "volume", "volumes")
+SYNONYMS = (  # for `preopens`, also what belongs one table deeper
+    *("dir", "dirs", "directory", "directories", "mount", "mounts", "volume", "volumes"),
+    *("host", "guest", "write", "path"),
+)
 _KEYS = ("host", "guest", "write")
 _SYNONYMS = {
     "source": "host",

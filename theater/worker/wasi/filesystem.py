@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
+from types import GeneratorType
 from typing import Any
 
 from theater.errors import ComponentError
@@ -111,7 +112,7 @@ class Filesystem:
                 answer = function(*args)
             except (Refused, OSError) as error:
                 return _refusal(error)
-            return _carry_through(answer) if isinstance(answer, Generator) else {"ok": answer}
+            return _carry_through(answer) if isinstance(answer, GeneratorType) else {"ok": answer}
 
         return call
 

@@ -166,22 +166,25 @@ class Io:
         # written into a file is there.
         return OK if self._output(rep) else self._gone()
 
-    def _write(self, rep: int, data: bytes) -> Change[dict[str, Any]]:
+    def _write(self, rep: int, data: bytes) -> dict[str, Any] | Change[dict[str, Any]]:
         stream = self._output(rep)
-        if stream is None:
-            return self._gone()
-        if isinstance(stream, FileOutput):
-            yield
+        if isinstance(stream, LineWriter):
+            stream.write(data)
+            return OK
+        return self._gone() if stream is None else self._write_file(stream, data)
+
+    def _write_file(self, stream: FileOutput, data: bytes) -> Change[dict[str, Any]]:
+        yield
         try:
             stream.write(data)
         except OSError as error:
             return self._failed_by(error)
         return OK
 
-    def _write_zeroes(self, rep: int, count: int) -> Change[dict[str, Any]]:
+    def _write_zeroes(self, rep: int, count: int) -> dict[str, Any] | Change[dict[str, Any]]:
         if count > WRITE_MAX:
             raise ValueError(f"{count} zeroes in one write; check-write allows {WRITE_MAX}")
-        return (yield from self._write(rep, bytes(count)))
+        return self._write(rep, bytes(count))
 
     def _splice(self, rep: int, source_rep: int, count: int) -> Change[dict[str, Any]]:
         stream, source = self._output(rep), self._input(source_rep)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import GeneratorType
 from typing import Any
 
 from theater.errors import TheaterError
@@ -82,7 +83,7 @@ class Wasi:
             what = "HTTP" if interface.startswith("wasi:http/") else "this function of WASI"
             raise NotProvided(f"{what} is not available in this version of Theater")
         answer = provided(*args)
-        if not isinstance(answer, Generator):
+        if not isinstance(answer, GeneratorType):
             return answer
         try:
             next(answer)
