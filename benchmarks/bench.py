@@ -29,6 +29,7 @@ class Sizes:
     turns: int  # one way
     raw: int  # messages of the one-way floor
     trips: int
+    commands: int  # of each kind
     actors: int  # idle ones
     pairs: int  # a sender and a receiver each, busy at once
     flood_s: float  # how long some try to take all for themselves
@@ -42,6 +43,7 @@ TINY = Sizes(
     turns=200,
     raw=500,
     trips=20,
+    commands=1,
     actors=2,
     pairs=2,
     flood_s=1.2,
@@ -54,6 +56,7 @@ QUICK = Sizes(
     turns=3_000,
     raw=20_000,
     trips=60,
+    commands=5,
     actors=15,
     pairs=8,
     flood_s=8.0,
@@ -66,6 +69,7 @@ FULL = Sizes(
     turns=10_000,
     raw=50_000,
     trips=200,
+    commands=15,
     actors=50,
     pairs=32,
     flood_s=60.0,

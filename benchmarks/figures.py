@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from benchmarks import floors, systems
 from benchmarks.bench import BODY, Bench, artifact, milliseconds
+from benchmarks.commands import commands
 from benchmarks.cost import cost
 from benchmarks.fairness import fair
 from benchmarks.helper import private_bytes
@@ -274,6 +275,7 @@ FIGURES: dict[str, Callable[[Bench], list[Figure]]] = {
     "fair": fair,
     "replay": replay,
     "memory": memory,
+    "commands": commands,
     "parts": parts,
     "sync": sync,
 }

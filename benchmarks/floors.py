@@ -21,6 +21,7 @@ SPAWN_FLOOR = "warm fork + map + instantiate + first call"
 ROUTER_FLOOR = "raw Python ROUTER, one hop"
 TRIP_FLOOR = "raw Python ROUTER, round trip"
 FORK_FLOOR = "bare fork of the same Python"
+PYTHON_FLOOR = "a Python that does nothing"
 
 
 class Helper:

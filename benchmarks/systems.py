@@ -13,7 +13,8 @@ from typing import Any
 
 from theater.client import System
 
-COMPONENTS = Path(__file__).parent.parent / "tests" / "components"
+ROOT = Path(__file__).parent.parent
+COMPONENTS = ROOT / "tests" / "components"
 BARE = Path(__file__).parent / "bare"
 DURABILITIES = ("process", "disk")
 WAIT_S = 120.0

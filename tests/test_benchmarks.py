@@ -42,6 +42,9 @@ def test_a_tiny_run_gives_every_figure_and_leaves_no_process(
         "replay: one-way turns",
         "replay: requests",
         "own memory of an idle actor",
+        "theater --version",
+        "theater --help",
+        "theater ps --json",
     ]
     report.show(figures, facts)
     shown = capsys.readouterr().out

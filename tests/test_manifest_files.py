@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from theater.errors import ManifestError
-from theater.manifest import MANIFEST_MAX_BYTES, find, load, parse
-from theater.manifest_files import os_problem
+from theater.manifest import MANIFEST_MAX_BYTES, load, parse
+from theater.manifest_files import find, os_problem
 
 MANIFEST = """
 name = "s"

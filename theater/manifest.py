@@ -1,8 +1,8 @@
 """Read a manifest: from TOML to a `SystemSpec`, or every problem in it at once.
 
-`parse` is pure but for the paths it makes absolute; `load` and `find` are thin and look at the
-disk. What the keys mean: `manifest_schema`; what can be wrong: `manifest_check`; what is right
-and still unwise: `manifest_warnings`. A fragment is a file of more children for a system that runs.
+`parse` is pure but for the paths it makes absolute; `load` is thin and looks at the disk. What the
+keys mean: `manifest_schema`; what can be wrong: `manifest_check`; what is right and still unwise:
+`manifest_warnings`. A fragment is a file of more children for a system that runs.
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ import os
 import re
 import tomllib
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from theater import addresses, preopens
 from theater.errors import ManifestError, Problem
-from theater.manifest_files import Files, StateFile, os_problem, read_file
+from theater.manifest_files import PATH_SHOWN_MAX, Files, StateFile, os_problem, read_file
 from theater.quoting import escaped
 from theater.spec import (
     ActorSpec,
@@ -49,10 +48,8 @@ if TYPE_CHECKING:  # pydantic is imported when a manifest is parsed, not with th
         SystemTable,
     )
 
-NAMES = ("theater.toml", "manifest.toml")  # looked for in this order
 MANIFEST_MAX_BYTES = 1024 * 1024  # tomllib needs seconds for a hostile megabyte
 KEY_PARTS_MAX = 32
-PATH_SHOWN_MAX = 4096  # characters of a path in a message
 
 # tomllib's time grows with the square of the parts of a dotted key: minutes for a megabyte. Looked
 # for where a key can begin, so that text with dots in it is (but for the oddest) left alone.
@@ -63,25 +60,6 @@ _LONG_KEY = re.compile(
     ),
     re.MULTILINE | re.VERBOSE,
 )
-
-
-def find(start_dir: str | os.PathLike[str]) -> Path:
-    """The manifest of the directory, else of the nearest one above; ManifestError if none."""
-    try:
-        start = Path(os.path.abspath(start_dir))
-    except OSError as problem:  # the working directory was removed
-        shown = escaped(os.fspath(start_dir), PATH_SHOWN_MAX)
-        raise ManifestError(shown, [Problem("", os_problem(problem))]) from None
-    for directory in (start, *start.parents):
-        for name in NAMES:
-            path = directory / name
-            # Also one that cannot be read: better to say so than to go on to another.
-            if os.path.lexists(path) and not path.is_dir():
-                return path
-    raise ManifestError(
-        escaped(str(start), PATH_SHOWN_MAX),
-        [Problem("", f"no {' or '.join(NAMES)} here or above; name the manifest with -f")],
-    )
 
 
 def load(path: str | os.PathLike[str]) -> SystemSpec:

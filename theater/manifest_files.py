@@ -1,4 +1,4 @@
-"""The files that a manifest names: components, initial states, directories for its actors.
+"""The files around a manifest: itself, and those it names: components, initial states, directories.
 
 The only place of the manifest modules that looks at a disk.
 """
@@ -9,8 +9,32 @@ import errno
 import os
 import stat
 from dataclasses import dataclass
+from pathlib import Path
 
+from theater.errors import ManifestError, Problem
 from theater.quoting import escaped, quoted
+
+NAMES = ("theater.toml", "manifest.toml")  # of a manifest, looked for in this order
+PATH_SHOWN_MAX = 4096  # characters of a path in a message
+
+
+def find(start_dir: str | os.PathLike[str]) -> Path:
+    """The manifest of the directory, else of the nearest one above; ManifestError if none."""
+    try:
+        start = Path(os.path.abspath(start_dir))
+    except OSError as problem:  # the working directory was removed
+        shown = escaped(os.fspath(start_dir), PATH_SHOWN_MAX)
+        raise ManifestError(shown, [Problem("", os_problem(problem))]) from None
+    for directory in (start, *start.parents):
+        for name in NAMES:
+            path = directory / name
+            # Also one that cannot be read: better to say so than to go on to another.
+            if os.path.lexists(path) and not path.is_dir():
+                return path
+    raise ManifestError(
+        escaped(str(start), PATH_SHOWN_MAX),
+        [Problem("", f"no {' or '.join(NAMES)} here or above; name the manifest with -f")],
+    )
 
 
 @dataclass(frozen=True, slots=True)

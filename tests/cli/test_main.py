@@ -9,6 +9,7 @@ import pytest
 
 import theater
 from tests.cli.conftest import Home
+from theater.cli.app import application, named
 
 COMMANDS = ["up", "down", "ps", "logs", "events", "send", "request"]
 COMMANDS += ["stop", "start", "restart", "check", "fsck"]
@@ -65,9 +66,54 @@ def test_a_log_that_is_none_is_an_environment_problem(home: Home) -> None:
 
 def test_commands_import_only_what_they_need() -> None:
     code = (
-        "import sys, theater.cli.main;"
+        "import sys, theater.cli.app;"
         "print([name for name in ('zmq', 'sqlite3', 'wasmtime', 'pydantic', 'rich')"
         " if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert done.stdout == b"[]\n"
+
+
+@pytest.mark.parametrize(
+    "arguments,without",
+    [
+        # Each costs more than all the rest of such a command.
+        ("--version", ["typer", "msgpack", "pathlib", "subprocess"]),
+        ("--help", ["pydantic", "zmq", "sqlite3", "wasmtime", "rich", "theater.client.system"]),
+        ("ps --json", ["zmq", "sqlite3", "wasmtime", "rich", "theater.spec", "theater.causes"]),
+    ],
+)
+def test_what_is_asked_often_starts_with_little(
+    home: Home, arguments: str, without: list[str]
+) -> None:
+    home.write()
+    code = (
+        "import atexit, sys, theater.cli.main;"
+        f"atexit.register(lambda: print([n for n in {without!r} if n in sys.modules]));"
+        f"sys.argv[1:] = {arguments.split()!r}; theater.cli.main.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, cwd=home.directory, env=home.env
+    )
+    assert done.stdout.endswith(b"[]\n"), done
+
+
+@pytest.mark.parametrize(
+    "words,command",
+    [
+        ("ps", "ps"),
+        ("ps dead", "ps"),
+        ("dead list", "dead"),
+        ("-f dead ps -f x", "ps"),
+        ("--data=x --manifest ps --debug logs -f", "logs"),
+        ("-fps why-restarted x", "why-restarted"),
+        ("--help ps", None),  # all of it
+        ("pss", None),  # which of all was meant?
+        ("--nonsense", None),
+        ("", None),
+    ],
+)
+def test_only_the_parser_of_the_command_is_made(words: str, command: str | None) -> None:
+    assert named(words.split()) == command
+    commands = application(command).registered_commands
+    assert len(commands) == (0 if command == "dead" else 1 if command else len(commands))

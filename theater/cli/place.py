@@ -38,10 +38,10 @@ class Place:
         """The manifest's path, as short as it can be said from here."""
         if self.manifest is not None:
             return str(self.manifest)
-        from theater import manifest
+        from theater import manifest_files
 
         try:
-            found = str(manifest.find(os.getcwd()))
+            found = str(manifest_files.find(os.getcwd()))
         except FileNotFoundError:
             raise EnvironmentProblem("the working directory is gone") from None
         relative = os.path.relpath(found)

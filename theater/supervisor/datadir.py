@@ -10,7 +10,6 @@ import stat
 
 from theater.errors import EnvironmentProblem, Refused
 from theater.paths import DataPaths, RuntimePaths, runtime_base, runtime_paths
-from theater.supervisor import archive, originals
 
 
 def open_data(directory: str) -> tuple[DataPaths, int]:
@@ -19,6 +18,9 @@ def open_data(directory: str) -> tuple[DataPaths, int]:
     Returns its paths and the descriptor that holds the lock; the broker inherits it, so that the
     log never has two writers.
     """
+    # Late: every command asks this module where the sockets are, and few open a data directory.
+    from theater.supervisor import archive, originals
+
     paths = DataPaths(os.path.realpath(directory))
     try:
         os.makedirs(paths.directory, mode=0o700, exist_ok=True)
@@ -108,6 +110,8 @@ def begin_anew(paths: DataPaths, now: float, components: set[str]) -> str | None
 
     `now`: Unix time. `components`: what of those kept there is needed further on.
     """
+    from theater.supervisor import archive, originals
+
     put_away = archive.put_away(paths, now)
     originals.keep_only(paths.components, components)
     os.makedirs(paths.boxes, mode=0o700, exist_ok=True)

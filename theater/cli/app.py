@@ -1,0 +1,90 @@
+"""All commands, in the order in which the help tells them, and the options before them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from theater import __version__
+from theater.cli.commands import checks, children, dead, debug, log, system
+from theater.cli.frame import Data, Manifest, Options
+from theater.cli.place import Place
+
+SINGLE = (system, log, debug, children, checks)  # modules, each with commands of its own name
+GROUPS = {"dead": dead}
+
+Debug = Annotated[
+    bool, typer.Option("--debug", help="Show where an error comes from; also THEATER_DEBUG=1.")
+]
+
+
+def run(words: list[str]) -> None:
+    """The command that these words are; ends the process with its exit code."""
+    Options.debug = os.environ.get("THEATER_DEBUG", "") not in ("", "0")
+    application(named(words))(args=words, prog_name="theater")
+
+
+def application(only: str | None = None) -> typer.Typer:
+    """All commands, or one of them alone: the parser of a command costs some milliseconds, and
+    there are many."""
+    app = typer.Typer(
+        name="theater",
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,  # its rendering alone takes longer than most commands
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+        epilog="Data lies in .theater/ beside the manifest. More of a command:"
+        " theater COMMAND --help",
+    )
+    app.callback()(options)
+    for name, command in _commands():
+        if only in (None, name):
+            app.registered_commands.append(command)
+    for name, module in GROUPS.items():
+        if only in (None, name):
+            app.add_typer(module.commands, name=name)
+    return app
+
+
+def named(words: list[str]) -> str | None:
+    """The command among these words, if it is surely one: what a parser would take for it."""
+    known = {name for name, _ in _commands()} | GROUPS.keys()
+    before = iter(words)
+    for word in before:
+        if word in ("-f", "--manifest", "--data"):
+            next(before, None)
+        elif not word.startswith("-"):
+            return word if word in known else None
+        elif word in ("-h", "--help"):
+            return None
+    return None
+
+
+def _commands() -> Iterator[tuple[str, Any]]:
+    for module in SINGLE:
+        for command in module.commands.registered_commands:
+            assert command.callback is not None
+            yield command.name or command.callback.__name__.replace("_", "-"), command
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"theater {__version__}")
+        raise typer.Exit
+
+
+def options(
+    manifest: Manifest = None,
+    data: Data = None,
+    debug: Debug = False,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which this is.")
+    ] = False,
+) -> None:
+    """Run WebAssembly components as supervised actors, every crossing in a log."""
+    Options.place = Place(manifest, data)
+    Options.debug = Options.debug or debug
