@@ -7,12 +7,14 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import COMPONENTS, ROOT, WAIT_S, Home, actor
+from theater.testing import plugin
 
 CALM = "[supervisor]\nintensity = 100\nperiod = 1\n"
 DIFFERENCE = """turn 1, event 1 is not as it was recorded
@@ -173,3 +175,8 @@ def test_the_plugin_imports_nothing_of_theater_before_it_is_used() -> None:
         check=True,
     )
     assert done.stdout.decode().strip() == "['theater.testing', 'theater.testing.plugin']"
+
+
+def test_pytest_finds_the_plugin_by_itself_where_theater_is_installed() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["entry-points"]["pytest11"] == {"theater": plugin.__name__}

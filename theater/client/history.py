@@ -16,6 +16,7 @@ from theater.events import EventType, decode
 
 FIRST_PAGE = 32  # rows; most questions are about what has just happened
 PAGE = 1024
+NEAR = 16  # positions; some turns
 
 
 class History:
@@ -57,7 +58,7 @@ class History:
 
     def tail(self, name: str, before: int) -> Iterator[Fact]:
         actor, end = self._chain(name)
-        end = self._first(actor, "seq", before, end)
+        end = self._before(actor, before, end)
         while end > 0:
             rows = self._log.query(
                 "SELECT seq, at, bytes, turn, type FROM events WHERE actor = ? AND position < ?"
@@ -74,6 +75,13 @@ class History:
                 yield from _facts(seq, at, data)
             end -= len(rows)
 
+    def _before(self, actor: int, seq: int, end: int) -> int:
+        """The first position of a chain, before `end`, that is not before event `seq`."""
+        rows = self._log.query("SELECT actor, position FROM events WHERE seq = ?", seq)
+        if rows and rows[0][0] == actor:  # an event of its own: mostly a start
+            return int(rows[0][1])
+        return self._first(actor, "seq", seq, end)
+
     def _chain(self, name: str) -> tuple[int, int]:
         """The chain's number and length."""
         rows = self._log.query("SELECT id FROM actors WHERE name = ?", name)
@@ -84,18 +92,30 @@ class History:
         return actor, 0 if last is None else last + 1
 
     def _first(self, actor: int, column: str, value: int, end: int) -> int:
-        """The first position before `end` with at least this value; `end` if there is none."""
-        low, high = 0, end
+        """The first position before `end` with at least this value; `end` if there is none.
+
+        It is looked for from the end on, in steps that grow: it is mostly near.
+        """
+        low, high, step = 0, end, NEAR
+        while high > 0:
+            at = max(0, high - step)
+            if self._value(actor, column, at) < value:
+                low = at + 1
+                break
+            high, step = at, step * 2
         while low < high:
             middle = (low + high) // 2
-            ((found,),) = self._log.query(
-                f"SELECT {column} FROM events WHERE actor = ? AND position = ?", actor, middle
-            )
-            if found < value:
+            if self._value(actor, column, middle) < value:
                 low = middle + 1
             else:
                 high = middle
-        return low
+        return high
+
+    def _value(self, actor: int, column: str, position: int) -> int:
+        ((found,),) = self._log.query(
+            f"SELECT {column} FROM events WHERE actor = ? AND position = ?", actor, position
+        )
+        return int(found)
 
 
 def _facts(seq: int, at: float, data: bytes) -> Iterator[Fact]:
