@@ -17,7 +17,7 @@ import pytest
 from tests.broker.logged import order
 from tests.broker.whole import Whole
 from theater.client.reader import LogReader
-from theater.errors import Damaged, NotRunning, Refused, TheaterError
+from theater.errors import Damaged, EnvironmentProblem, NotRunning, Refused, TheaterError
 from theater.paths import DataPaths
 from theater.runs import format
 from theater.runs.format import ENTRIES_MAX, HEADER, LOG, PLAIN_BYTES, RATIO_MAX, Header
@@ -262,7 +262,6 @@ FORGERIES: dict[str, tuple[Callable[[Forged, Path], None], str]] = {
             "CREATE TABLE evidence (id INTEGER, events BLOB AS (zeroblob(1000000000)))"),
         "its log has 'evidence'",
     ),
-    "a later format": (header(format=99), "has format 99; this theater reads 1"),
     "too many entries": (many, "entries"),
     "a bomb": (
         put(f"components/{SHA256}", bytes(PLAIN_BYTES + RATIO_MAX * (1 << 20)),
@@ -294,6 +293,26 @@ def test_a_forged_file_is_refused_and_leaves_nothing(
         pass
     assert said in str(refused.value)
     assert not os.listdir(scratch) and not (tmp_path / "escaped").exists()
+
+
+@pytest.mark.parametrize(
+    "forge, said",
+    [
+        (header(format=99), "has format 99; this theater reads 1. Use the theater that wrote it"),
+        (sql("PRAGMA user_version = 99"), "the log has schema version 99; this theater reads"),
+    ],
+)
+def test_a_run_of_a_later_theater_is_not_damaged(
+    data: DataPaths, tmp_path: Path, forge: Callable[[Forged, Path], None], said: str
+) -> None:
+    good = str(tmp_path / "good.theater")
+    record(data.directory, good)
+    forged = Forged(good)
+    forge(forged, tmp_path)
+    later = forged.written(tmp_path / "later.theater")
+    with pytest.raises(EnvironmentProblem) as refused, opened(later):
+        pass
+    assert said in str(refused.value)
 
 
 def test_entries_that_share_their_bytes_are_refused(data: DataPaths, tmp_path: Path) -> None:

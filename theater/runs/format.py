@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from theater.addresses import check_address
-from theater.errors import Damaged
+from theater.errors import Damaged, EnvironmentProblem
 from theater.paths import HEADS
 
 FORMAT = 1
@@ -73,7 +73,7 @@ class Header:
 
     @classmethod
     def read(cls, data: bytes, path: str) -> Header:
-        """Raises Damaged. `path`: for the message."""
+        """Raises Damaged; EnvironmentProblem for a later format. `path`: for the message."""
         try:
             facts = json.loads(data)
             format, log = facts["format"], facts["log"]
@@ -89,7 +89,10 @@ class Header:
         except (ValueError, KeyError, TypeError, RecursionError):
             raise Damaged(f"{path} is no recorded run: its {HEADER} is none") from None
         if format != FORMAT:
-            raise Damaged(f"{path} has format {str(format)[:20]}; this theater reads {FORMAT}")
+            raise EnvironmentProblem(
+                f"{path} has format {str(format)[:20]}; this theater reads {FORMAT}."
+                " Use the theater that wrote it"
+            )
         texts = (header.theater, header.recorded, header.log_sha256)
         hashes = (header.log_sha256, *header.components, *header.missing)
         if not all(isinstance(each, str) for each in (*texts, *hashes, *header.actors)) or not all(
