@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from pathlib import Path
@@ -33,8 +34,9 @@ def covers(system: System, data: Path) -> bool:
 
 def notary_of(system: System) -> psutil.Process | None:
     for child in psutil.Process(system.info()["pid"]).children():
-        if "theater.notary" in child.cmdline():
-            return child
+        with contextlib.suppress(psutil.Error):  # it has just ended
+            if "theater.notary" in child.cmdline():
+                return child
     return None
 
 

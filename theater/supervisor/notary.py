@@ -104,12 +104,16 @@ class Notary:
 
     # The end
 
-    def begin_last(self) -> None:
-        """The broker has ended: sign what it has written last. One that is at it has read too
-        early, and loses nothing if it dies."""
+    def stop(self) -> None:
+        """Before the broker ends: one that reads now keeps it from leaving one file, and has not
+        read its last words. It loses nothing if it dies."""
+        self.due_s = None
         if self._helper is not None:
             self._helper.process.kill()
             self._reap()
+
+    def begin_last(self) -> None:
+        """The broker has ended: sign what it has written last."""
         if self._has_grown():
             self._start(at_rest=True)
 

@@ -378,6 +378,7 @@ class Root:
         """The broker commits what it has and ends, and that is signed; the zygote ends with its
         socket."""
         self._desk.close()
+        self._notary.stop()
         self._broker.end(HELPER_END_S)
         assert self._ended is not None
         if self._fatal:
