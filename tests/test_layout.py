@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "worker": set(),
     "notary": set(),
     "client": {"supervisor"},
-    "cli": {"client", "fsck", "replay", "runs", "supervisor"},
+    "cli": {"client", "fsck", "notary", "replay", "runs", "supervisor", "verify"},
     # A replay is a worker without a system: it runs the same guests, and links them to a record.
     "replay": {"client", "supervisor", "worker"},
     # A run in one file is a data directory: the client reads its log.
@@ -23,6 +23,7 @@ MAY_IMPORT = {
     # A plugin of pytest's, which says what the command line says.
     "testing": {"cli", "runs"},
     "fsck": set(),
+    "verify": {"fsck"},  # both read a log that may be damaged, and tell of it in the same words
     "": set(),
 }
 FOLDERS = MAY_IMPORT.keys() - {""}

@@ -23,6 +23,10 @@ COMMANDS += [
     "start-instance",
     "reload",
     "dead",
+    "verify",
+    "head",
+    "prove",
+    "check-proof",
 ]
 DEAD = ["list", "show", "retry", "drop"]
 

@@ -43,12 +43,12 @@ def told(summary: Summary) -> str:
         (summary.events, "event"),
         (summary.contents, "content"),
     )
-    seen = ", ".join(_counted(*count) for count in counts)
+    seen = ", ".join(counted(*count) for count in counts)
     until = f" up to event {summary.last_seq:,}" if summary.went_on else ""
     if summary.problems:
-        return f"{seen}{until}: {_counted(summary.problems, 'problem')}"
+        return f"{seen}{until}: {counted(summary.problems, 'problem')}"
     return f"{seen}: whole{until}"
 
 
-def _counted(count: int, noun: str) -> str:
+def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -9,7 +9,7 @@ from theater import calls
 from theater.chain import GENESIS, link
 from theater.errors import ProtocolError
 from theater.events import Event, EventType, decode, has_refs, refs_in
-from theater.fsck.findings import Reports, shown
+from theater.fsck.findings import Reports, both_shown, shown
 from theater.fsck.rows import EVENTS, EventRow
 
 EVENT_MAX = 256 * 1024 * 1024  # bytes; what is more came through no socket, and is not decoded
@@ -67,15 +67,21 @@ class Crossing:
 
 
 class Chain:
-    """The events of one actor or supervisor, in the order of their positions."""
+    """The events of one actor or supervisor, in the order of their positions.
 
-    def __init__(self, actor: str, reports: Reports) -> None:
+    From `position` on: the hash before it is `parent`, which is not there itself if it is None.
+    """
+
+    def __init__(
+        self, actor: str, reports: Reports, position: int = 0, parent: bytes | None = GENESIS
+    ) -> None:
         self._actor = actor
         self._reports = reports
-        self._next = 0
+        self._next = position
         self._seq = 0
         self._stranger = ""
-        self._parents: tuple[bytes, ...] = (GENESIS,)  # what the next hash may build on
+        # What the next hash may build on.
+        self._parents: tuple[bytes, ...] = () if parent is None else (parent,)
 
     def take(self, row: EventRow) -> Crossing | None:
         """The next event; None if it is no row at all."""
@@ -135,11 +141,9 @@ class Chain:
         if not links or row.hash in links:
             self._parents = (row.hash,)
             return True
-        self._wrong(
-            row,
-            f"hash {shown(row.hash)}",
-            f"{shown(links[0])}, the SHA-256 of the hash before it and its bytes",
-        )
+        found, expected = both_shown(row.hash, links[0])
+        why = "the SHA-256 of the hash before it and its bytes"
+        self._wrong(row, f"hash {found}", f"{expected}, {why}")
         self._parents = (row.hash, links[0])  # whichever of the two was damaged
         return False
 

@@ -107,8 +107,8 @@ class LogFile:
                     return found, True
         return found, False
 
-    def one(self, sql: str, parameters: Sequence[Any] = ()) -> Row | None:
-        rows = self.rows(sql, parameters)
+    def one(self, sql: str, parameters: Sequence[Any] = (), steps: int = PAGE_STEPS) -> Row | None:
+        rows = self.rows(sql, parameters, steps)
         return rows[0] if rows else None
 
     @contextlib.contextmanager
@@ -122,8 +122,18 @@ class LogFile:
             with contextlib.suppress(sqlite3.Error):
                 self._db.execute("COMMIT")
 
+    @property
+    def all_steps(self) -> int:
+        """What a look at everything in the file may take."""
+        return PAGE_STEPS + STEPS_PER_BYTE * self.bytes
+
     def pages(
-        self, select: str, keys: Sequence[str], where: str = "", parameters: Sequence[Any] = ()
+        self,
+        select: str,
+        keys: Sequence[str],
+        where: str = "",
+        parameters: Sequence[Any] = (),
+        steps: int = PAGE_STEPS,
     ) -> Iterator[Row]:
         """The rows in the order of their keys, which are the first columns of `select`."""
         names, marks = ", ".join(keys), ", ".join("?" * len(keys))
@@ -137,6 +147,7 @@ class LogFile:
                 f" ORDER BY {names} LIMIT {PAGE_ROWS}",
                 [*parameters, *(after or ())],
                 PAGE_ROWS,
+                steps,
             )
             for row in rows:
                 key = row[: len(keys)]
@@ -156,8 +167,7 @@ class LogFile:
     def integrity(self) -> Iterator[str]:
         """What SQLite itself has against the file."""
         try:
-            steps = PAGE_STEPS + STEPS_PER_BYTE * self.bytes
-            rows = self.rows("PRAGMA integrity_check", steps=steps)
+            rows = self.rows("PRAGMA integrity_check", steps=self.all_steps)
         except Unreadable as error:
             yield str(error)
             return

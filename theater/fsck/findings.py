@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,8 +65,22 @@ class Reports:
         # What is repeated of the file has been made harmless; should it not have been, it is now.
         self._tell(Problem(where, escaped(found, TEXT_MAX), escaped(expected, TEXT_MAX)))
 
+    def repeat(self, problems: Iterable[Problem]) -> None:
+        """What has been found elsewhere, and made harmless there."""
+        for problem in problems:
+            self.count += 1
+            self._tell(problem)
+
     def note(self, text: str) -> None:
         self._tell(Note(text))
+
+
+def both_shown(found: Any, expected: Any) -> tuple[str, str]:
+    """Two values that differ, so that it can be seen: hashes may begin with the same digits."""
+    one, other = shown(found), shown(expected)
+    if one == other and isinstance(found, bytes) and isinstance(expected, bytes):
+        return found.hex(), expected.hex()
+    return one, other
 
 
 def shown(value: Any) -> str:

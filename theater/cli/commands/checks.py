@@ -74,7 +74,8 @@ def replay(
 
 @commands.command(
     epilog="Chains and their hashes, contents, and that turns, messages and everything else in the"
-    " log is as the events say. Exit code 7 if something is wrong."
+    " log is as the events say: slower than `theater verify`, which judges hashes and signatures."
+    " Exit code 7 if something is wrong."
 )
 def fsck(json: JsonLines = False, manifest: Manifest = None, data: Data = None) -> None:
     """Check the whole log, also while the system runs."""

@@ -1,0 +1,96 @@
+"""`theater verify`: recompute what is hashed and signed of a log, or of a chain file."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from theater.cli.fsck import DAMAGED, counted
+from theater.cli.place import Place
+from theater.cli.terminal import Terminal
+from theater.errors import NotRunning
+from theater.fsck.findings import Note, Problem, Tell
+from theater.paths import DataPaths
+from theater.verify.verify import Summary
+
+
+def verify(
+    terminal: Terminal,
+    place: Place,
+    file: Path | None,
+    heads: Sequence[Path],
+    keys: Sequence[Path],
+    as_json: bool,
+) -> int:
+    """One line for each problem, then what was verified. The exit code."""
+    tell = teller(terminal, as_json)
+    if file is not None:
+        return _chain_file(terminal, str(file), tell, as_json)
+    from theater.verify.verify import verify as verify_log
+
+    paths = DataPaths(os.path.dirname(place.log_path()))
+    try:
+        summary = verify_log(
+            paths,
+            tell,
+            lambda text: terminal.progress(text, passing=True),
+            list(map(str, heads)),
+            list(map(str, keys)),
+        )
+    except NotRunning:
+        raise place.never_ran() from None
+    if as_json:
+        terminal.print(json.dumps({"kind": "summary", **asdict(summary)}))
+    else:
+        for line in told(summary):
+            terminal.print(line)
+    return DAMAGED if summary.problems else 0
+
+
+def teller(terminal: Terminal, as_json: bool) -> Tell:
+    def tell(finding: Problem | Note) -> None:
+        kind = "problem" if isinstance(finding, Problem) else "note"
+        if as_json:
+            terminal.print(json.dumps({"kind": kind, **asdict(finding)}))
+        elif isinstance(finding, Note):
+            terminal.print(f"note: {finding.text}")
+        else:
+            terminal.print(str(finding))
+
+    return tell
+
+
+def told(summary: Summary) -> list[str]:
+    counts = (
+        (summary.actors, "chain"),
+        (summary.events, "event"),
+        (summary.contents, "content"),
+        (summary.heads, "tree head"),
+    )
+    seen = ", ".join(counted(*count) for count in counts)
+    if summary.problems:
+        return [f"{seen}: {counted(summary.problems, 'problem')}"]
+    until = f" up to event {summary.size:,}" if summary.went_on else ""
+    lines = [f"{seen}: verified{until}"]
+    if summary.signed < summary.size:
+        since = f"the last {summary.size - summary.signed:,} are" if summary.signed else "none is"
+        lines.append(f"note: of these events {since} signed yet; `theater head` does it now")
+    return lines
+
+
+def _chain_file(terminal: Terminal, name: str, tell: Tell, as_json: bool) -> int:
+    from theater.verify import upstream
+
+    summary = upstream.verify(name, tell, lambda text: terminal.progress(text, passing=True))
+    if as_json:
+        terminal.print(json.dumps({"kind": "summary", **asdict(summary)}))
+    elif summary.problems:
+        problems = counted(summary.problems, "problem")
+        terminal.print(f"{counted(summary.events, 'event')}: {problems}")
+    else:
+        head = f", head {summary.head}" if summary.head else ""
+        terminal.print(f"{counted(summary.events, 'event')}: verified{head}")
+    return DAMAGED if summary.problems else 0

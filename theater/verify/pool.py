@@ -1,0 +1,143 @@
+"""Share the work among processes, or do it here if there is little of it.
+
+A task is a name and its arguments. Results come in the order of the tasks.
+"""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import signal
+import sqlite3
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import Any
+
+from theater import linux
+from theater.errors import EnvironmentProblem
+from theater.fsck.file import LogFile
+from theater.keys import PublicKey, read_public
+from theater.verify import contents
+from theater.verify.careful import Careful
+from theater.verify.kept import Kept, signature_problem
+from theater.verify.part import Part, Range
+from theater.verify.scan import ROW_MAX, Odd, Scan
+
+Task = tuple[Any, ...]
+CACHE_KIB = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What every process has to know."""
+
+    path: str
+    version: int  # of the log's schema
+    names: dict[int, str]
+    old_until: float
+    keys: tuple[bytes, ...]  # PEM
+
+
+class Worker:
+    """Does tasks, with a connection of its own."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self._file = LogFile(facts.path)
+        self._scan: Scan | None = None
+        self._db: sqlite3.Connection | None = None
+        self._keys: dict[str, PublicKey] | None = None
+
+    def close(self) -> None:
+        self._file.close()
+        if self._db is not None:
+            self._db.close()
+
+    def do(self, task: Task) -> Any:
+        name, *arguments = task
+        return getattr(self, f"_{name}")(*arguments)
+
+    def _events(self, range: Range) -> Part:
+        try:
+            return self._fast().run(range)
+        except Odd:
+            facts = self._facts
+            return Careful(self._file, facts.names, facts.old_until).run(range)
+
+    def _fast(self) -> Scan:
+        if self._scan is None:
+            quoted = self._facts.path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+            db = sqlite3.connect(
+                f"file:{quoted}?mode=ro", uri=True, timeout=10, isolation_level=None
+            )
+            for pragma in ("query_only = 1", "trusted_schema = 0", "cell_size_check = 1"):
+                db.execute(f"PRAGMA {pragma}")
+            db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+            db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, ROW_MAX)
+            self._db = db
+            self._scan = Scan(db, self._facts.names, self._facts.old_until)
+        return self._scan
+
+    def _blobs(self, first: int, last: int) -> Any:
+        return contents.blobs(self._file, first, last)
+
+    def _evidence(self, first: int, last: int) -> Any:
+        return contents.evidence(self._file, first, last)
+
+    def _states(self, actor: int) -> Any:
+        name = self._facts.names[actor]
+        return contents.states(self._file, actor, name, self._facts.version)
+
+    def _last_states(self) -> Any:
+        return contents.last_states(self._file, self._facts.names)
+
+    def _signatures(self, kept: Sequence[Kept]) -> list[tuple[str, str] | None]:
+        if self._keys is None:
+            read = [read_public(pem, "") for pem in self._facts.keys]
+            self._keys = {key.id: key for key in read}
+        return [signature_problem(each, self._keys) for each in kept]
+
+
+_worker: Worker | None = None
+
+
+def _begin(facts: Facts, parent: int) -> None:
+    """In each process of a pool."""
+    global _worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever has the terminal ends us
+    linux.die_with_parent()
+    if os.getppid() != parent:
+        os._exit(1)
+    gc.disable()  # nothing of this is a circle, and to look for one takes a tenth of the time
+    _worker = Worker(facts)
+
+
+def _do(task: Task) -> Any:
+    assert _worker is not None
+    return _worker.do(task)
+
+
+def do_all(facts: Facts, tasks: Sequence[Task], processes: int) -> Iterator[Any]:
+    """The result of each task. With one process they are done in this one."""
+    if processes <= 1:
+        worker = Worker(facts)
+        try:
+            for task in tasks:
+                yield worker.do(task)
+        finally:
+            worker.close()
+        return
+    pool = ProcessPoolExecutor(
+        processes, multiprocessing.get_context("fork"), _begin, (facts, os.getpid())
+    )
+    try:
+        yield from pool.map(_do, tasks)
+    except BrokenProcessPool:
+        raise EnvironmentProblem(
+            "a process that verified was killed; was there too little memory?"
+        ) from None
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,300 @@
+"""Verify a log: every chain and the order of the log, what is stored by hash, and the tree heads.
+
+The log is cut into ranges of a power of two of events, each of which can be verified by itself: the
+first event of a chain in it takes the hash of the one before from its row, which its own range
+holds to its bytes. The trees over the ranges combine. What is found comes in the order of the log.
+"""
+
+from __future__ import annotations
+
+import bisect
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from theater.errors import EnvironmentProblem
+from theater.fsck import shape
+from theater.fsck.file import LogFile, Unreadable
+from theater.fsck.findings import Reports, Tell, both_shown
+from theater.fsck.tools import part as readable
+from theater.fsck.tools import shown_line
+from theater.merkle import Frontier
+from theater.paths import DataPaths
+from theater.verify import accounts, kept
+from theater.verify.accounts import Accounts, Mark
+from theater.verify.kept import Heads, Kept
+from theater.verify.part import Part, Range
+from theater.verify.pool import Facts, Task, do_all
+
+RANGE = 1 << 15  # events
+BLOB_RANGE = 1 << 12  # rows
+SIGNATURES = 256  # in one task
+FEW = 2 * RANGE  # so many events one process has verified before others have begun
+ROOT = "/"
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What has been verified."""
+
+    problems: int
+    actors: int
+    events: int
+    contents: int
+    heads: int
+    signed: int  # events that a head is over, of those that hold
+    size: int  # events in the log then
+    root: str  # of the tree over them, hex; "" if it could not be made
+    went_on: bool  # the system has written more since
+
+
+def verify(
+    paths: DataPaths,
+    tell: Tell,
+    progress: Progress = lambda _text: None,
+    head_files: Sequence[str] = (),
+    key_files: Sequence[str] = (),
+    processes: int | None = None,
+    range_events: int = RANGE,
+) -> Summary:
+    """Tell every problem of the log. Raises TheaterError if it cannot be looked at.
+
+    `head_files`: more heads to hold it to. `key_files`: the keys that are believed, instead of the
+    one beside the log. `processes`: at most; by default one for each processor.
+    """
+    reports = Reports(tell)
+    if not os.path.exists(paths.log):
+        LogFile(paths.log)  # says so
+    # The heads first: what is signed later may be over events that come later.
+    heads = kept.read(paths, head_files, key_files, reports)
+    if processes is None:
+        processes = len(os.sched_getaffinity(0))
+    return _Verify(paths, reports, heads, progress, processes, range_events).run()
+
+
+class _Verify:
+    def __init__(
+        self,
+        paths: DataPaths,
+        reports: Reports,
+        heads: Heads,
+        progress: Progress,
+        processes: int,
+        range_events: int,
+    ) -> None:
+        assert range_events & (range_events - 1) == 0, "a range is a power of two of events"
+        self._paths = paths
+        self._reports = reports
+        self._heads = heads
+        self._progress = progress
+        self._processes = processes
+        self._range = range_events
+        self._events = self._contents = self._signed = 0
+        self._tree: Frontier | None = Frontier()
+        self._failing: list[Kept] = []
+        self._held = 0  # heads that hold
+
+    def run(self) -> Summary:
+        version, mark, old_until = self._look()
+        if not version:
+            return self._summary(mark)
+        keys = tuple(key.pem for key in self._heads.keys.values())
+        facts = Facts(self._paths.log, version, mark.names, old_until, keys)
+        if mark.seq < FEW and self._range == RANGE:
+            self._processes = 1
+        ranges = self._ranges(mark)
+        signed = [each for each in self._heads.kept if each.head.size <= mark.seq]
+        self._beyond(mark)
+        tasks: list[Task] = [("events", each) for each in ranges]
+        tasks += [("signatures", some) for some in _some(self._heads.kept, SIGNATURES)]
+        tasks += [("blobs", *span) for span in _spans(mark.blob, BLOB_RANGE)]
+        tasks += [("states", actor) for actor, count in mark.actors.items() if count.turns]
+        tasks += [("evidence", *span) for span in _spans(mark.evidence, BLOB_RANGE)]
+        if version >= 4:
+            tasks.append(("last_states",))
+        # No connection is open here while processes are made: SQLite's do not survive a fork.
+        results = do_all(facts, tasks, self._processes)
+        first = next(results, None)
+        file = LogFile(self._paths.log)
+        try:
+            books = Accounts(file, mark, old_until, self._reports)
+            at = 0
+            for number, task in enumerate(tasks):
+                result: Any = first if number == 0 else next(results)
+                if task[0] == "events":
+                    at = self._part(result, books, signed, at, mark)
+                    if number == len(ranges) - 1:
+                        self._tell_failing()
+                        books.finish()
+                else:
+                    self._other(task, result)
+            next(results, None)
+            if not ranges:
+                books.finish()
+            went_on = self._went_on(file, mark)
+        finally:
+            file.close()
+        return self._summary(mark, went_on)
+
+    def _look(self) -> tuple[int, Mark, float]:
+        """The version, 0 if it is no log that can be verified; and the log at this moment."""
+        file = LogFile(self._paths.log)
+        try:
+            version = 0
+            with readable(self._reports, file="chain.db"):
+                ((version,),) = file.rows("PRAGMA user_version")
+            if version > shape.VERSION:
+                raise EnvironmentProblem(
+                    f"the log has schema version {version}; this theater reads {shape.VERSION}"
+                    " and older. Use the theater that wrote it"
+                )
+            if version < 1:
+                if not self._reports.count:
+                    found = f"has schema version {version}"
+                    expected = f"a log of version 1 to {shape.VERSION}"
+                    self._reports.wrong(found, expected, file="chain.db")
+                return 0, Mark(), 0
+            before = self._reports.count
+            with readable(self._reports, file="chain.db"):
+                shape.judge(file, version, self._reports)
+            if self._reports.count > before:
+                return 0, Mark(), 0
+            try:
+                mark = accounts.mark(file)
+                old_until = _old_until(file, version)
+            except Unreadable as error:
+                found = f"cannot be read: {shown_line(str(error))}"
+                self._reports.wrong(found, "readable", file="chain.db")
+                return 0, Mark(), 0
+            return version, mark, old_until
+        finally:
+            file.close()
+
+    def _ranges(self, mark: Mark) -> list[Range]:
+        sizes = [size for size in self._heads.sizes() if 0 < size <= mark.seq]
+        ranges = []
+        for first, last in _spans(mark.seq, self._range):
+            begin, end = bisect.bisect_left(sizes, first), bisect.bisect_right(sizes, last)
+            ranges.append(Range(first, last, tuple(sizes[begin:end])))
+        return ranges
+
+    def _beyond(self, mark: Mark) -> None:
+        """Heads over more than there is."""
+        beyond = [each for each in self._heads.kept if each.head.size > mark.seq]
+        for each in beyond[:1]:
+            found = f"the log has {mark.seq:,} events"
+            others = _others(len(beyond) - 1)
+            expected = f"{each.head.size:,}, as were signed at {each.head.time}: the last are gone"
+            self._reports.wrong(found, f"{expected}{others}", **each.where)
+
+    # Results
+
+    def _part(self, part: Part, books: Accounts, signed: list[Kept], at: int, mark: Mark) -> int:
+        """The next range; `at`: how many of the heads have had their turn."""
+        self._reports.repeat(part.problems)
+        books.take(part)
+        self._events += part.events
+        roots = dict(zip(part.range.heads, part.at_heads, strict=False))
+        while at < len(signed) and signed[at].head.size <= part.range.last:
+            self._judge(signed[at], roots.get(signed[at].head.size))
+            at += 1
+        if part.tree is None:
+            self._tree = None
+        elif self._tree is not None:
+            self._tree.join(Frontier(*part.tree))
+        if self._events % (8 * self._range) == 0:
+            self._progress(f"verifying ... {self._events:,} of {mark.seq:,} events")
+        return at
+
+    def _judge(self, each: Kept, peaks: tuple[int, Sequence[bytes]] | None) -> None:
+        root = None
+        if each.head.size == 0:
+            root = Frontier().root()
+        elif self._tree is not None and peaks is not None:
+            tree = self._tree.copy()
+            tree.join(Frontier(*peaks))
+            root = tree.root()
+        if root == each.head.root:
+            self._held += 1
+            self._signed = max(self._signed, each.head.size)
+            return
+        if not self._failing:
+            if root is None:
+                found = "the tree that was signed cannot be made, as events are missing"
+                self._reports.wrong(found, "all there", **each.where)
+            else:
+                since = f"events {self._signed + 1:,} to {each.head.size:,} are not"
+                found, expected = both_shown(root, each.head.root)
+                found = f"the root is {found}: {since} what they were"
+                expected = f"{expected}, as was signed at {each.head.time}"
+                self._reports.wrong(found, expected, **each.where)
+        self._failing.append(each)
+
+    def _tell_failing(self) -> None:
+        """Those after the first one that does not fit; they cannot, if all are of one log."""
+        others = self._failing[1:]
+        if others:
+            first, last = others[0].head.size, others[-1].head.size
+            many = "1 more head" if len(others) == 1 else f"{len(others):,} more heads"
+            found = f"{many}, of {first:,} to {last:,} events, not fitting the log either"
+            self._reports.wrong(found, "none", file=others[0].file)
+
+    def _other(self, task: Task, result: object) -> None:
+        match task[0], result:
+            case "signatures", list(found):
+                for each, problem in zip(task[1], found, strict=True):
+                    if problem is not None:
+                        self._reports.wrong(*problem, **each.where)
+            case "blobs", (list(problems), int(count)):
+                self._reports.repeat(problems)
+                self._contents += count
+                self._progress(f"verifying contents ... {self._contents:,}")
+            case _, list(problems):
+                self._reports.repeat(problems)
+
+    def _went_on(self, file: LogFile, mark: Mark) -> bool:
+        with readable(self._reports, table="events"):
+            return bool(file.rows("SELECT max(seq) > ? FROM events", (mark.seq,))[0][0])
+        return False
+
+    def _summary(self, mark: Mark, went_on: bool = False) -> Summary:
+        whole = self._tree is not None and self._tree.size == mark.seq
+        return Summary(
+            self._reports.count,
+            len(mark.actors),
+            self._events,
+            self._contents,
+            self._held,
+            self._signed,
+            mark.seq,
+            self._tree.root().hex() if whole and self._tree is not None else "",
+            went_on,
+        )
+
+
+def _old_until(file: LogFile, version: int) -> float:
+    """Up to which event the log is of version 1, which wrote other times beside turns."""
+    if version == 1:
+        return float("inf")
+    row = file.one(
+        "SELECT e.seq FROM actors a JOIN events e ON e.actor = a.id AND e.position = 0"
+        " WHERE a.name = ?",
+        (ROOT,),
+    )
+    return row[0] if row is not None and isinstance(row[0], int) else 0
+
+
+def _spans(last: int, size: int) -> list[tuple[int, int]]:
+    return [(first, min(first + size - 1, last)) for first in range(1, last + 1, size)]
+
+
+def _some(kept: Sequence[Kept], size: int) -> list[Sequence[Kept]]:
+    return [kept[at : at + size] for at in range(0, len(kept), size)]
+
+
+def _others(count: int) -> str:
+    """Heads that are over more events than there are, too."""
+    return "" if count <= 0 else f", as do {count:,} more heads say"
