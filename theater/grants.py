@@ -154,12 +154,14 @@ def world_calls(handlers: Iterable[Handler]) -> dict[str, dict[str, str]]:
     }
 
 
-_PROVIDED: dict[str, tuple[str, Signatures]] = {
+# interface -> the handler that provides it, and what it provides.
+PROVIDED: dict[str, tuple[str, Signatures]] = {
     interface: (name, functions)
     for name, handler in HANDLERS.items()
     for interface, functions in handler.imports.items()
 }
-_CALLED: dict[str, Signatures] = {
+# interface -> what the host may call of it. An actor may export none of them.
+CALLED: dict[str, Signatures] = {
     interface: functions
     for handler in HANDLERS.values()
     for interface, functions in handler.exports.items()
@@ -208,7 +210,7 @@ def check_grants(
     for interface in sorted(imports):
         messages += _import_problems(actor, interface, imports[interface]["functions"])
     messages += _actor_export_problems(exports)
-    for interface, called in _CALLED.items():
+    for interface, called in CALLED.items():
         if interface in exports:
             messages += _differences("exports", interface, exports[interface]["functions"], called)
     return [Problem(actor.where, message) for message in messages]
@@ -217,8 +219,8 @@ def check_grants(
 def _import_problems(actor: ActorSpec, interface: str, functions: Signatures) -> list[str]:
     if interface.startswith("wasi:") or interface == TYPES:
         return []
-    if interface in _PROVIDED:
-        handler, provided = _PROVIDED[interface]
+    if interface in PROVIDED:
+        handler, provided = PROVIDED[interface]
         problems = _differences("imports", interface, functions, provided)
         if actor.handler(handler) is None:
             problems.insert(0, _missing_grant(actor, interface, handler))
@@ -229,13 +231,13 @@ def _import_problems(actor: ActorSpec, interface: str, functions: Signatures) ->
             f'imports {interface}: its handler "{handler}" is not available in this version; '
             f"available: {', '.join(HANDLERS)}"
         ]
-    if interface == ACTOR or interface in _CALLED:
+    if interface == ACTOR or interface in CALLED:
         return [f"imports {interface}, which an actor exports and nobody provides"]
-    there_are = f"there are {', '.join(sorted(_PROVIDED))} and wasi:*"
+    there_are = f"there are {', '.join(sorted(PROVIDED))} and wasi:*"
     if not interface:
         names = _listed(functions)
         return [f"imports {names} outside of any interface, which nobody provides; {there_are}"]
-    hint = did_you_mean(interface, [*_PROVIDED, *_LATER_IMPORTS])
+    hint = did_you_mean(interface, [*PROVIDED, *_LATER_IMPORTS])
     return [f"imports {escaped(interface)}, which nobody provides{hint} {there_are}"]
 
 

@@ -27,6 +27,7 @@ COMMANDS += [
     "head",
     "prove",
     "check-proof",
+    "inspect",
 ]
 DEAD = ["list", "show", "retry", "drop"]
 

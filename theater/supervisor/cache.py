@@ -102,6 +102,14 @@ def prepare(
         return found
 
 
+def look(component: str) -> Artifact | None:
+    """What the cache has of a component's file; nothing is compiled. Raises ComponentError."""
+    with open_component(component) as source:
+        sha256 = _hash(source)
+    key = f"{directory_path()}/{sha256}-{_machine()}"
+    return _look_up(f"{key}.cwasm", f"{key}.json", sha256, component)
+
+
 def open_verified(
     artifact: Artifact,
     *,

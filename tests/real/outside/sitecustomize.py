@@ -51,5 +51,5 @@ grants.HANDLERS["test-outside"] = grants.HandlerType(
     settings={"path": lambda value: []},
     world={INTERFACE: {"post": "error", "put": "again"}},
 )
-grants._PROVIDED[INTERFACE] = ("test-outside", grants.HANDLERS["test-outside"].imports[INTERFACE])
+grants.PROVIDED[INTERFACE] = ("test-outside", grants.HANDLERS["test-outside"].imports[INTERFACE])
 REGISTERED["test-outside"] = Outside

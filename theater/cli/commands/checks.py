@@ -21,6 +21,22 @@ def check(manifest: ManifestArgument = None, file: Manifest = None) -> None:
 
 
 @commands.command(
+    epilog="It is compiled if the cache does not have it. Exit code 3 if it cannot be an actor's"
+    " component, whatever a manifest grants.\n\n\b\nExamples:\n"
+    "  theater inspect hello.wasm\n  theater inspect hello.wat --json"
+)
+def inspect(
+    component: Annotated[Path, typer.Argument(metavar="COMPONENT", help="A .wasm or .wat file.")],
+    json: Annotated[bool, typer.Option("--json", help="For programs: one object.")] = False,
+    wit: Annotated[bool, typer.Option("--wit", help="Only its world, in WIT.")] = False,
+) -> None:
+    """Show what a component needs, and why one does not link."""
+    from theater.cli import inspect as module
+
+    run(lambda terminal: module.inspect(terminal, str(component), json, wit))
+
+
+@commands.command(
     epilog="Each turn runs again in a fresh process, every call answered as it was, and every call,"
     " answer, state and the fuel is compared. Exit code 7 at the first difference.\n\n\b\n"
     "Examples:\n  theater replay shop/clerk\n  theater replay monday.theater\n"
