@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,14 +12,16 @@ from typing import Any
 import pytest
 
 from tests.real.conftest import Theater, actor
+from tests.real.test_carrying_on import hold, is_open, kill
 from tests.replay.generated import source
+from theater.client import System
 from theater.engine import make_engine
 from theater.events import Event, EventType, encode, refs_in
 from theater.journal import contents_of
 from theater.replay.explain import explain
 from theater.replay.player import Played, Player, Settings
 from theater.replay.recording import Recording
-from theater.replay.slices import Began, Crossing, Run
+from theater.replay.slices import Began, Crossing, Ending, Run
 from theater.supervisor.cache import prepare
 
 # Each line asks a handler for something and logs what it was told.
@@ -38,19 +42,36 @@ SCRIPT = b"\n".join(
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A run of a probe, a peer, one that traps, and an actor that is all clocks and random."""
+    """A run of a probe, a peer, one that traps, an actor that is all clocks and random, and one
+    that cannot be carried on: its third incarnation found out."""
     directory = tmp_path_factory.mktemp("recorded")
     (directory / "g.wat").write_text(source(5, ["g"], traps=False))
     theater = Theater(directory)
-    system = theater.up(actor("a"), actor("b"), actor("g", str(directory / "g.wat")), actor("t"))
-    for _ in range(2):
-        system.request("a", SCRIPT)
-    system.send("t", b"log before\ntrap")
-    for _ in range(4):
-        system.request("g", b"\x00what")
-    system.wait_for(lambda: system.dead_letters(), "the trap")
-    theater.end()
+    system = theater.up(
+        *(actor("a"), actor("b"), actor("g", str(directory / "g.wat")), actor("t")),
+        actor("f", "fickle.wat", extra="request_timeout = 600\n"),
+        head="[supervisor]\nintensity = 100\n",
+    )
+    try:
+        for _ in range(2):
+            system.request("a", SCRIPT)
+        system.send("t", b"log before\ntrap")
+        for _ in range(4):
+            system.request("g", b"\x00what")
+        system.wait_for(lambda: set_aside(system, "t"), "the trap")
+        b = hold(system, "b")
+        system.send("f", b"b")
+        system.wait_for(lambda: is_open(system, "f"), "the ask")
+        kill(system, "f")
+        os.kill(b, signal.SIGCONT)
+        system.wait_for(lambda: set_aside(system, "f"), "it to be found out")
+    finally:
+        theater.end()
     yield directory / ".theater"
+
+
+def set_aside(system: System, name: str) -> bool:
+    return any(letter.actor == name for letter in system.dead_letters())
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +86,15 @@ STRICT = Settings()
 
 
 def play(
-    recording: Recording, name: str, turn: int, change: Change, settings: Settings = STRICT
+    recording: Recording,
+    name: str,
+    turn: int,
+    change: Change,
+    settings: Settings = STRICT,
+    incarnation: int = 1,
 ) -> tuple[Run, Played]:
-    """Replay an actor up to a turn whose record is changed: what was recorded, and what came."""
+    """Replay an actor up to a turn whose record is changed: what was recorded, and what came.
+    `incarnation`: that ran it."""
     player: Player | None = None
     engine = make_engine()
     try:
@@ -84,7 +111,8 @@ def play(
                 if not state_is_known:
                     hash, state_is_known = item.state(), True
                     player._state = None if hash is None else recording.content(hash)
-                run = change(item) if item.turn == turn else item
+                wanted = (item.turn, item.incarnation) == (turn, incarnation)
+                run = change(item) if wanted else item
                 hashes, places = contents_of(each.event for each in run.own)
                 call = item.call()
                 assert call is not None
@@ -92,7 +120,7 @@ def play(
                 contents |= {each: recording.content(each) for each in refs_in(call.payload[1])}
                 chains = {place: recording.chain_part(place) for place in places}
                 played = player.play(run, contents, chains)
-                if item.turn == turn:
+                if wanted:
                     return item, played
                 assert played.difference is None
     finally:
@@ -279,3 +307,23 @@ def test_a_state_that_was_not_the_last_one_is_found_at_the_call(recording: Recor
         return with_event(run, 0, payload=[None, call.payload[1]])
 
     assert differing(recording, "a", 3, change)[0] == 0
+
+
+def test_of_one_that_died_before_it_recorded_anything_new_nobody_knows_how_far_it_came(
+    recording: Recording,
+) -> None:
+    run, played = play(recording, "f", 2, same, incarnation=2)
+    assert played.difference is None and run.ending is Ending.FAILED
+    assert run.own[-1].event.payload["kind"] == "diverged"
+
+    def died_at_once(run: Run) -> Run:
+        return replace(run, own=run.own[:1], ending=Ending.LEFT)
+
+    _, played = play(recording, "f", 2, died_at_once, incarnation=2)
+    assert played.difference is None and played.events == 1
+
+    def went_on(run: Run) -> Run:
+        return replace(run, own=run.own[:-1], ending=Ending.DONE)
+
+    _, played = play(recording, "f", 2, went_on, incarnation=2)
+    assert played.difference is not None

@@ -175,6 +175,9 @@ class Player:
             except Diverged as error:
                 self._failed(GuestFailure("diverged", str(error)))
         except Unlike as error:
+            if self._may_not_have_come_here(run, error):
+                played.events = self._seen
+                return played
             played.difference = error
             payload = externalise(error.found[3], played.contents)
             numbers = (self._incarnation, run.turn, self._index(error))
@@ -186,6 +189,13 @@ class Player:
             recorded = [line for each in (*run.before, *run.own) for line in _lines(each.event)]
             played.lines = told_apart(recorded, self._lines)
         return played
+
+    def _may_not_have_come_here(self, run: Run, error: Unlike) -> bool:
+        """Whether all is done that this process recorded before it died. What it was answered from
+        the record of those before it, it did not record again: nobody knows how far it came."""
+        if run.ending is not Ending.LEFT or self._own:
+            return False
+        return error.recorded is None or error.recorded.event.index < self._first_own
 
     def _begin(self, run: Run, contents: dict[bytes, bytes], chains: dict[bytes, Any]) -> None:
         self._run = run
