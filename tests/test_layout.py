@@ -9,13 +9,15 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "theater"
 # cli, client and fsck are no processes of the system: they start it, talk to it, check its log.
+# Nor is project, which builds what is to run; the supervisor starts it and does not import it.
 MAY_IMPORT = {
     "supervisor": set(),
     "broker": set(),
     "worker": set(),
     "notary": set(),
     "client": {"supervisor"},
-    "cli": {"client", "fsck", "notary", "replay", "runs", "supervisor", "verify"},
+    "cli": {"client", "fsck", "notary", "project", "replay", "runs", "supervisor", "verify"},
+    "project": {"supervisor"},
     # A replay is a worker without a system: it runs the same guests, and links them to a record.
     "replay": {"client", "supervisor", "worker"},
     # A run in one file is a data directory: the client reads its log.

@@ -61,8 +61,8 @@ def test_missing_files_are_told_together_with_other_problems(tmp_path: Path) -> 
         'child[0].component: "wasm/a.wat": there is no such file',
         'child[0].initial_state.file: "state.bin": there is no such file',
         'child[0].restart: found "always"; allowed: permanent, transient, temporary',
-        'child[0].shutdow: unknown key; did you mean "shutdown"? allowed: args, child, component, '
-        "env, handler, initial_state, limits, mailbox, name, on_restart, recycle_turns, "
+        'child[0].shutdow: unknown key; did you mean "shutdown"? allowed: args, build, child, '
+        "component, env, handler, initial_state, limits, mailbox, name, on_restart, recycle_turns, "
         "request_timeout, restart, shutdown, significant, state_every, supervisor",
     ]
 

@@ -392,7 +392,8 @@ def test_missing_keys_are_told() -> None:
         "as in backoff = { base = 1, max = 60 }"
     )
     assert problem('name = "s"\n[[child]]\nname = "a"') == (
-        'child[0].component: missing: component = "file.wasm" for an actor, or [child.supervisor]'
+        'child[0].component: missing: component = "file.wasm" for an actor, or build = "file.py"'
+        " its source; or [child.supervisor]"
     )
 
 

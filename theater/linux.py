@@ -57,9 +57,9 @@ def require_kernel() -> None:
         raise EnvironmentProblem(f"theater needs Linux 5.9 or newer; this kernel is {release}")
 
 
-def die_with_parent() -> None:
-    """Have the kernel kill this process when its parent dies. Check the parent again after."""
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def die_with_parent(with_signal: int = signal.SIGKILL) -> None:
+    """Have the kernel end this process when its parent dies. Check the parent again after."""
+    _prctl(_PR_SET_PDEATHSIG, with_signal)
 
 
 def become_subreaper() -> None:

@@ -13,7 +13,7 @@ import tomllib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from theater import addresses, preopens
+from theater import addresses, preopens, sources
 from theater.errors import ManifestError, Problem
 from theater.manifest_files import PATH_SHOWN_MAX, Files, StateFile, os_problem, read_file
 from theater.quoting import escaped
@@ -249,7 +249,7 @@ def _children(
     for index, table in enumerate(tables or ()):
         address = addresses.child(path, table.name)
         here = f"{where}.child[{index}]".lstrip(".")
-        if table.component is not None:
+        if table.component is not None or table.build is not None:
             actor = _actor(table, address, table.component, table.limits, here, defaults, files)
             specs.append(actor)
             continue
@@ -269,7 +269,7 @@ def _children(
 def _actor(
     table: ChildTable | SingleTable,
     path: str,
-    component: str,
+    component: str | None,
     limits: LimitsTable | None,
     where: str,
     defaults: DefaultsTable | None,
@@ -280,12 +280,19 @@ def _actor(
         state = files.states[state.path]
     restart = _first("restart", table, defaults)
     on_restart = _first("on_restart", table, defaults)
+    build = table.build and replace(table.build, source=files.absolute(table.build.source))
+    if component is not None:
+        component = files.absolute(component)
+    else:
+        assert build is not None, "an actor with neither component nor build was let through"
+        component = sources.component_of(build.source)
     limits_said = (limits, _first("limits", defaults))
     mailbox_said = (table.mailbox, _first("mailbox", defaults))
     on_full = _first("on_full", *mailbox_said)
     return ActorSpec(
         path=path,
-        component=files.absolute(component),
+        component=component,
+        build=build,
         initial_state=state,
         handlers=tuple(_handler(handler, files) for handler in table.handler or ()),
         env=table.env or {},

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from theater import addresses, grants, manifest_supervision, preopens
+from theater import addresses, grants, manifest_supervision, preopens, sources
 from theater.errors import Problem
 from theater.manifest_files import Files
 from theater.manifest_findings import Enough, Findings, Loc, path_text
@@ -50,6 +50,7 @@ def check(
         if single:
             findings.add_all((), manifest_supervision.check_significant(tables, None, supervisor))
             findings.add_all((), manifest_supervision.check_recycling(tables, {}))
+            _check_package(tables, findings)
             _check_handlers(tables, (), SingleTable, findings)
             _check_files(tables, (), files, findings)
             checked = check_values(SingleTable, tables, findings)
@@ -90,6 +91,16 @@ def is_single(tables: Mapping[str, Any]) -> bool:
     if "child" in tables or "defaults" in tables:
         return False
     return not tables.keys().isdisjoint(_SINGLE_ONLY)
+
+
+def _check_package(tables: dict[str, Any], findings: Findings) -> None:
+    wanted = {"package", "build"}
+    if tables.keys().isdisjoint(wanted) and not meant(tables, SingleTable.model_fields, wanted):
+        findings.add(
+            ("package",),
+            "missing; it names the file of the actor's component, as in "
+            'package = "counter.wasm"; or build = "counter.py" its source',
+        )
 
 
 def _check_kind_of_system(tables: dict[str, Any], findings: Findings) -> dict[str, Any]:
@@ -207,7 +218,7 @@ class _Walk:
         if self._depth + len(loc) // 2 > DEPTH_MAX:
             # Neither we nor pydantic recurse without a bound.
             raise Enough(f"{path_text(loc)[:80]}...: supervisors nest deeper than {DEPTH_MAX}")
-        if "component" not in child:
+        if child.keys().isdisjoint({"component", "build"}):
             header = ".".join([*(part for part in loc if isinstance(part, str)), "child"])
             findings.add_all(loc, manifest_supervision.check_supervisor(child, header, False))
         inner = manifest_supervision.above(child, path_text((*loc, "supervisor")))
@@ -216,29 +227,33 @@ class _Walk:
 
 def _check_kind_of_child(child: dict[str, Any], loc: Loc, findings: Findings) -> None:
     supervisor = [key for key in ("supervisor", "child") if key in child]
-    if "component" in child and supervisor:
+    component = next((key for key in ("component", "build") if key in child), None)
+    if component and supervisor:
         findings.add(
             loc,
-            f"has component and {supervisor[0]}: a child is either an actor or a supervisor",
+            f"has {component} and {supervisor[0]}: a child is either an actor or a supervisor",
         )
     elif supervisor:
         for key in child.keys() & _ACTOR_ONLY:
             findings.add((*loc, key), "belongs to an actor, and this child is a supervisor")
-    elif "component" not in child and not meant(
-        child, ChildTable.model_fields, {"component", "supervisor", "child"}
+    elif component is None and not meant(
+        child, ChildTable.model_fields, {"component", "build", "supervisor", "child"}
     ):
         table = ".".join(part for part in loc if isinstance(part, str))
         findings.add(
             (*loc, "component"),
-            f'missing: component = "file.wasm" for an actor, or [{table}.supervisor]',
+            'missing: component = "file.wasm" for an actor, or build = "file.py" its source; or'
+            f" [{table}.supervisor]",
         )
 
 
 def _check_files(table: Mapping[str, Any], loc: Loc, files: Files, findings: Findings) -> None:
     """What a table names must be there. Of values that are wrong in themselves pydantic tells."""
+    built = "build" in table and _check_build(table, loc, files, findings)
     for key in ("component", "package"):
         with suppress(ValueError):
-            if key in table and (problem := files.check_component(file_path(table[key]))):
+            path = file_path(table[key]) if key in table and not built else None
+            if path is not None and (problem := files.check_component(path)):
                 findings.add((*loc, key), problem)
     state = table.get("initial_state")
     if isinstance(state, dict) and state.keys() == {"file"}:
@@ -249,6 +264,20 @@ def _check_files(table: Mapping[str, Any], loc: Loc, files: Files, findings: Fin
     for index, handler in enumerate(handlers if isinstance(handlers, list) else ()):
         if isinstance(handler, dict) and handler.get("type") == preopens.HANDLER:
             _check_preopens(handler, (*loc, "handler", index), files, findings)
+
+
+def _check_build(table: Mapping[str, Any], loc: Loc, files: Files, findings: Findings) -> bool:
+    """Whether the component need not be there yet."""
+    with suppress(ValueError):
+        source = sources.read(table["build"]).source
+        if problem := files.check_source(source):
+            findings.add((*loc, "build"), problem)
+        if sources.language_of(source) != sources.WAT:
+            return True
+        for key in ("component", "package"):
+            if key in table:
+                findings.add((*loc, key), "a .wat file is its own component; take this key away")
+    return False
 
 
 def _check_preopens(handler: Mapping[str, Any], loc: Loc, files: Files, findings: Findings) -> None:

@@ -66,6 +66,12 @@ class Files:
             return f"{quoted(path)}: {os_problem(problem)}"
         return None
 
+    def check_source(self, path: str) -> str | None:
+        """What a component is built from: a file or a directory."""
+        if self._on_disk and not os.path.exists(self.absolute(path)):
+            return f"{quoted(path)}: there is no such file or directory"
+        return None
+
     def check_directory(self, path: str, write: bool) -> str | None:
         """A directory that is granted to an actor."""
         if not self._on_disk:

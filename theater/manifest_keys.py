@@ -33,6 +33,7 @@ _SYNONYMS = {
     "arguments": ("args",),
     "cap": ("max",),
     "children": ("child",),
+    "compile": ("build",),
     "component": ("package",),
     "delay": ("backoff", "base"),
     "environment": ("env",),
@@ -49,6 +50,7 @@ _SYNONYMS = {
     "path": ("component", "package"),
     "reset_after": ("settled",),
     "restart_delay": ("backoff",),
+    "source": ("build",),
     "state": ("initial_state",),
     "wasm": ("component", "package"),
 }
@@ -94,8 +96,6 @@ def check_values(
 
 
 def _purpose(key: str, table: type[Table]) -> str:
-    if key == "package":
-        return 'it names the file of the actor\'s component, as in package = "counter.wasm"'
     if key == "base":
         return "it is the delay before a first restart, as in backoff = { base = 1, max = 60 }"
     if table is FragmentTable:
@@ -193,7 +193,7 @@ def _place_of_supervisor(
         here = here[part]
     depth = len(child) // 2
     above = ""
-    if depth and "component" in here:
+    if depth and not {"component", "build"}.isdisjoint(here):
         depth -= 1
         above = ", of the supervisor above"
     if top is FragmentTable and depth == 0:

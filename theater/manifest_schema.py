@@ -18,11 +18,13 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PlainValidator
 
+from theater import sources
 from theater.addresses import check_segment
 from theater.manifest_files import StateFile
 from theater.quoting import described, did_you_mean, quoted
 from theater.spec import (
     AutoShutdown,
+    Build,
     Durability,
     OnFull,
     OnRestart,
@@ -280,6 +282,7 @@ CountOrNone = Annotated[int, PlainValidator(_whole(0, COUNT_MAX))]
 Fuel = Annotated[int, PlainValidator(_whole(1, 2**63 - 1))]
 Text = Annotated[str, PlainValidator(_text)]
 EnvName = Annotated[str, PlainValidator(_env_name)]
+BuildValue = Annotated[Build, PlainValidator(sources.read)]
 FilePath = Annotated[str, PlainValidator(file_path)]
 SystemName = Annotated[str, PlainValidator(_system_name)]
 ChildName = Annotated[str, PlainValidator(_child_name)]
@@ -352,6 +355,7 @@ class ActorKeys(Table):
     restart: RestartWord | None = None
     on_restart: OnRestartWord | None = None
     significant: Flag | None = None
+    build: BuildValue | None = None
     shutdown: ShutdownValue | None = None
     initial_state: InitialState | None = None
     handler: list[Any] | None = None
@@ -364,7 +368,7 @@ class ActorKeys(Table):
 
 
 class ChildTable(ActorKeys):
-    """An actor (with `component`) or a nested supervisor (with `supervisor` or `child`)."""
+    """An actor (`component` or `build`), or a nested supervisor (`supervisor` or `child`)."""
 
     name: ChildName
     component: FilePath | None = None
@@ -387,7 +391,7 @@ class SingleTable(ActorKeys):
     """A manifest of one actor, in the shape that `theater:simple` packages come with."""
 
     name: SystemName
-    package: FilePath
+    package: FilePath | None = None  # or `build`
     version: Text | None = None
     durability: DurabilityWord | None = None
     head_every: SecondsOrNone | None = None

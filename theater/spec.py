@@ -100,6 +100,16 @@ class MailboxBounds:
 
 
 @dataclass(frozen=True, slots=True)
+class Build:
+    """What an actor's component is built from, and how. `sources` says which files that can be."""
+
+    source: str  # absolute path of the source, or of the directory of a project
+    actor: str = ""  # Python: the class; "": the only one that there is
+    world: str = ""  # of the WIT; "": messaging-actor
+    packages: tuple[str, ...] = ()  # Python: from PyPI, as pip is told them
+
+
+@dataclass(frozen=True, slots=True)
 class ActorSpec:
     path: str  # the actor's address, e.g. "pool/worker-1"
     component: str  # absolute path of the .wasm or .wat file
@@ -117,6 +127,8 @@ class ActorSpec:
     state_every: int | None = None  # of every so many turns the state is kept; see keeping.py
     recycle_turns: int = 0  # after so many turns of an incarnation a planned restart; 0: never
     where: str = ""  # the TOML path that said so, for error messages: "child[0]"
+    # How the component comes to be is nothing that a running system knows or compares.
+    build: Build | None = field(default=None, repr=False, compare=False)
     component_sha256: str = ""  # hex; known once the component has been compiled
 
     def handler(self, type: str) -> Handler | None:

@@ -1,4 +1,7 @@
-"""Everything that is judged before anything starts: the manifest, the components, the grants."""
+"""Everything that is judged before anything starts: the manifest, the components, the grants.
+
+A component that is built from a source is built first, if it is not what the source makes.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from theater import manifest
-from theater.errors import ComponentError, ManifestError, Problem
+from theater.errors import ComponentError, EnvironmentProblem, ManifestError, Problem
 from theater.grants import check_grants
 from theater.manifest_warnings import warnings
-from theater.spec import ChildSpec, SupervisorSpec, SystemSpec, compiled
-from theater.supervisor import territory
+from theater.spec import ActorSpec, Build, ChildSpec, SupervisorSpec, SystemSpec, compiled
+from theater.supervisor import building, territory
+from theater.supervisor.building import Built, NotBuilt
 from theater.supervisor.cache import Artifact, open_verified, prepare
 from theater.supervisor.originals import keep
 
@@ -25,6 +29,7 @@ class Prepared:
     spec: SystemSpec
     artifacts: dict[str, Artifact]
     warnings: tuple[Problem, ...] = ()  # nothing that is in the way
+    built: tuple[Built, ...] = ()  # from sources, now or before
 
     def compiled(self) -> SystemSpec:
         """The system, each actor with the hash of its component."""
@@ -66,10 +71,9 @@ def prepare_loaded(
     file: str | os.PathLike[str], spec: SystemSpec, data_directory: str, on_progress: Progress
 ) -> Prepared:
     """The rest of it, once the manifest has been read."""
-    artifacts = _artifacts(file, spec.root, spec, data_directory, on_progress)
-    return Prepared(
-        spec, artifacts, (*warnings(spec), *territory.warnings(spec.root, os.fspath(file)))
-    )
+    built, artifacts = _artifacts(file, spec.root, spec, data_directory, on_progress)
+    warned = (*warnings(spec), *territory.warnings(spec.root, os.fspath(file)))
+    return Prepared(spec, artifacts, warned, built)
 
 
 def prepare_fragment(
@@ -82,7 +86,7 @@ def prepare_fragment(
     """The same with a file of children to be added to the supervisor at `under`, in `spec`."""
     children = manifest.load_fragment(file, under, spec.state_max_bytes)
     added = SupervisorSpec(path=under, children=children)
-    artifacts = _artifacts(file, added, spec, data_directory, on_progress)
+    _, artifacts = _artifacts(file, added, spec, data_directory, on_progress)
     return PreparedFragment(spec, children, artifacts)
 
 
@@ -92,13 +96,12 @@ def _artifacts(
     spec: SystemSpec,
     data_directory: str,
     on_progress: Progress,
-) -> dict[str, Artifact]:
+) -> tuple[tuple[Built, ...], dict[str, Artifact]]:
     artifacts: dict[str, Artifact] = {}
-    broken: set[str] = set()
     problems = territory.check(root, data_directory)
-    for actor in root.all_written():
-        if isinstance(actor, SupervisorSpec):
-            continue
+    actors = [each for each in root.all_written() if isinstance(each, ActorSpec)]
+    built, broken = _build(str(file), actors, problems, on_progress)
+    for actor in actors:
         if actor.component not in artifacts and actor.component not in broken:
             try:
                 artifacts[actor.component] = prepare(
@@ -115,7 +118,37 @@ def _artifacts(
             problems.extend(check_grants(actor, artifact.imports, artifact.exports))
     if problems:
         raise ManifestError(str(file), problems)
-    return artifacts
+    return built, artifacts
+
+
+def _build(
+    file: str, actors: list[ActorSpec], problems: list[Problem], on_progress: Progress
+) -> tuple[tuple[Built, ...], set[str]]:
+    """What is there now, and which components are not; the problems are told.
+
+    EnvironmentProblem, if all that stands in the way is a tool that is missing.
+    """
+    wishes: dict[str, Build] = {}
+    wished: dict[str, str] = {}  # component -> who wished it first
+    for actor in actors:
+        if actor.build is None:
+            continue
+        if wishes.setdefault(actor.component, actor.build) != actor.build:
+            first = wished[actor.component] or "this manifest"
+            text = (
+                f"{actor.component} is built otherwise for {first}; give one of them another"
+                " component"
+            )
+            problems.append(Problem(f"{actor.where}.build".lstrip("."), text))
+        wished.setdefault(actor.component, actor.where)
+    found = building.build(wishes, on_progress)
+    failed = {name: each for name, each in found.items() if isinstance(each, NotBuilt)}
+    if failed and not problems and all(each.missing for each in failed.values()):
+        texts = dict.fromkeys(each.text for each in failed.values())
+        raise EnvironmentProblem("\n".join(texts))
+    for component, each in failed.items():
+        problems.append(Problem(f"{wished[component]}.build".lstrip("."), each.text))
+    return tuple(each for each in found.values() if isinstance(each, Built)), {*failed}
 
 
 def open_artifacts(

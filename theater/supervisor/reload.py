@@ -32,7 +32,7 @@ _AT_ONCE = frozenset(
     }
 )
 _LISTED = {"listed": (False, True)}  # there without the manifest until now, and in it again
-_NOT_SHOWN = frozenset({"path", "where", "children", "template"})
+_NOT_SHOWN = frozenset({"path", "where", "build", "children", "template"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from theater.cli.frame import Data, JsonLines, Manifest, ManifestArgument, place, run
+from theater.cli.frame import Data, Json, JsonLines, Manifest, ManifestArgument, place, run
 
 commands = typer.Typer()
 
@@ -34,6 +34,24 @@ def inspect(
     from theater.cli import inspect as module
 
     run(lambda terminal: module.inspect(terminal, str(component), json, wit))
+
+
+@commands.command(
+    epilog="PATH is a project's directory, a manifest, or one source. Without it the manifest is"
+    " looked for as everywhere. What has not changed is not built again; theater doctor shows which"
+    " tools there are.\n\n\b\nExamples:\n  theater build\n  theater build hello.py"
+)
+def build(
+    path: Annotated[
+        Path | None, typer.Argument(metavar="PATH", help="Else theater.toml here or above.")
+    ] = None,
+    json: Json = False,
+    file: Manifest = None,
+) -> None:
+    """Build actors from source, and compile them."""
+    from theater.cli import build as module
+
+    run(lambda terminal: module.build(terminal, place(file, None), path, json))
 
 
 @commands.command(

@@ -1,0 +1,137 @@
+"""Build one component from its source, if it is not what the source makes already.
+
+What has been built is put in place whole, by a rename, and then stamped; what is unfinished lies in
+a directory of its own beside it, which the next build removes if this one is killed. A lock beside
+the component has two builds of the same thing wait for each other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from theater import sources
+from theater.project import stamp
+from theater.project.job import BuildFailed, Job, Made, Progress, Recipe
+from theater.project.languages import javascript, python, rust
+from theater.project.stamp import Stamp
+from theater.project.tool import Tools
+
+_LOOK_S = 0.1
+RECIPES: dict[str, Callable[[Job], Recipe]] = {
+    sources.PYTHON: python.Python,
+    sources.JAVASCRIPT: javascript.JavaScript,
+    sources.RUST: rust.Rust,
+}
+
+
+def build(job: Job, on_progress: Progress) -> Made:
+    """Raises BuildFailed. Whatever it raises, the component that was there is still there."""
+    language = language_of(job)
+    recipe = RECIPES[language](job)
+    tool = recipe.tool()
+    if stamp.is_fresh(job.component, stamp.hashes(recipe.inputs), tool):
+        return Made(language, tool or "", _size(job.component), 0.0)
+    if tool is None:
+        raise recipe.missing()
+    try:
+        with _locked(job, on_progress):
+            recipe = RECIPES[language](job)  # while we waited, things may have been saved
+            inputs = stamp.hashes(recipe.inputs)
+            if stamp.is_fresh(job.component, inputs, tool):
+                return Made(language, tool, _size(job.component), 0.0)
+            started_s = time.monotonic()
+            what = f"building {os.path.basename(job.source)} with {tool}"
+            with _stage(job) as stage:
+                output = stage / "component.wasm"
+                recipe.make(_made(stage / "work"), output, Tools(what, on_progress))
+                _put(output, job.component)
+            sha256 = stamp.hashes({"": Path(job.component).read_bytes()})[""]
+            stamp.write(job.component, Stamp(tool, inputs, sha256))
+            return Made(language, tool, _size(job.component), time.monotonic() - started_s)
+    except OSError as error:
+        raise BuildFailed(f"cannot write {job.component}: {error.strerror or error}") from None
+
+
+def language_of(job: Job) -> str:
+    """Of a directory, by what project is in it. BuildFailed if it is none."""
+    language = sources.language_of(job.source)
+    if language is not None:
+        return language
+    if os.path.isdir(job.source):
+        for name, found in sources.PROJECTS.items():
+            if os.path.exists(os.path.join(job.source, name)):
+                return found
+        names = " nor ".join(sources.PROJECTS)
+        raise BuildFailed(f"{job.source} is a directory with neither {names}")
+    kinds = ", ".join([*sources.LANGUAGES, *sources.PROJECTS])
+    raise BuildFailed(f"{job.source}: what this is built with is not known; known are {kinds}")
+
+
+def _size(component: str) -> int:
+    try:
+        return os.stat(component).st_size
+    except OSError as error:
+        raise BuildFailed(f"{component}: cannot be read: {error.strerror}") from None
+
+
+def _made(directory: Path) -> Path:
+    directory.mkdir()
+    return directory
+
+
+@contextlib.contextmanager
+def _locked(job: Job, on_progress: Progress) -> Iterator[None]:
+    """Hold the component's lock; it frees itself when its holder dies."""
+    directory, name = os.path.split(job.component)
+    os.makedirs(directory, exist_ok=True)
+    lock = os.open(f"{directory}/.{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    started_s = said_s = time.monotonic()
+    try:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                pass
+            now_s = time.monotonic()
+            if now_s - said_s >= _LOOK_S * 5:
+                said_s = now_s
+                name = os.path.basename(job.source)
+                on_progress(
+                    f"waiting for another process that builds {name} ... {now_s - started_s:.0f} s"
+                )
+            time.sleep(_LOOK_S)
+        yield
+    finally:
+        os.close(lock)
+
+
+@contextlib.contextmanager
+def _stage(job: Job) -> Iterator[Path]:
+    """A directory for what is unfinished, on the same file system; the lock is held."""
+    directory, name = os.path.split(job.component)
+    prefix = f".{name}.unfinished-"
+    for left in os.listdir(directory):
+        if left.startswith(prefix):  # of a build that was killed
+            shutil.rmtree(os.path.join(directory, left), ignore_errors=True)
+    stage = tempfile.mkdtemp(prefix=prefix, dir=directory)
+    try:
+        yield Path(stage)
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def _put(output: Path, component: str) -> None:
+    if not output.is_file():
+        raise BuildFailed("the tool has ended well, and has written no component")
+    with open(output, "rb") as file:
+        os.fsync(file.fileno())
+    os.chmod(output, 0o644)
+    os.replace(output, component)

@@ -1,0 +1,1 @@
+"""How each language becomes a component: what it is made from, with which tool."""

@@ -1,0 +1,229 @@
+"""Python: componentize-py makes a component of a module, its bindings and an interpreter.
+
+It is given a directory with a copy of what the stamp knows, and nothing else: no virtual
+environment that happens to be active, no module that happens to lie about.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import theater
+from theater.project.job import BuildFailed, Job, Run, ToolMissing
+from theater.project.languages.closure import GUEST_PYTHON, Closure, closure, syntax_error
+from theater.project.languages.packages import fetched
+from theater.quoting import did_you_mean
+from theater.sources import PYTHON, WORLD
+
+THEATER = Path(theater.__file__).parent
+WIT = THEATER / "wit"
+INSTALL = "pip install 'theater[python]'"
+_ENTRY = "theater_entry"
+_SDK = "theater_actor"
+
+
+class Python:
+    """An actor's class, or a module that exports what the WIT asks for by itself."""
+
+    language = PYTHON
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._source = Path(job.source)
+        self._closure = closure(self._source)
+        self._actor = _actor_class(self._closure, self._source.name, job.actor)
+        options = [job.world or WORLD, self._actor or "", *sorted(job.packages)]
+        self.inputs: Mapping[str, bytes] = {
+            **self._closure.files,
+            **{f"wit:{path.name}": path.read_bytes() for path in sorted(WIT.glob("*.wit"))},
+            **{f"sdk:{path.name}": path.read_bytes() for path in _sdk_files()},
+            "options:": "\n".join(options).encode(),
+        }
+
+    def tool(self) -> str | None:
+        return componentize_py()
+
+    def missing(self) -> ToolMissing:
+        return ToolMissing(f"componentize-py, which builds actors in Python, is missing: {INSTALL}")
+
+    def make(self, stage: Path, output: Path, run: Run) -> None:
+        packages = fetched(self._job.packages, run)
+        source, sdk = stage / "source", stage / "sdk"
+        for name, content in self._closure.files.items():
+            path = source / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        shutil.copytree(_sdk(), sdk / _SDK, ignore=shutil.ignore_patterns("__pycache__"))
+        module = self._source.stem
+        if self._actor is not None:
+            (source / f"{_ENTRY}.py").write_text(entry(module, self._actor))
+            module = _ENTRY
+        environment = stage / "environment"  # a virtual environment with nothing in it
+        (environment / "lib" / "site-packages").mkdir(parents=True)
+        command = [
+            *_command(),
+            *("--wit-path", str(WIT), "--world", self._job.world or WORLD),
+            *("componentize", "--python-path", str(source), "--python-path", str(sdk)),
+            *(("--python-path", str(packages)) if packages else ()),
+            *(module, "--output", str(output)),
+        ]
+        run(
+            command,
+            cwd=stage,
+            env={"VIRTUAL_ENV": str(environment), "RUST_BACKTRACE": "0"},
+            clean=lambda said: cleaned(said, self._closure),
+        )
+
+
+def entry(module: str, actor: str) -> str:
+    """The module that componentize-py is told to build. A file's name need not be an identifier."""
+    return (
+        f"import importlib\nfrom {_SDK}.component import exports\n"
+        f"Actor, MessageServerClient = exports(importlib.import_module({module!r}).{actor})\n"
+    )
+
+
+def componentize_py() -> str | None:
+    """Name and version."""
+    try:
+        return f"componentize-py {importlib.metadata.version('componentize-py')}"
+    except importlib.metadata.PackageNotFoundError:
+        pass
+    found = shutil.which("componentize-py")
+    if found is None:
+        return None
+    try:
+        said = subprocess.run([found, "--version"], capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return said.stdout.strip() or None
+
+
+def _command() -> list[str]:
+    if importlib.util.find_spec("componentize_py") is not None:
+        call = "from componentize_py import script; import sys; sys.exit(script())"
+        return [sys.executable, "-P", "-c", call]
+    return [shutil.which("componentize-py") or "componentize-py"]
+
+
+def _sdk() -> Path:
+    """The package that actors are written with: in the sources, or installed beside theater."""
+    for place in (THEATER / "sdk" / _SDK, THEATER.parent / _SDK):
+        if place.is_dir():
+            return place
+    raise BuildFailed(f"{_SDK} is not where Theater is installed; install Theater again")
+
+
+def _sdk_files() -> list[Path]:
+    return sorted(_sdk().glob("*.py"))
+
+
+def _actor_class(found: Closure, name: str, wanted: str) -> str | None:
+    """The class that is the actor; None: the module has the WIT's own classes. BuildFailed."""
+    if found.tree is None:
+        return wanted or _actor_by_its_looks(found.files[name], name)
+    names = {node.name for node in found.tree.body if isinstance(node, ast.ClassDef)}
+    if wanted:
+        imported = {
+            alias.asname or alias.name
+            for node in found.tree.body
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
+        }
+        if wanted not in names | imported:
+            hint = did_you_mean(wanted, sorted(names))
+            raise BuildFailed(
+                f'{name} has no class "{wanted}"{hint} it has {", ".join(sorted(names)) or "none"}'
+            )
+        return wanted
+    actors = _actors(found.tree)
+    if len(actors) == 1:
+        return actors[0]
+    if actors:
+        raise BuildFailed(
+            f"{name} has {len(actors)} actors, {', '.join(actors)}; say which one is meant: "
+            f'build = {{ source = "{name}", actor = "{actors[0]}" }}'
+        )
+    if "Actor" in names and "wit_world" in found.imported:
+        return None
+    raise BuildFailed(
+        f"{name}: no class in it is an actor; write\n"
+        f"    from {_SDK} import Actor\n    class Hello(Actor): ..."
+    )
+
+
+def _actors(tree: ast.Module) -> list[str]:
+    """The classes that are an Actor of the SDK's, directly or not, and have no class below them."""
+    known = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == _SDK:
+            known |= {alias.asname or alias.name for alias in node.names if alias.name == "Actor"}
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name == _SDK:
+                    known.add(f"{alias.asname or _SDK}.Actor")
+    actors: list[str] = []
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            bases = {ast.unparse(base) for base in node.bases}
+            if not known.isdisjoint(bases):
+                actors = [name for name in actors if name not in bases]
+                known.add(node.name)
+                actors.append(node.name)
+    return actors
+
+
+def _actor_by_its_looks(content: bytes, name: str) -> str:
+    """Where this Python is too old to read the source."""
+    text = content.decode(errors="replace")
+    found = re.findall(r"^class (\w+)\([^)]*\bActor\b[^)]*\)", text, re.MULTILINE)
+    if len(found) == 1:
+        return str(found[0])
+    guest = ".".join(map(str, GUEST_PYTHON))
+    why = ""
+    try:
+        ast.parse(content, name)
+    except SyntaxError as error:
+        why = syntax_error(error, name)
+    raise BuildFailed(
+        f"{why}\nIf that is right, and only Python {guest} can read it, say which class is the"
+        f' actor: build = {{ source = "{name}", actor = "Hello" }}'
+    )
+
+
+def cleaned(said: str, found: Closure) -> str:
+    """Of what componentize-py says, the traceback in the guest, with the source's own paths."""
+    said = said.split("\nStack backtrace:")[0].split("\n\nCaused by:")[0]
+    at = said.rfind("AssertionError: Traceback (most recent call last):")
+    if at >= 0:
+        said = said[at + len("AssertionError: ") :]
+    elif "AssertionError: " in said:
+        said = said[said.rfind("AssertionError: ") + len("AssertionError: ") :]
+    kept: list[str] = []
+    skipping = False
+    for line in said.splitlines():
+        if line.startswith('  File "'):
+            ours = f"/{_ENTRY}.py" in line or "/importlib/" in line or "<frozen importlib" in line
+            skipping = ours
+        elif not line.startswith("    "):
+            skipping = False
+        if not skipping:
+            kept.append(re.sub(r'^(  File ")/\d+/', r"\1", line))
+    text = "\n".join(kept).strip()
+    if missing := re.search(r"ModuleNotFoundError: No module named '([\w.]+)'", text):
+        package = missing[1].split(".")[0]
+        text += (
+            f"\nA package from PyPI is named in the manifest:"
+            f' build = {{ source = ..., packages = ["{package}"] }}'
+            if package not in found.files
+            else ""
+        )
+    return text
