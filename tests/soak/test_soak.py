@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.soak.soak import Soak
 
-SECONDS = 20.0
+SECONDS = 12.0
 
 
 def test_random_kills_lose_nothing_and_leave_nothing(tmp_path: Path) -> None:
