@@ -18,8 +18,9 @@ from theater.client import System
 from theater.engine import make_engine
 from theater.events import Event, EventType, encode, refs_in
 from theater.journal import contents_of
+from theater.replay.compare import Settings
 from theater.replay.explain import explain
-from theater.replay.player import Played, Player, Settings
+from theater.replay.player import Played, Player
 from theater.replay.recording import Recording
 from theater.replay.slices import Began, Crossing, Ending, Run
 from theater.supervisor.cache import prepare

@@ -6,7 +6,7 @@ Two socket pairs, by their descriptors: on one it is told what to run and says w
 the other it is given compiled components. It may die of what it runs; whoever reads learns so.
 
 To it:    begin  actor, incarnation, limits, settings, whether a descriptor has been sent, state or
-                 nil; the settings are those of `player.Settings`, in their order
+                 nil; the settings are those of `compare.Settings`, in their order
           runs   [run, ...]
 From it:  played what came of a run, ...: one for each until one that differs
           failed text: the component does not load or link
@@ -149,7 +149,8 @@ class _Stage:
         is_given: bool,
         state: bytes | None,
     ) -> None:
-        from theater.replay.player import Player, Settings
+        from theater.replay.compare import Settings
+        from theater.replay.player import Player
 
         if self._player is not None:
             self._player.close()
