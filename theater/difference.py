@@ -69,11 +69,11 @@ def line(change: Change, shown: int = SHOWN) -> str:
     where = f"{change.path}: " if change.path else ""
     if change.sort == Sort.ORDER:
         first, second = ([_key(key) for key in each] for each in (change.before, change.after))
-        at = _common(first, second)
+        at = common(first, second)
         cut = (values.shortened(", ".join(each[at:]), shown) for each in (first, second))
         return f"{where}keys in another order: {' -> '.join(cut)}"
     if change.sort == Sort.SPELLING:
-        at = _common(change.before, change.after)
+        at = common(change.before, change.after)
         parts = (_text(each[at : at + 16], shown) for each in (change.before, change.after))
         return f"{where}the same values in other words, from byte {at} on: {' -> '.join(parts)}"
     if change.before is ABSENT:
@@ -163,8 +163,8 @@ def _aligned(
 ) -> Iterator[tuple[int | None, int | None]]:
     """Which items that differ are to be put side by side, by their numbers; the rest is alone."""
     one, other = list(map(repr, before)), list(map(repr, after))
-    start = _common(one, other)
-    end = _common(one[start:][::-1], other[start:][::-1])
+    start = common(one, other)
+    end = common(one[start:][::-1], other[start:][::-1])
     one, other = one[start : len(one) - end], other[start : len(other) - end]
     blocks = [(0, len(one), 0, len(other))]
     if max(len(one), len(other)) <= ALIGNED_MAX:
@@ -178,8 +178,8 @@ def _aligned(
 
 def _runs(before: bytes, after: bytes, path: str) -> Iterator[Change]:
     if len(before) != len(after):
-        start = _common(before, after)
-        end = _common(before[start:][::-1], after[start:][::-1])
+        start = common(before, after)
+        end = common(before[start:][::-1], after[start:][::-1])
         first, second = before[start : len(before) - end], after[start : len(after) - end]
         place = _place(start, max(len(first), len(second)))
         yield Change(_at(path, place), first or ABSENT, second or ABSENT)
@@ -207,7 +207,7 @@ def _different(before: bytes, after: bytes) -> Iterator[int]:
             yield from (start + i for i in range(len(one)) if one[i] != other[i])
 
 
-def _common(before: Any, after: Any) -> int:
+def common(before: Any, after: Any) -> int:
     """How many items, from the first on, two sequences have in common."""
     low, high = 0, min(len(before), len(after))
     while low < high:  # comparing halves is done in C
@@ -243,7 +243,7 @@ def _place(start: int, count: int) -> str:
 def _beside(before: Any, after: Any, shown: int) -> tuple[str, str]:
     """Two values as text; of long texts the part where they begin to differ."""
     if isinstance(before, str) and isinstance(after, str) and max(len(before), len(after)) > shown:
-        at = max(0, _common(before, after) - _LEAD)
+        at = max(0, common(before, after) - _LEAD)
         if at:
             return (
                 f"from character {at} on {_text(before[at:], shown)}",

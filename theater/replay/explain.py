@@ -7,7 +7,9 @@ is a guess here, and said to be one.
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +25,9 @@ from theater.values import Content, visible
 NEAR = 0.01  # of a clock's reading: what was computed from it is not far from it
 NS = 1_000_000_000
 BEFORE = 5  # events that are shown before a difference
+# How much is looked at to guess a cause: of a large state everything may differ.
+CHANGES_SEEN, CALLS_SEEN = 200, 500
+ORDER_MAX = 65_536  # items, characters or bytes whose order may have changed
 
 _PARTS: dict[str, tuple[str, ...]] = {
     EventType.WASM_CALL: ("state", "parameters"),
@@ -69,7 +74,8 @@ def explain(
         before = [event for event in before if event.index < then.index]
     changes: list[Change] = []
     if then is not None and _name(then) == _name(now):
-        changes = list(difference.changes(_named(then, inside), _named(now, inside)))
+        found_changes = difference.changes(_named(then, inside), _named(now, inside))
+        changes = list(itertools.islice(found_changes, CHANGES_SEEN))
         if any(not change.path.startswith("fuel") for change in changes):
             changes = [change for change in changes if not change.path.startswith("fuel")]
     cause = _cause(changes, before, inside, other_component, other_engine)
@@ -138,12 +144,12 @@ def _cause(
             " order depends on something that is not in the record"
         )
     calls = [event for event in before if event.type == EventType.HOST_CALL]
-    for event in reversed(calls):
+    for event in calls[: -CALLS_SEEN - 1 : -1]:
         source = _source(event)
-        if source and any(
-            _comes_from(change, _answer(event, before, inside)) for change in changes
-        ):
-            return f"{source}: the value is close to what {_called(event)} was answered"
+        if source:
+            answer = _answer(event, before, inside)
+            if any(_comes_from(change, answer) for change in changes):
+                return f"{source}: the value is close to what {_called(event)} was answered"
     if changes and all(change.path.startswith("fuel") for change in changes):
         return (
             "none that is in the record: the calls and values are the same ones, and only the"
@@ -184,13 +190,16 @@ def _is_order(change: Change) -> bool:
     if change.sort == Sort.ORDER:
         return True
     one, other = change.before, change.after
-    if (isinstance(one, list) and isinstance(other, list)) or isinstance(one, str | bytes):
-        return type(one) is type(other) and one != other and _sorted(one) == _sorted(other)
-    return False
+    if type(one) is not type(other) or not isinstance(one, list | str | bytes):
+        return False
+    if len(one) != len(other) or len(one) > ORDER_MAX or one == other:
+        return False
+    return _counted(one) == _counted(other)
 
 
-def _sorted(value: Any) -> list[Any]:
-    return sorted(value, key=repr)
+def _counted(value: Any) -> Counter[Any]:
+    """How often each item is in it, wherever."""
+    return Counter(map(repr, value) if isinstance(value, list) else value)
 
 
 def _comes_from(change: Change, answer: Any) -> bool:
@@ -209,7 +218,7 @@ def _comes_from(change: Change, answer: Any) -> bool:
         if isinstance(shown, str):
             if any(text and text in shown for text in texts):
                 return True
-            digits = [str(int(each)) for each in said if each >= 1_000_000]
+            digits = [str(int(each)) for each in said if 1_000_000 <= each < math.inf]
             if any(each[:6] in shown for each in digits):
                 return True
     return False
@@ -219,13 +228,11 @@ def _numbers(value: Any) -> Iterator[float]:
     match value:
         case bool():
             return
-        case int() | float():
-            yield value
-        case str() | bytes():
+        case int() | float() | str() | bytes():
             text = value.decode("latin-1") if isinstance(value, bytes) else value
             try:
                 yield float(text)
-            except ValueError:
+            except (ValueError, OverflowError):  # no number, or one that no clock shows
                 return
         case list() | tuple() if not isinstance(value, msgpack.ExtType):
             for item in value:

@@ -6,11 +6,12 @@ Every other stream is none of this: what is written to it is a call like any.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from theater import calls
+from theater import calls, difference
 from theater.events import Event, EventType
 from theater.wasi import STDERR, STDOUT, STREAMS, WRITES
 from theater.worker.wasi.io import WRITE_MAX
@@ -18,6 +19,7 @@ from theater.worker.wasi.streams import LineWriter
 
 # Numbers for the pollables of what is said: none that a record has handed out.
 _FIRST = 0x4000_0000
+ALIGNED_MAX = 500  # lines of a turn, but for those that are the same before and after, put in order
 
 
 _WRITES = {name.removeprefix("[method]output-stream.") for name in WRITES}
@@ -125,10 +127,34 @@ class Output:
 def told_apart(recorded: Sequence[str], lines: Sequence[str]) -> list[str]:
     """The lines that are not as they were: with a minus those that are missing, with a plus those
     that are new."""
+    same = difference.common(recorded, lines)
+    before, after = recorded[same:], lines[same:]
+    same = difference.common(before[::-1], after[::-1])
+    before, after = before[: len(before) - same], after[: len(after) - same]
+    if max(len(before), len(after)) > ALIGNED_MAX:  # to align them would take for ever
+        return _counted_apart(before, after)
     found = []
-    same = difflib.SequenceMatcher(None, recorded, lines, autojunk=False)
-    for tag, a, b, c, d in same.get_opcodes():
+    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
+    for tag, a, b, c, d in matcher.get_opcodes():
         if tag != "equal":
-            found += [f"-{line}" for line in recorded[a:b]]
-            found += [f"+{line}" for line in lines[c:d]]
+            found += [f"-{line}" for line in before[a:b]]
+            found += [f"+{line}" for line in after[c:d]]
     return found
+
+
+def _counted_apart(before: Sequence[str], after: Sequence[str]) -> list[str]:
+    """Those that the other side has not, or not as often, wherever they stand; if there are none,
+    all of them: it is their order that differs."""
+    missing, new = Counter(before) - Counter(after), Counter(after) - Counter(before)
+    if not missing and not new:
+        missing, new = Counter(before), Counter(after)
+    return [*(f"-{line}" for line in _chosen(before, missing)),
+            *(f"+{line}" for line in _chosen(after, new))]  # fmt: skip
+
+
+def _chosen(lines: Sequence[str], count: Counter[str]) -> Iterator[str]:
+    """As many of each as `count` says, the first ones."""
+    for line in lines:
+        if count[line] > 0:
+            count[line] -= 1
+            yield line
