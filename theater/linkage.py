@@ -121,9 +121,12 @@ def name_of(file: str) -> str:
     return re.sub(r"[^a-z0-9_.-]+", "-", stem.lower()).strip("-.")[:NAME_MAX] or "actor"
 
 
-def manifest_lines(name: str, component: str, handlers: Iterable[str]) -> list[str]:
-    """A child of a manifest with these grants."""
+def manifest_lines(
+    name: str, component: str, handlers: Iterable[str], more: Iterable[str] = ()
+) -> list[str]:
+    """A child of a manifest with these grants. `more`: lines of its table."""
     lines = ["[[child]]", f"name = {quoted(name)}", f"component = {quoted(component, PATH_MAX)}"]
+    lines += more
     for handler in handlers:
         lines += ["", "[[child.handler]]", f"type = {quoted(handler)}"]
     return lines

@@ -28,6 +28,7 @@ COMMANDS += [
     "prove",
     "check-proof",
     "inspect",
+    "run",
 ]
 DEAD = ["list", "show", "retry", "drop"]
 

@@ -25,6 +25,7 @@ Debug = Annotated[
 def run(words: list[str]) -> None:
     """The command that these words are; ends the process with its exit code."""
     Options.debug = os.environ.get("THEATER_DEBUG", "") not in ("", "0")
+    Options.words = words
     application(named(words))(args=words, prog_name="theater")
 
 

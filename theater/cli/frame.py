@@ -10,7 +10,7 @@ import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, ClassVar, NoReturn
 
 import typer
 
@@ -50,6 +50,7 @@ class Options:
 
     place = Place()
     debug = False
+    words: ClassVar[list[str]] = []  # the whole command line
 
 
 def place(manifest: Path | None, data: Path | None, argument: Path | None = None) -> Place:

@@ -37,7 +37,7 @@ def up(terminal: Terminal, place: Place, detach: bool, fresh: bool) -> int:
         raise Usage(f"{place.data} is a recorded run: theater replay runs it once more")
     data = place.data_directory()
     paths = DataPaths(os.path.realpath(data))
-    session = Session(terminal, paths, detach, (0, 0) if fresh else _end_of_log(paths.log))
+    session = Session(terminal, paths, detach, (0, 0) if fresh else end_of_log(paths.log))
     with _signals(session):
         session.launch = launch(manifest, data, fresh)
         try:
@@ -46,7 +46,7 @@ def up(terminal: Terminal, place: Place, detach: bool, fresh: bool) -> int:
             session.end()
 
 
-def _end_of_log(path: str) -> tuple[int, int]:
+def end_of_log(path: str) -> tuple[int, int]:
     """The last event and dead letter before this run. What is wrong with a log, the run says."""
     from theater.client.reader import LogReader
 

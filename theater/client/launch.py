@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -95,7 +96,8 @@ class Launch:
         """Stop in order, wait for the end; what root said last, if it ended by itself."""
         last = None
         try:
-            self.say("down")
+            with contextlib.suppress(OSError):  # it has ended by itself, and has said why
+                self.say("down")
             deadline_s = time.monotonic() + timeout_s
             for event in self.events(timeout_s):
                 if event["event"] in ("ended", "failed"):

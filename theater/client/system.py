@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Self, TypeVar
 
 from theater.causes import Account, accounts
@@ -18,7 +18,7 @@ from theater.client.launch import Launch, launch
 from theater.client.reader import LogReader
 from theater.client.turn import Turn, turn_of
 from theater.deaths import Death, deaths
-from theater.errors import TheaterError
+from theater.errors import NotRunning, TheaterError
 from theater.paths import DataPaths
 from theater.supervisor.datadir import runtime_of
 
@@ -34,6 +34,7 @@ class System(Children):
     """A running system."""
 
     archive: str | None = None  # the data directory of what was put away by `fresh`
+    ended: str | None = None  # why a system that was started here has failed
 
     def __init__(self, data: str, started: Launch | None = None) -> None:
         """Join the system that runs on this data directory; NotRunning if there is none."""
@@ -43,6 +44,7 @@ class System(Children):
         self._control = Control(runtime.control)
         self._endpoint = Endpoint(runtime.clients)
         self._reader: LogReader | None = None
+        self._watching = False
 
     @classmethod
     def start(
@@ -80,10 +82,13 @@ class System(Children):
         self.close()
 
     def close(self) -> None:
-        """Let go of the system; one that was started here is taken down."""
+        """Let go of the system; one that was started here is taken down. `ended` says why it had
+        ended before, if it had."""
         if self._launch is not None:
-            self._launch.down()
+            last = self._launch.down()
             self._launch = None
+            if last is not None and last.get("failed"):
+                self.ended = str(last["reason"])
         self._endpoint.close()
         self._control.close()
         if self._reader is not None:
@@ -196,6 +201,20 @@ class System(Children):
         runs = any(node["path"] == in_tree(path) and is_up(node) for node in self.tree())
         found = accounts(History(self.log), name, 1, runs)
         return found[-1] if found else None
+
+    def wait(self, timeout_s: float, descriptors: Sequence[int] = ()) -> set[int]:
+        """Until something is committed, or one of `descriptors` can be read: those that can be.
+
+        NotRunning once the system has ended; what it has committed before can still be read.
+        """
+        if not self._watching:
+            self._endpoint.watch()
+            self._watching = True
+        end = self._control.fileno()
+        ready = self._endpoint.wait([*descriptors, end], timeout_s)
+        if end in ready:
+            raise NotRunning("the system has ended")
+        return ready
 
     def wait_for(self, condition: Callable[[], T | None], what: str, timeout_s: float = 30.0) -> T:
         """Wait until `condition()` is true, looking again after each commit and each 50 ms."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from theater.cli.frame import Data, Json, Manifest, ManifestArgument, place, run
+from theater.cli.frame import Data, Json, Manifest, ManifestArgument, Options, place, run
 
 commands = typer.Typer()
 
@@ -35,6 +36,51 @@ def up(
     from theater.cli import up as module
 
     run(lambda terminal: module.up(terminal, place(file, data, manifest), detach, fresh))
+
+
+@commands.command(
+    "run",
+    epilog="PATH is a component (.wasm, .wat), a manifest or its directory with one actor in it;"
+    " else the manifest here or above. A component is granted what it imports of runtime and"
+    " message-server. It ends when everything has been handled; exit code 1 if something"
+    " failed.\n\n\b\nExamples:\n  theater run hello.wasm\n"
+    "  theater run hello.wasm -- Ada Bob\n  cat names | theater run hello.wasm > answers",
+)
+def run_one(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[PATH] [-- MESSAGE...]", help="Without messages: a line each."),
+    ] = None,
+    ask: Annotated[
+        bool | None,
+        typer.Option(
+            "--request/--send", help="Wait for an answer to each, or not; else as it exports."
+        ),
+    ] = None,
+    timeout: Annotated[
+        float, typer.Option(min=0.001, metavar="S", help="Wait at most S seconds for an answer.")
+    ] = 30.0,
+    file: Manifest = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Keep what happens there, and go on from it.")
+    ] = None,
+) -> None:
+    """Run one actor in the foreground, and talk to it."""
+    from theater.cli import run as module
+
+    path, messages = split(words or [], Options.words)
+    wishes = module.Wishes(messages, ask, timeout)
+    run(lambda terminal: module.run(terminal, place(file, data), path, wishes))
+
+
+def split(words: list[str], line: list[str]) -> tuple[Path | None, list[str]]:
+    """The path and the messages among the words of a command. `line`: all that was given, where
+    `--` still stands before the messages."""
+    after = len(line) - line.index("--") - 1 if "--" in line else max(0, len(words) - 1)
+    at = len(words) - after
+    if at > 1:
+        raise typer.BadParameter("one PATH, then -- and the messages")
+    return (Path(words[0]) if at else None), words[at:]
 
 
 @commands.command()
