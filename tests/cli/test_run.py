@@ -126,7 +126,7 @@ def test_what_cannot_be_run_says_what_can(here: Home) -> None:
     here.write(actor("a"), actor("b"))
     for code, words, why in (
         (2, [], "theater.toml has 2 actors (a, b), and `theater run` runs one"),
-        (2, ["empty"], "empty has no theater.toml or manifest.toml"),
+        (2, ["empty"], "nothing in empty says what to run: no theater.toml, manifest.toml, "),
         (3, ["missing.wasm"], "there is no such file"),
         (3, ["missing.toml"], "there is no such file"),
         (3, [str(COMPONENTS / "no-actor.wat")], "does not export theater:simple/actor"),

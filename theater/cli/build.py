@@ -12,16 +12,16 @@ from theater.cli.terminal import Terminal
 from theater.errors import ComponentError, EnvironmentProblem, ManifestError, Problem
 from theater.manifest_files import NAMES
 from theater.spec import Build
-from theater.supervisor.building import Built, NotBuilt
+from theater.supervisor.building import Built, NotBuilt, Progress
 from theater.values import visible
 
 
 def build(terminal: Terminal, place: Place, path: Path | None, as_json: bool) -> None:
     """What the path is decides: a directory with a manifest, a manifest, or one source."""
     path = place.manifest if path is None else path
-    if path is None and _is_source(Path(".")):
+    if path is None and is_source(Path(".")):
         path = Path(".")  # a project without a manifest, here and not above
-    if path is not None and _is_source(path):
+    if path is not None and is_source(path):
         made, last = _one(terminal, str(path))
         shown = [made]
     else:
@@ -34,7 +34,8 @@ def build(terminal: Terminal, place: Place, path: Path | None, as_json: bool) ->
     terminal.print(visible(last))
 
 
-def _is_source(path: Path) -> bool:
+def is_source(path: Path) -> bool:
+    """Whether one component is built from it, without a manifest."""
     if sources.language_of(str(path)) is not None:
         return True
     if not path.is_dir() or any((path / name).exists() for name in NAMES):
@@ -79,16 +80,10 @@ def _all_of(terminal: Terminal, file: str) -> tuple[list[Built], str]:
 def _one(terminal: Terminal, source: str) -> tuple[Built, str]:
     """Without a manifest: it has to be an actor, and what it needs is said."""
     from theater import linkage
-    from theater.supervisor import building
     from theater.supervisor.cache import prepare
 
-    if not os.path.exists(source):
-        raise ComponentError(f"{source}: there is no such file or directory")
-    absolute = os.path.abspath(source)
-    component = sources.component_of(absolute)
-    made = building.build({component: Build(absolute)}, terminal.progress)[component]
-    if isinstance(made, NotBuilt):
-        raise (EnvironmentProblem if made.missing else ComponentError)(made.text)
+    made = made_of(source, terminal.progress)
+    component = made.component
     artifact = prepare(component, on_progress=terminal.progress)
     if wrong := linkage.problems(artifact.imports, artifact.exports):
         raise ComponentError("\n".join(f"{shown_path(component)}: {each}" for each in wrong))
@@ -96,6 +91,21 @@ def _one(terminal: Terminal, source: str) -> tuple[Built, str]:
     if not needed:
         return made, "ok: compiled; its manifest need not grant anything"
     return made, f"ok: compiled; its manifest has to grant {', '.join(needed)}"
+
+
+def made_of(source: str, on_progress: Progress) -> Built:
+    """The component of a source, built if it is stale. ComponentError, or EnvironmentProblem if
+    a tool is missing."""
+    from theater.supervisor import building
+
+    if not os.path.exists(source):
+        raise ComponentError(f"{source}: there is no such file or directory")
+    absolute = os.path.abspath(source)
+    component = sources.component_of(absolute)
+    made = building.build({component: Build(absolute)}, on_progress)[component]
+    if isinstance(made, NotBuilt):
+        raise (EnvironmentProblem if made.missing else ComponentError)(made.text)
+    return made
 
 
 def _line(built: Built) -> str:

@@ -7,8 +7,10 @@ import os
 import textwrap
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from theater.cli.place import shown_path
 from theater.cli.status import size
 from theater.cli.terminal import BOLD, DIM, RED, Terminal
 from theater.errors import ComponentError
@@ -36,8 +38,11 @@ WIDTH_MIN = 40
 
 def inspect(terminal: Terminal, component: str, as_json: bool, as_wit: bool) -> None:
     """ComponentError, with exit code 3, if it cannot be an actor's, whatever is granted."""
+    from theater.cli.build import is_source, made_of
     from theater.supervisor.cache import look, prepare
 
+    if is_source(Path(component)):
+        component = shown_path(made_of(component, terminal.progress).component)
     was_compiled = look(component) is not None
     before_s = time.monotonic()
     artifact = prepare(component, on_progress=terminal.progress)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from theater import sources
+from theater.cli.build import is_source, made_of
 from theater.cli.place import Place, Usage, shown_path
 from theater.errors import ManifestError, Problem
 from theater.linkage import manifest_lines, name_of, needed
@@ -28,20 +30,26 @@ class Solo:
 
 def find(place: Place, path: Path | None, made_in: str, on_progress: Progress) -> Solo:
     """`made_in`: the directory for a manifest, if there is none."""
+    if path is None and place.manifest is None and is_source(Path(".")):
+        path = Path(".")  # a project without a manifest, here and not above
     if path is None:
         return _of_manifest(place.find_manifest())
+    if is_source(path):
+        name = name_of(os.path.abspath(path))
+        return _of_component(name, made_of(str(path), on_progress).component, made_in, on_progress)
     if path.is_dir():
         return _of_manifest(_in_directory(path))
     if path.suffix == ".toml":
         return _of_manifest(str(path))
-    return _of_component(str(path), made_in, on_progress)
+    return _of_component(name_of(str(path)), str(path), made_in, on_progress)
 
 
 def _in_directory(directory: Path) -> str:
     for name in NAMES:
         if (directory / name).exists():
             return str(directory / name)
-    raise Usage(f"{directory} has no {' or '.join(NAMES)}; name a component, or a manifest")
+    names = ", ".join((*NAMES, *sources.PROJECTS))
+    raise Usage(f"nothing in {directory} says what to run: no {names}")
 
 
 def _of_manifest(file: str) -> Solo:
@@ -60,12 +68,12 @@ def _of_manifest(file: str) -> Solo:
     )
 
 
-def _of_component(component: str, made_in: str, on_progress: Progress) -> Solo:
+def _of_component(name: str, component: str, made_in: str, on_progress: Progress) -> Solo:
     """It is granted what it imports, and never files."""
     from theater.supervisor.cache import prepare
 
     artifact = prepare(component, on_progress=on_progress)
-    name, handlers = name_of(component), needed(artifact.imports)
+    handlers = needed(artifact.imports)
     head = [
         'name = "run"',
         'durability = "process"',

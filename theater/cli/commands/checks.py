@@ -26,7 +26,9 @@ def check(manifest: ManifestArgument = None, file: Manifest = None) -> None:
     "  theater inspect hello.wasm\n  theater inspect hello.wat --json"
 )
 def inspect(
-    component: Annotated[Path, typer.Argument(metavar="COMPONENT", help="A .wasm or .wat file.")],
+    component: Annotated[
+        Path, typer.Argument(metavar="COMPONENT", help="Or a source, which is built.")
+    ],
     json: Annotated[bool, typer.Option("--json", help="For programs: one object.")] = False,
     wit: Annotated[bool, typer.Option("--wit", help="Only its world, in WIT.")] = False,
 ) -> None:

@@ -40,10 +40,10 @@ def up(
 
 @commands.command(
     "run",
-    epilog="PATH is a component (.wasm, .wat), a manifest or its directory with one actor in it;"
-    " else the manifest here or above. A component is granted what it imports of runtime and"
-    " message-server. It ends when everything has been handled; exit code 1 if something"
-    " failed.\n\n\b\nExamples:\n  theater run hello.wasm\n"
+    epilog="PATH is a component (.wasm, .wat), a source that `build` knows (.py, .js, a project),"
+    " or a manifest with one actor; else what is here or above. Without a manifest it is granted"
+    " what it imports of runtime and message-server. It ends when everything has been handled;"
+    " exit code 1 if something failed.\n\n\b\nExamples:\n  theater run hello.py\n"
     "  theater run hello.wasm -- Ada Bob\n  cat names | theater run hello.wasm > answers",
 )
 def run_one(
