@@ -28,6 +28,7 @@ class Sizes:
     crowds: tuple[int, ...]  # actors killed at once
     turns: int  # one way
     raw: int  # messages of the one-way floor
+    events: int  # of the log that is verified, at least
     trips: int
     commands: int  # of each kind
     actors: int  # idle ones
@@ -42,6 +43,7 @@ TINY = Sizes(
     crowds=(2,),
     turns=200,
     raw=500,
+    events=300,
     trips=20,
     commands=1,
     actors=2,
@@ -55,6 +57,7 @@ QUICK = Sizes(
     crowds=(10, 20),
     turns=3_000,
     raw=20_000,
+    events=30_000,
     trips=60,
     commands=5,
     actors=15,
@@ -68,6 +71,7 @@ FULL = Sizes(
     crowds=(50, 100, 200),
     turns=10_000,
     raw=50_000,
+    events=300_000,
     trips=200,
     commands=15,
     actors=50,

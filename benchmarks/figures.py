@@ -17,6 +17,7 @@ from benchmarks.fairness import fair
 from benchmarks.helper import private_bytes
 from benchmarks.replays import replay
 from benchmarks.report import Bar, Figure, Round
+from benchmarks.verifies import verified
 from theater.client import System
 
 SENDS = 100  # messages that a sender sends in one turn
@@ -274,6 +275,7 @@ FIGURES: dict[str, Callable[[Bench], list[Figure]]] = {
     "cost": cost,
     "fair": fair,
     "replay": replay,
+    "verify": verified,
     "memory": memory,
     "commands": commands,
     "parts": parts,

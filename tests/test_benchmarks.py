@@ -41,6 +41,7 @@ def test_a_tiny_run_gives_every_figure_and_leaves_no_process(
         "fair: memory of root",
         "replay: one-way turns",
         "replay: requests",
+        "verify",
         "own memory of an idle actor",
         "theater --version",
         "theater --help",

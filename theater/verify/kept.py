@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from theater import heads, keys
 from theater.errors import EnvironmentProblem
@@ -27,59 +27,47 @@ class Kept:
         return {"file": self.file, "line": self.line, "size": self.head.size}
 
 
-@dataclass(slots=True)
-class Heads:
-    """All of them, by size; and the keys that are believed, by id."""
-
-    kept: list[Kept] = field(default_factory=list)
-    keys: dict[str, PublicKey] = field(default_factory=dict)
-
-    def sizes(self) -> list[int]:
-        return sorted({each.head.size for each in self.kept})
-
-    def newest(self) -> Head | None:
-        return max((each.head for each in self.kept), key=lambda head: head.size, default=None)
-
-
-def read(
-    paths: DataPaths, given: Sequence[str], given_keys: Sequence[str], reports: Reports
-) -> Heads:
-    """What is beside the log, and the files that were given. Raises EnvironmentProblem, or
-    KeyProblem, for a given file that cannot be used; what is wrong beside the log is reported.
-
-    If a key is given, only what it has signed is believed.
-    """
-    found = Heads()
-    for name in given_keys:
-        key = keys.read_public(_content(name), name)
-        found.keys[key.id] = key
-    own = _own_key(paths, reports)
-    if own is not None and given_keys and own.id not in found.keys:
-        wrong = f"it is key {own.id}"
-        reports.wrong(wrong, f"{', '.join(found.keys)}, as was given", file="heads.pub")
-    elif own is not None and not given_keys:
-        found.keys[own.id] = own
+def read(paths: DataPaths, given: Sequence[str], reports: Reports) -> list[Kept]:
+    """The heads beside the log and those in given files, by size. Raises EnvironmentProblem for a
+    given file that cannot be read; what is wrong beside the log is reported."""
+    found: list[Kept] = []
     if os.path.lexists(paths.heads):
-        before = len(found.kept)
         _read_file(paths.heads, FILE, found, reports, torn_is_fine=True)
-        _in_order(found.kept[before:], reports)
-        if own is None and not given_keys and len(found.kept) > before:
-            expected = "there, to check signatures with; or give the key with --key"
-            reports.wrong("is missing", expected, file="heads.pub")
+        _in_order(found, reports)
     for name in given:
         _read_file(name, name, found, reports, torn_is_fine=False)
-    found.kept.sort(key=lambda each: each.head.size)
+    found.sort(key=lambda each: each.head.size)
+    return found
+
+
+def read_keys(
+    paths: DataPaths, given: Sequence[str], heads: Sequence[Kept], reports: Reports
+) -> dict[str, PublicKey]:
+    """The keys that are believed, by id: those given, else the one beside the log. Raises
+    EnvironmentProblem or KeyProblem for a given one that cannot be used."""
+    read = [keys.read_public(_content(name), name) for name in given]
+    found = {key.id: key for key in read}
+    own = _own_key(paths, reports)
+    if own is not None and given and own.id not in found:
+        wrong = f"it is key {own.id}"
+        reports.wrong(wrong, f"{', '.join(found)}, as was given", file="heads.pub")
+    elif own is not None and not given:
+        found[own.id] = own
+    elif own is None and not given and any(each.file == FILE for each in heads):
+        expected = "there, to check signatures with; or give the key with --key"
+        reports.wrong("is missing", expected, file="heads.pub")
     return found
 
 
 def _own_key(paths: DataPaths, reports: Reports) -> PublicKey | None:
+    if not os.path.lexists(paths.heads_public_key):
+        return None
     try:
         return keys.read_public(_content(paths.heads_public_key), "heads.pub")
     except keys.KeyProblem:
         reports.wrong("holds no public key", "an Ed25519 key in PEM", file="heads.pub")
     except EnvironmentProblem as error:
-        if os.path.lexists(paths.heads_public_key):
-            reports.wrong(str(error), "readable", file="heads.pub")
+        reports.wrong(str(error), "readable", file="heads.pub")
     return None
 
 
@@ -91,7 +79,9 @@ def _content(path: str) -> bytes:
         raise EnvironmentProblem(f"cannot read {path}: {error.strerror}") from None
 
 
-def _read_file(path: str, name: str, found: Heads, reports: Reports, torn_is_fine: bool) -> None:
+def _read_file(
+    path: str, name: str, found: list[Kept], reports: Reports, torn_is_fine: bool
+) -> None:
     try:
         with open(path, "rb") as file:
             for number, line, whole in heads.lines(file):
@@ -104,7 +94,7 @@ def _read_file(path: str, name: str, found: Heads, reports: Reports, torn_is_fin
                     )
                     continue
                 try:
-                    found.kept.append(Kept(heads.parse(line), name, number))
+                    found.append(Kept(heads.parse(line), name, number))
                 except NoHead as error:
                     reports.wrong(str(error), "a tree head", file=name, line=number)
     except OSError as error:

@@ -1,6 +1,7 @@
 """Share the work among processes, or do it here if there is little of it.
 
-A task is a name and its arguments. Results come in the order of the tasks.
+A task is a name and its arguments. Python does not look for circles meanwhile: there are none among
+rows, and looking takes a tenth of the time.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ import multiprocessing
 import os
 import signal
 import sqlite3
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any
@@ -19,14 +20,13 @@ from typing import Any
 from theater import linux
 from theater.errors import EnvironmentProblem
 from theater.fsck.file import LogFile
-from theater.keys import PublicKey, read_public
 from theater.verify import contents
 from theater.verify.careful import Careful
-from theater.verify.kept import Kept, signature_problem
 from theater.verify.part import Part, Range
 from theater.verify.scan import ROW_MAX, Odd, Scan
 
 Task = tuple[Any, ...]
+Begun = Task | Future[Any]
 CACHE_KIB = 4096
 
 
@@ -38,7 +38,6 @@ class Facts:
     version: int  # of the log's schema
     names: dict[int, str]
     old_until: float
-    keys: tuple[bytes, ...]  # PEM
 
 
 class Worker:
@@ -49,7 +48,6 @@ class Worker:
         self._file = LogFile(facts.path)
         self._scan: Scan | None = None
         self._db: sqlite3.Connection | None = None
-        self._keys: dict[str, PublicKey] | None = None
 
     def close(self) -> None:
         self._file.close()
@@ -94,12 +92,6 @@ class Worker:
     def _last_states(self) -> Any:
         return contents.last_states(self._file, self._facts.names)
 
-    def _signatures(self, kept: Sequence[Kept]) -> list[tuple[str, str] | None]:
-        if self._keys is None:
-            read = [read_public(pem, "") for pem in self._facts.keys]
-            self._keys = {key.id: key for key in read}
-        return [signature_problem(each, self._keys) for each in kept]
-
 
 _worker: Worker | None = None
 
@@ -111,7 +103,7 @@ def _begin(facts: Facts, parent: int) -> None:
     linux.die_with_parent()
     if os.getppid() != parent:
         os._exit(1)
-    gc.disable()  # nothing of this is a circle, and to look for one takes a tenth of the time
+    gc.disable()
     _worker = Worker(facts)
 
 
@@ -120,24 +112,41 @@ def _do(task: Task) -> Any:
     return _worker.do(task)
 
 
-def do_all(facts: Facts, tasks: Sequence[Task], processes: int) -> Iterator[Any]:
-    """The result of each task. With one process they are done in this one."""
-    if processes <= 1:
-        worker = Worker(facts)
+class Pool:
+    """Does tasks: here, one after the other, or in processes of its own."""
+
+    def __init__(self, facts: Facts, processes: int) -> None:
+        self._pool: ProcessPoolExecutor | None = None
+        self._worker: Worker | None = None
+        self._collects = gc.isenabled()
+        if processes > 1:
+            context = multiprocessing.get_context("fork")
+            self._pool = ProcessPoolExecutor(processes, context, _begin, (facts, os.getpid()))
+        else:
+            self._worker = Worker(facts)
+            gc.disable()
+
+    def begin(self, tasks: Sequence[Task]) -> list[Begun]:
+        """What `result` makes results of. Those that are begun first are done first."""
+        if self._pool is None:
+            return list(tasks)
+        return [self._pool.submit(_do, task) for task in tasks]
+
+    def result(self, begun: Begun) -> Any:
+        if isinstance(begun, tuple):
+            assert self._worker is not None
+            return self._worker.do(begun)
         try:
-            for task in tasks:
-                yield worker.do(task)
-        finally:
-            worker.close()
-        return
-    pool = ProcessPoolExecutor(
-        processes, multiprocessing.get_context("fork"), _begin, (facts, os.getpid())
-    )
-    try:
-        yield from pool.map(_do, tasks)
-    except BrokenProcessPool:
-        raise EnvironmentProblem(
-            "a process that verified was killed; was there too little memory?"
-        ) from None
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+            return begun.result()
+        except BrokenProcessPool:
+            raise EnvironmentProblem(
+                "a process that verified was killed; was there too little memory?"
+            ) from None
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+        if self._worker is not None:
+            self._worker.close()
+            if self._collects:
+                gc.enable()

@@ -22,16 +22,24 @@ from theater.events import REF_CODE, EventType, decode, refs_in
 from theater.merkle import Frontier
 from theater.verify.part import Evidence, Part, Peaks, Range
 
-PAGE = 1024  # rows in one transaction
+PAGE = 256  # rows in one transaction
 ROW_MAX = 1 << 20  # bytes of a value; a page with a larger one is read in another way
 ASKED_AT_ONCE = 500
 
 _SELECT = (
-    "SELECT actor, position, incarnation, turn, idx, type || char(31) || function, line, bytes,"
-    " hash, at FROM events WHERE seq BETWEEN ? AND ? ORDER BY seq"
+    "SELECT actor, position, incarnation, turn, idx, type, function, line, bytes, hash, at"
+    " FROM events WHERE seq BETWEEN ? AND ? ORDER BY seq"
 )
+# Turns that end in a range, with the one step that most of them have; and all of them.
+_SINGLE = (
+    "SELECT t.turn, t.kind, t.incarnation, t.state, t.fuel, t.at, s.last_event FROM turns t"
+    " JOIN steps s ON s.actor = t.actor AND s.turn = t.turn AND s.step = 0"
+    " AND s.incarnation = t.incarnation WHERE t.actor = ? AND t.turn BETWEEN ? AND ?"
+    " AND t.status = 'done' AND t.reason IS NULL AND t.steps = 1 ORDER BY t.turn"
+)
+_STEP_COUNT = "SELECT count(*) FROM steps WHERE actor = ? AND turn BETWEEN ? AND ?"
 _TURNS = (
-    "SELECT turn, kind, incarnation, steps, state, fuel, at FROM turns"
+    "SELECT turn, kind, incarnation, state, fuel, at, steps FROM turns"
     " WHERE actor = ? AND turn BETWEEN ? AND ? AND status = 'done' AND reason IS NULL"
 )
 _STEPS = (
@@ -49,7 +57,7 @@ KINDS = {function: kind for kind, (_, function) in calls.CALLS.items()}
 ASK, STATE_REF, NO_STATE = 0x91, b"\x92\x81\xa2ok\x91\xc7\x20\x01", b"\x92\x81\xa2ok\x91\xc0"
 REF = b"\xc7\x20\x01"  # how a reference begins that is spelt as ours are
 REST = len(STATE_REF) + 32
-NUMBERS = 1 << 16
+MANY = 1 << 16  # so much is remembered of what may come again
 
 # What more there is to do for an event, by its type.
 PLAIN, CALL, HOST_CALL, RESULT, LINE, LOG_CALL, FAILED, ANSWER = range(8)
@@ -76,7 +84,6 @@ _BROKEN = (
 )
 
 packed = msgpack.Packer(use_bin_type=True, autoreset=True).pack
-_numbers: list[bytes] = []
 
 
 class Odd(Exception):
@@ -87,15 +94,16 @@ class _Actor:
     """How far its chain has come, and its rows in other tables as they have to be."""
 
     __slots__ = (
-        "asks",
+        "asked",
         "done",
         "first",
         "hash",
         "id",
+        "incarnation",
         "leaf",
         "next",
         "prefix",
-        "steps",
+        "stem",
         "turn",
     )
 
@@ -105,10 +113,12 @@ class _Actor:
         self.first = self.next = position
         self.prefix = b"\x99\x01" + packed(name)
         self.leaf = packed(name) + b"\xc4\x20"
+        # The prefix, and the incarnation and turn of the last event.
+        self.incarnation = self.turn = -1
+        self.stem = b""
+        # (turn, kind, incarnation, state, fuel, time, seq) of results
         self.done: list[tuple[Any, ...]] = []
-        self.steps: list[tuple[int, int, int, int]] = []
-        self.turn = 0  # whose steps are counted
-        self.asks = -1  # those of it so far; -1: nothing has been seen of it yet
+        self.asked: list[tuple[int, int, int]] = []  # (turn, incarnation, seq)
 
 
 class Scan:
@@ -121,24 +131,21 @@ class Scan:
         self._names = names
         self._old_until = old_until
         self._actors: dict[int, _Actor] = {}
-        # By type and function: what follows the index in the bytes, and what is to do.
-        self._middles: dict[str, tuple[bytes, int]] = {}
+        # By index, type and function: what follows the turn in the bytes, and what is to do.
+        self._middles: dict[tuple[int, str, str], tuple[bytes, int]] = {}
         self._range = Range(1, 0)
         self._leaves: list[bytes] = []
-        self._ends: list[tuple[_Actor, int, int, int, str | None, float, bytes]] = []
         self._fuels: dict[bytes, int] = {}
         self._evidence: list[Evidence] = []
         self._refs: set[bytes] = set()
         self._time: float | None = None
         self._inside = False  # the last row is one that another of its step follows
-        if not _numbers:
-            _numbers.extend(packed(number) for number in range(NUMBERS))
 
     def run(self, range: Range) -> Part:
         """What has to hold of the range, or Odd."""
         first, last, heads = self._range = range
         self._actors = {}
-        self._leaves, self._ends, self._evidence, self._refs = [], [], [], set()
+        self._leaves, self._evidence, self._refs = [], [], set()
         self._time, self._inside = None, False
         part = Part(range)
         tree, begun = Frontier(), first
@@ -165,13 +172,14 @@ class Scan:
         if len(rows) != last - first + 1:
             raise Odd
         # No function is called here that need not be: a call costs as much as a hash.
-        sha256, actors, middles, numbers = hashlib.sha256, self._actors, self._middles, _numbers
-        add, end, time, inside = self._leaves.append, self._ends.append, self._time, self._inside
+        sha256, actors, middles, fuels = hashlib.sha256, self._actors, self._middles, self._fuels
+        add, time, inside = self._leaves.append, self._time, self._inside
+        state: bytes | None
         tail = b"" if time is None else b"\xcb" + struct.pack(">d", time)
-        starts = _leaf_starts(first, last)
-        seq = first - 1
-        for id, position, incarnation, turn, index, what, line, data, hash, at in rows:
-            seq += 1
+        starts, seqs = _leaf_starts(first, last), range(first, last + 1)
+        for seq, start, (
+            id, position, incarnation, turn, index, type, function, line, data, hash, at,
+        ) in zip(seqs, starts, rows, strict=True):  # fmt: skip
             try:
                 actor = actors[id]
             except KeyError:
@@ -180,31 +188,43 @@ class Scan:
                 raise Odd
             actor.hash = hash
             actor.next = position + 1
+            if turn != actor.turn or incarnation != actor.incarnation:
+                actor.turn, actor.incarnation = turn, incarnation
+                actor.stem = actor.prefix + packed(incarnation) + packed(turn)
             try:
-                middle, work = middles[what]
+                rest, work = middles[index, type, function]
             except KeyError:
-                middle, work = self._middle(what, data)
-            try:
-                before = actor.prefix + numbers[incarnation] + numbers[turn] + numbers[index]
-            except IndexError:
-                before = actor.prefix + packed(incarnation) + packed(turn) + packed(index)
-            before += middle
+                rest, work = self._middle(index, type, function, data)
+            before = actor.stem + rest
             if not data.startswith(before):
-                data = self._spelt_otherwise(id, incarnation, turn, index, what, data, before)
+                said = (self._names[id], incarnation, turn, index, type, function)
+                data = self._spelt_otherwise(said, data, len(before))
             if at != time:
                 if inside and seq >= self._old_until:
                     raise Odd  # one step, two times
                 tail = b"\xcb" + struct.pack(">d", at)
                 time = at
-            inside = work is CALL
-            if inside:
+            inside = False
+            if work is CALL:
+                inside = True
                 if data.count(REF) > 1:
                     self._refer(data[len(before) :], True)
             elif work is RESULT:
-                end((actor, turn, incarnation, seq, what, at, data[len(before) :]))
+                payload = data[len(before) :]
+                if payload.startswith(STATE_REF):
+                    state, end = payload[len(STATE_REF) : REST], payload[REST:]
+                elif payload.startswith(NO_STATE):
+                    state, end = None, payload[len(NO_STATE) :]
+                else:
+                    state, end = self._answered(payload)
+                fuel = fuels.get(end)
+                if fuel is None:
+                    fuel = self._fuel(end)
+                kind = KINDS[function]
+                actor.done.append((turn, kind, incarnation, state, fuel, at, seq))
             elif work is HOST_CALL:
                 if data[len(before)] == ASK:
-                    end((actor, turn, incarnation, seq, None, at, b""))
+                    actor.asked.append((turn, incarnation, seq))
                 else:
                     inside = True
                 if REF in data:
@@ -216,9 +236,8 @@ class Scan:
                     line = None
             if line is not None:
                 raise Odd
-            add(sha256(starts[seq - first] + actor.leaf + hash + tail).digest())
+            add(sha256(start + actor.leaf + hash + tail).digest())
         self._time, self._inside = time, inside
-        self._count_ends()
 
     # Rows
 
@@ -232,69 +251,33 @@ class Scan:
         actor = self._actors[id] = _Actor(id, name, position, hash)
         return actor
 
-    def _middle(self, what: str, data: bytes) -> tuple[bytes, int]:
-        type, separator, function = what.partition("\x1f")
-        if not separator or "\x1f" in function:
-            raise Odd
-        event = _event(data)
-        middle = packed(type) + packed(event.interface) + packed(function)
+    def _middle(self, index: int, type: str, function: str, data: bytes) -> tuple[bytes, int]:
+        """What stands between the turn's number and the payload of such an event."""
+        names = packed(type) + packed(_event(data).interface) + packed(function)
         work = _WORK.get(type, PLAIN)
         if work is HOST_CALL and function == "log":
             work = LOG_CALL
-        found = self._middles[what] = middle, work
+        found = packed(index) + names, work
+        if len(self._middles) < MANY:
+            self._middles[index, type, function] = found
         return found
 
-    def _spelt_otherwise(
-        self,
-        id: int,
-        incarnation: int,
-        turn: int,
-        index: int,
-        what: str,
-        data: bytes,
-        before: bytes,
-    ) -> bytes:
-        """An event of another interface, or whose bytes are not spelt as we spell them: as long a
-        beginning, and its payload."""
+    def _spelt_otherwise(self, said: tuple[Any, ...], data: bytes, length: int) -> bytes:
+        """An event of another interface, or whose bytes are not spelt as we spell them: a beginning
+        of this length, and its payload."""
         event = _event(data)
-        said = (event.actor, event.incarnation, event.turn, event.index)
-        if said != (self._names[id], incarnation, turn, index):
-            raise Odd
-        if what != f"{event.type}\x1f{event.function}":
+        numbers = (event.actor, event.incarnation, event.turn, event.index)
+        if said != (*numbers, event.type, event.function):
             raise Odd
         payload: bytes = packed(event.payload)
-        return bytes(len(before)) + payload
+        return bytes(length) + payload
 
-    def _count_ends(self) -> None:
-        """The results and asks of a page: what their turns and steps have to be."""
-        fuels = self._fuels
-        for actor, turn, incarnation, seq, what, at, payload in self._ends:
-            if actor.turn != turn:
-                actor.asks = 0 if actor.asks >= 0 else self._steps_before(actor, turn)
-                actor.turn = turn
-            number = actor.asks
-            actor.steps.append((turn, number, incarnation, seq))
-            if what is None:
-                actor.asks = number + 1
-                continue
-            actor.turn = actor.asks = 0
-            if payload.startswith(STATE_REF):
-                state: bytes | None = payload[len(STATE_REF) : REST]
-                rest = payload[REST:]
-            elif payload.startswith(NO_STATE):
-                state = None
-                rest = payload[len(NO_STATE) :]
-            else:
-                state, rest = self._answered(payload)
-            try:
-                fuel = fuels[rest]
-            except KeyError:
-                fuel = msgpack.unpackb(rest)
-                if len(fuels) < NUMBERS:
-                    fuels[rest] = fuel
-            kind = KINDS[what[12:]]
-            actor.done.append((turn, kind, incarnation, number + 1, state, fuel, at))
-        self._ends.clear()
+    def _fuel(self, data: bytes) -> int:
+        """The end of a result. Often it is the same as before."""
+        fuel: int = msgpack.unpackb(data)
+        if len(self._fuels) < MANY:
+            self._fuels[data] = fuel
+        return fuel
 
     def _answered(self, payload: bytes) -> tuple[bytes | None, bytes]:
         """The state and the fuel of a result with an answer in it."""
@@ -307,12 +290,6 @@ class Scan:
         if payload.count(REF) > (state is not None):
             self._refs.update(refs_in(value["ok"][1:]))
         return state, packed(fuel)
-
-    def _steps_before(self, actor: _Actor, turn: int) -> int:
-        """Of a turn that may have begun before this range."""
-        before = (actor.id, turn, self._range.first)
-        steps: int = self._db.execute(_STEPS_BEFORE, before).fetchone()[0]
-        return steps
 
     def _other(
         self,
@@ -357,23 +334,42 @@ class Scan:
     def _beside(self, actor: _Actor, part: Part) -> None:
         """The rows about its turns that ended here, and their steps."""
         part.spans[actor.id] = actor.first, actor.next - 1
-        done, steps = actor.done, actor.steps
-        part.done[actor.id], part.steps[actor.id] = len(done), len(steps)
+        done, asked = actor.done, actor.asked
+        part.done[actor.id], part.steps[actor.id] = len(done), len(done) + len(asked)
+        if done and not asked:
+            between = (actor.id, done[0][0], done[-1][0])
+            rows = self._db.execute(_SINGLE, between).fetchall()
+            count = self._db.execute(_STEP_COUNT, between).fetchone()[0]
+            if rows == done and count == len(done):
+                return
+        if done or asked:
+            self._with_asks(actor)
+
+    def _with_asks(self, actor: _Actor) -> None:
+        """The same where turns have several steps, the first ones maybe before this range."""
+        first, last, _ = self._range
+        ends = [(row[6], row[0], row[2]) for row in actor.done]
+        ends += [(seq, turn, incarnation) for turn, incarnation, seq in actor.asked]
+        ends.sort()
+        steps = []
+        numbers: dict[int, int] = {}
+        for seq, turn, incarnation in ends:
+            if turn not in numbers:
+                before = (actor.id, turn, first)
+                numbers[turn] = self._db.execute(_STEPS_BEFORE, before).fetchone()[0]
+            steps.append((turn, numbers[turn], incarnation, seq))
+            numbers[turn] += 1
+        between = (actor.id, steps[0][0], steps[-1][0], first, last)
+        if self._db.execute(_STEPS, between).fetchall() != steps:
+            raise Odd
+        done: list[tuple[Any, ...]] = [(*row[:6], numbers[row[0]]) for row in actor.done]
         if done:
             rows = self._db.execute(_TURNS, (actor.id, done[0][0], done[-1][0])).fetchall()
-            if rows != done and not self._old(rows, done):
+            if first < self._old_until:  # a log that was begun with version 1 has other times
+                rows = [(*row[:5], *row[6:]) for row in rows]
+                done = [(*row[:5], *row[6:]) for row in done]
+            if rows != done:
                 raise Odd
-        if steps:
-            first, last, _ = self._range
-            between = (actor.id, steps[0][0], steps[-1][0], first, last)
-            if self._db.execute(_STEPS, between).fetchall() != steps:
-                raise Odd
-
-    def _old(self, rows: list[tuple[Any, ...]], done: list[tuple[Any, ...]]) -> bool:
-        """The same but for the times, in a log that was begun with version 1."""
-        if self._range.first >= self._old_until:
-            return False
-        return [row[:-1] for row in rows] == [row[:-1] for row in done]
 
     def _contents(self) -> None:
         """Whether what events refer to is there."""
@@ -399,7 +395,7 @@ def _pages(first: int, last: int) -> list[tuple[int, int]]:
 
 def _leaf_starts(first: int, last: int) -> list[bytes]:
     """How the leaves of events `first` to `last` begin: 0x00, an array of four, the number."""
-    if first >= NUMBERS and last < 1 << 32:
+    if first >= 1 << 16 and last < 1 << 32:  # all of them take four bytes
         pack = struct.Struct(">3sI").pack
         return [pack(b"\0\x94\xce", seq) for seq in range(first, last + 1)]
     return [b"\0\x94" + packed(seq) for seq in range(first, last + 1)]

@@ -11,7 +11,6 @@ import bisect
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from theater.errors import EnvironmentProblem
 from theater.fsck import shape
@@ -23,14 +22,13 @@ from theater.merkle import Frontier
 from theater.paths import DataPaths
 from theater.verify import accounts, kept
 from theater.verify.accounts import Accounts, Mark
-from theater.verify.kept import Heads, Kept
+from theater.verify.kept import Kept
 from theater.verify.part import Part, Range
-from theater.verify.pool import Facts, Task, do_all
+from theater.verify.pool import Begun, Facts, Pool, Task
 
-RANGE = 1 << 15  # events
+RANGE = 1 << 14  # events
 BLOB_RANGE = 1 << 12  # rows
-SIGNATURES = 256  # in one task
-FEW = 2 * RANGE  # so many events one process has verified before others have begun
+FEW = 4 * RANGE  # so many events one process has verified before others have begun
 ROOT = "/"
 
 Progress = Callable[[str], None]
@@ -69,10 +67,10 @@ def verify(
     if not os.path.exists(paths.log):
         LogFile(paths.log)  # says so
     # The heads first: what is signed later may be over events that come later.
-    heads = kept.read(paths, head_files, key_files, reports)
+    heads = kept.read(paths, head_files, reports)
     if processes is None:
         processes = len(os.sched_getaffinity(0))
-    return _Verify(paths, reports, heads, progress, processes, range_events).run()
+    return _Verify(paths, reports, heads, key_files, progress, processes, range_events).run()
 
 
 class _Verify:
@@ -80,7 +78,8 @@ class _Verify:
         self,
         paths: DataPaths,
         reports: Reports,
-        heads: Heads,
+        heads: list[Kept],
+        key_files: Sequence[str],
         progress: Progress,
         processes: int,
         range_events: int,
@@ -89,6 +88,7 @@ class _Verify:
         self._paths = paths
         self._reports = reports
         self._heads = heads
+        self._key_files = key_files
         self._progress = progress
         self._processes = processes
         self._range = range_events
@@ -101,43 +101,48 @@ class _Verify:
         version, mark, old_until = self._look()
         if not version:
             return self._summary(mark)
-        keys = tuple(key.pem for key in self._heads.keys.values())
-        facts = Facts(self._paths.log, version, mark.names, old_until, keys)
+        facts = Facts(self._paths.log, version, mark.names, old_until)
         if mark.seq < FEW and self._range == RANGE:
             self._processes = 1
-        ranges = self._ranges(mark)
-        signed = [each for each in self._heads.kept if each.head.size <= mark.seq]
         self._beyond(mark)
-        tasks: list[Task] = [("events", each) for each in ranges]
-        tasks += [("signatures", some) for some in _some(self._heads.kept, SIGNATURES)]
-        tasks += [("blobs", *span) for span in _spans(mark.blob, BLOB_RANGE)]
-        tasks += [("states", actor) for actor, count in mark.actors.items() if count.turns]
-        tasks += [("evidence", *span) for span in _spans(mark.evidence, BLOB_RANGE)]
-        if version >= 4:
-            tasks.append(("last_states",))
         # No connection is open here while processes are made: SQLite's do not survive a fork.
-        results = do_all(facts, tasks, self._processes)
-        first = next(results, None)
-        file = LogFile(self._paths.log)
+        pool = Pool(facts, self._processes)
         try:
-            books = Accounts(file, mark, old_until, self._reports)
-            at = 0
-            for number, task in enumerate(tasks):
-                result: Any = first if number == 0 else next(results)
-                if task[0] == "events":
-                    at = self._part(result, books, signed, at, mark)
-                    if number == len(ranges) - 1:
-                        self._tell_failing()
-                        books.finish()
-                else:
-                    self._other(task, result)
-            next(results, None)
-            if not ranges:
-                books.finish()
-            went_on = self._went_on(file, mark)
+            # The rest is begun first, as it is less even: the last ranges fill what it leaves.
+            rest = [(task, pool.begin([task])[0]) for task in _rest(mark, version)]
+            ranges = pool.begin([("events", each) for each in self._ranges(mark)])
+            file = LogFile(self._paths.log)
+            try:
+                self._signatures()
+                self._chains(pool, ranges, file, mark, old_until)
+                for task, begun in rest:
+                    self._other(task, pool.result(begun))
+                went_on = self._went_on(file, mark)
+            finally:
+                file.close()
         finally:
-            file.close()
+            pool.close()
         return self._summary(mark, went_on)
+
+    def _chains(
+        self, pool: Pool, ranges: Sequence[Begun], file: LogFile, mark: Mark, old_until: float
+    ) -> None:
+        signed = [each for each in self._heads if each.head.size <= mark.seq]
+        books = Accounts(file, mark, old_until, self._reports)
+        at = 0
+        for begun in ranges:
+            at = self._part(pool.result(begun), books, signed, at, mark)
+        self._tell_failing()
+        books.finish()
+
+    def _signatures(self) -> None:
+        """Here, and now: the others have to do already."""
+        keys = kept.read_keys(self._paths, self._key_files, self._heads, self._reports)
+        for each in self._heads:
+            problem = kept.signature_problem(each, keys)
+            if problem is not None:
+                found, expected = problem
+                self._reports.wrong(found, expected, **each.where)
 
     def _look(self) -> tuple[int, Mark, float]:
         """The version, 0 if it is no log that can be verified; and the log at this moment."""
@@ -174,7 +179,7 @@ class _Verify:
             file.close()
 
     def _ranges(self, mark: Mark) -> list[Range]:
-        sizes = [size for size in self._heads.sizes() if 0 < size <= mark.seq]
+        sizes = sorted({each.head.size for each in self._heads if 0 < each.head.size <= mark.seq})
         ranges = []
         for first, last in _spans(mark.seq, self._range):
             begin, end = bisect.bisect_left(sizes, first), bisect.bisect_right(sizes, last)
@@ -183,7 +188,7 @@ class _Verify:
 
     def _beyond(self, mark: Mark) -> None:
         """Heads over more than there is."""
-        beyond = [each for each in self._heads.kept if each.head.size > mark.seq]
+        beyond = [each for each in self._heads if each.head.size > mark.seq]
         for each in beyond[:1]:
             found = f"the log has {mark.seq:,} events"
             others = _others(len(beyond) - 1)
@@ -205,7 +210,7 @@ class _Verify:
             self._tree = None
         elif self._tree is not None:
             self._tree.join(Frontier(*part.tree))
-        if self._events % (8 * self._range) == 0:
+        if self._events % (16 * self._range) == 0:
             self._progress(f"verifying ... {self._events:,} of {mark.seq:,} events")
         return at
 
@@ -244,10 +249,6 @@ class _Verify:
 
     def _other(self, task: Task, result: object) -> None:
         match task[0], result:
-            case "signatures", list(found):
-                for each, problem in zip(task[1], found, strict=True):
-                    if problem is not None:
-                        self._reports.wrong(*problem, **each.where)
             case "blobs", (list(problems), int(count)):
                 self._reports.repeat(problems)
                 self._contents += count
@@ -291,8 +292,12 @@ def _spans(last: int, size: int) -> list[tuple[int, int]]:
     return [(first, min(first + size - 1, last)) for first in range(1, last + 1, size)]
 
 
-def _some(kept: Sequence[Kept], size: int) -> list[Sequence[Kept]]:
-    return [kept[at : at + size] for at in range(0, len(kept), size)]
+def _rest(mark: Mark, version: int) -> list[Task]:
+    """What is verified beside the events."""
+    tasks: list[Task] = [("blobs", *span) for span in _spans(mark.blob, BLOB_RANGE)]
+    tasks += [("states", actor) for actor, count in mark.actors.items() if count.turns]
+    tasks += [("evidence", *span) for span in _spans(mark.evidence, BLOB_RANGE)]
+    return [*tasks, ("last_states",)] if version >= 4 else tasks
 
 
 def _others(count: int) -> str:
