@@ -31,7 +31,8 @@ MAY_IMPORT = {
 FOLDERS = MAY_IMPORT.keys() - {""}
 # Beside them: the package that actors in Python are written with, which knows nothing of the rest.
 SDK = PACKAGE / "sdk"
-FILES = sorted(file for file in PACKAGE.rglob("*.py") if SDK not in file.parents)
+TEMPLATES = PACKAGE / "project" / "templates"  # what authors begin with
+FILES = sorted(file for file in PACKAGE.rglob("*.py") if not {SDK, TEMPLATES} & set(file.parents))
 
 
 def imported(file: Path) -> set[str]:

@@ -23,5 +23,11 @@ def test_the_wheel_holds_both_packages_with_their_data_and_nothing_else(tmp_path
         "theater_actor/component.py",
     } <= names
     assert not any(name.startswith("theater/sdk") for name in names), "a second copy of the package"
+    templates = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "theater" / "project" / "templates").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert len(templates) > 20 and templates <= names, "what `theater new` makes its projects of"
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "theater").rglob("*.py")}
     assert {name for name in modules if not name.startswith("theater/sdk")} <= names

@@ -9,12 +9,12 @@ from typing import Annotated, Any
 import typer
 
 from theater import __version__
-from theater.cli.commands import checks, children, dead, debug, log, proof, system
+from theater.cli.commands import checks, children, dead, debug, log, project, proof, system
 from theater.cli.frame import Data, Manifest, Options
 from theater.cli.place import Place
 
 # Modules, each with commands of its own name.
-SINGLE = (system, log, debug, children, checks, proof)
+SINGLE = (project, system, log, debug, children, checks, proof)
 GROUPS = {"dead": dead}
 
 Debug = Annotated[

@@ -1,1 +1,1 @@
-"""From a source to a component: what builds it, when that is needed, and what the machine has."""
+"""For those who write actors: a new project, its components from source, what the machine has."""

@@ -1,0 +1,44 @@
+"""Commands for those who write actors."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from theater.cli.frame import run
+
+commands = typer.Typer()
+
+
+class Language(StrEnum):
+    PYTHON = "python"
+    JS = "js"
+    RUST = "rust"
+    WAT = "wat"
+
+
+@commands.command(
+    epilog="It has a manifest, an actor that counts greetings, its test, and a README. A directory"
+    " that is there already has to be empty.\n\n\b\nExamples:\n"
+    "  theater new hello\n  theater new hello --lang js --dir projects/hello"
+)
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The actor's: a-z, 0-9, _, . and -.")],
+    lang: Annotated[
+        Language | None,
+        typer.Option("--lang", "-l", help="Asked on a terminal; else python.", show_default=False),
+    ] = None,
+    directory: Annotated[
+        Path | None,
+        typer.Option("--dir", metavar="D", help="Where it is to be, if not in ./NAME."),
+    ] = None,
+) -> None:
+    """Make a project to begin with: an actor, its manifest, a test."""
+    from theater.cli import new as module
+
+    run(
+        lambda terminal: module.new(terminal, name, None if lang is None else lang.value, directory)
+    )

@@ -1,0 +1,21 @@
+"""An actor that counts greetings, and still knows how many there were after a crash."""
+
+from dataclasses import dataclass
+
+from theater_actor import Actor, Message, log
+
+
+@dataclass
+class State:
+    greetings: int = 0
+
+
+class MyActor(Actor):
+    state: State
+
+    def on_message(self, message: Message) -> None:
+        self.state.greetings += 1
+        log(f"hello, {message.text}! greeting {self.state.greetings}")
+
+    def on_request(self, message: Message, request: str) -> int:
+        return self.state.greetings
