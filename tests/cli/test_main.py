@@ -28,6 +28,7 @@ COMMANDS += [
     "prove",
     "check-proof",
     "inspect",
+    "new",
     "run",
 ]
 DEAD = ["list", "show", "retry", "drop"]

@@ -36,7 +36,7 @@ def new(
         typer.Option("--dir", metavar="D", help="Where it is to be, if not in ./NAME."),
     ] = None,
 ) -> None:
-    """Make a project to begin with: an actor, its manifest, a test."""
+    """Make a project to begin with: an actor and its test."""
     from theater.cli import new as module
 
     run(
