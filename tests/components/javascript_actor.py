@@ -32,14 +32,19 @@ await writeFile(out, component);
 """
 
 
+def tools() -> Path:
+    """A directory with componentize-js in its node_modules; skips the test where npm is not there,
+    or what it has to fetch."""
+    place = _place()
+    with open(place / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _install(place)
+    return place
+
+
 def component() -> Path:
-    """The component's file; skips the test where npm, or what it has to fetch, is not there."""
-    if shutil.which("npm") is None or shutil.which("node") is None:
-        pytest.skip("npm is not there, which builds the JavaScript actor")
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    cache = Path(base if os.path.isabs(base) else Path.home() / ".cache") / "theater-tests"
-    place = cache / f"componentize-js-{VERSION}"
-    place.mkdir(parents=True, exist_ok=True)
+    """The component's file; skips the test where there are no `tools`."""
+    place = _place()
     sources = [HERE / "app.js", *sorted(WIT.glob("*.wit"))]
     key = hashlib.sha256(b"\0".join(path.read_bytes() for path in sources))
     key.update(BUILD.encode())
@@ -50,6 +55,16 @@ def component() -> Path:
             _install(place)
             _build(place, built)
     return built
+
+
+def _place() -> Path:
+    if shutil.which("npm") is None or shutil.which("node") is None:
+        pytest.skip("npm is not there, which builds the JavaScript actor")
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    cache = Path(base if os.path.isabs(base) else Path.home() / ".cache") / "theater-tests"
+    place = cache / f"componentize-js-{VERSION}"
+    place.mkdir(parents=True, exist_ok=True)
+    return place
 
 
 def _install(place: Path) -> None:

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 COMPONENTS = Path(__file__).parents[1] / "components"
-WAT = "minimal.wat"
+WAT = "probe.wat"
 
 _CARGO = """#!/bin/sh
 [ "$1" = --version ] && echo "cargo $(cat {tools}/version)" && exit

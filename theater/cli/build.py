@@ -8,6 +8,7 @@ from pathlib import Path
 
 from theater import sources
 from theater.cli.place import Place, shown_path
+from theater.cli.status import size
 from theater.cli.terminal import Terminal
 from theater.errors import ComponentError, EnvironmentProblem, ManifestError, Problem
 from theater.manifest_files import NAMES
@@ -114,8 +115,8 @@ def _line(built: Built) -> str:
         return f"{component}: nothing to build, it is compiled as it is"
     if not built.seconds:
         return f"{component}: up to date with {source}"
-    size = f"{built.size / 1e6:.1f} MB"
-    return f"{component}: {size}, built from {source} with {built.tool} in {built.seconds:.1f} s"
+    how = f"built from {source} with {built.tool} in {built.seconds:.1f} s"
+    return f"{component}: {size(built.size)}, {how}"
 
 
 def _row(built: Built) -> dict[str, object]:

@@ -92,7 +92,7 @@ def build(wishes: dict[str, Build], on_progress: Progress) -> dict[str, Built | 
             complaint = errors.read(1 << 16).decode(errors="replace").strip()
             last = complaint.splitlines()[-1] if complaint else f"status {process.returncode}"
             raise EnvironmentProblem(f"what builds components has ended before its time: {last}")
-    return found
+    return {component: found[component] for component in wishes}
 
 
 def _as_it_is(component: str) -> Built | NotBuilt:

@@ -1,0 +1,175 @@
+"""Actors in JavaScript, built by the project's own componentize-js."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.components import javascript_actor
+from tests.project.projects import project
+from theater.client import System
+from theater.project.job import BuildFailed, Job
+from theater.project.languages.javascript import JavaScript
+from theater.spec import Build
+from theater.supervisor import building
+from theater.supervisor.building import Built, NotBuilt
+
+pytestmark = pytest.mark.xdist_group("javascript-actor")  # one process builds and compiles it
+
+HELLO = """
+import { log } from "theater:simple/runtime";
+import { greet } from "./words.mjs";
+
+const decoder = new TextDecoder();
+const encoder = new TextEncoder();
+
+export const actor = {
+  init(state, [id]) {
+    return [encoder.encode("[]")];
+  },
+};
+
+export const messageServerClient = {
+  handleSend(state, [message]) {
+    const greeted = JSON.parse(decoder.decode(state));
+    const name = decoder.decode(message);
+    log(greet(name));
+    return [encoder.encode(JSON.stringify([...greeted, name]))];
+  },
+  handleRequest(state, [_id, message]) {
+    return [state, [state]];
+  },
+  handleChannelOpen(state) {
+    return [state, [{ accepted: false, message: undefined }]];
+  },
+  handleChannelMessage(state) {
+    return [state];
+  },
+  handleChannelClose(state) {
+    return [state];
+  },
+};
+"""
+WORDS = "export const greet = (name) => `hello, ${name.toUpperCase()}`;\n"
+MANIFEST = """
+name = "hello"
+durability = "process"
+
+[[child]]
+name = "hello"
+build = "."
+handler = [{ type = "runtime" }, { type = "message-server" }]
+
+[limits]
+compile_timeout = 600
+"""
+
+
+def inputs(source: Path) -> set[str]:
+    named = JavaScript(Job(str(source), "")).inputs
+    return {name for name in named if ":" not in name}
+
+
+def test_it_is_the_module_with_all_that_it_imports_by_a_path(tmp_path: Path) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "a.js").write_text(
+        'import {x} from "./lib/b.js";\nimport "./c.mjs";import * as y from\n  \'./lib/d.js\'\n'
+        'import z from "elsewhere";\nawait import("./missing.js");'
+    )
+    (tmp_path / "lib" / "b.js").write_text('export * from "../c.mjs"; export {a} from "../a.js"')
+    (tmp_path / "lib" / "d.js").touch()
+    (tmp_path / "c.mjs").touch()
+    (tmp_path / "unused.js").touch()
+    assert inputs(tmp_path / "a.js") == {"a.js", "lib/b.js", "lib/d.js", "c.mjs"}
+
+
+def test_a_project_says_which_file_is_built(tmp_path: Path) -> None:
+    package = tmp_path / "package.json"
+    package.write_text('{"main": "src/hello.js"}')
+    with pytest.raises(BuildFailed, match=r'no src/hello\.js; say in it which file .*"main": '):
+        inputs(tmp_path)
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "hello.js").touch()
+    assert inputs(tmp_path) == inputs(package) == {"hello.js"}
+    package.write_text("{")
+    with pytest.raises(BuildFailed, match="is not JSON"):
+        inputs(tmp_path)
+
+
+def test_a_project_may_have_a_wit_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "a.js").touch()
+    (tmp_path / "package.json").write_text("{}")
+    assert "wit:theater-simple.wit" in JavaScript(Job(str(tmp_path / "a.js"), "")).inputs
+    (tmp_path / "wit").mkdir()
+    (tmp_path / "wit" / "own.wit").touch()
+    own = JavaScript(Job(str(tmp_path / "a.js"), "")).inputs
+    assert {name for name in own if name.startswith("wit:")} == {"wit:own.wit"}
+
+
+def test_what_is_missing_is_named_with_the_command_that_installs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    (tools / "node").write_text("#!/bin/sh\n")
+    (tools / "node").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tools))
+    source = tmp_path / "a.js"
+    source.touch()
+    package = "@bytecodealliance/componentize-js"
+
+    def missing() -> str:
+        recipe = JavaScript(Job(str(source), ""))
+        assert recipe.tool() is None
+        return str(recipe.missing())
+
+    assert missing() == (
+        f"{package} is not installed; in {tmp_path} run npm install --save-dev {package}"
+    )
+    (tmp_path / "package.json").write_text(f'{{"devDependencies": {{"{package}": "*"}}}}')
+    assert missing() == f"{package} is not installed; run npm install in {tmp_path}"
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert missing().startswith("node, which builds actors in JavaScript, is missing: install")
+
+
+def linked(directory: Path) -> Path:
+    """With the tools that the tests have."""
+    link = directory / "node_modules"
+    if not link.is_symlink():
+        link.symlink_to(javascript_actor.tools() / "node_modules")
+    return directory
+
+
+def test_a_project_in_javascript_is_built_and_runs(tmp_path: Path) -> None:
+    package = '{ "type": "module", "private": true, "main": "hello.js" }\n'
+    files = {"hello_js": HELLO, "words_mjs": WORDS, "package_json": package}
+    directory = project("javascript", **files, theater_toml=MANIFEST)
+    javascript_actor.tools()
+    manifest, data = linked(directory) / "theater.toml", str(tmp_path / "data")
+    with System.start(manifest, data) as system:
+        system.send("hello", b"world")
+        assert system.request("hello", b"whom?", timeout_s=30) == b'["world"]'
+        assert system.lines("hello") == ["hello, WORLD"]
+    component = str(directory / "build" / "javascript.wasm")
+    [again] = building.build({component: Build(str(directory))}, print).values()
+    assert isinstance(again, Built) and again.seconds == 0
+    assert again.tool == f"componentize-js {javascript_actor.VERSION}"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("export const actor = {\n  init(a { }\n};\n", "bad.js:2\n  init(a { }\n         ^\n"),
+        ('import "./nix.mjs";\n', 'Error loading module "./nix.mjs"'),
+    ],
+    ids=["syntax", "import"],
+)
+def test_a_mistake_is_told_with_its_place(tmp_path: Path, text: str, said: str) -> None:
+    linked(tmp_path)
+    (tmp_path / "bad.js").write_text(text)
+    component = str(tmp_path / "build" / "bad.wasm")
+    [found] = building.build({component: Build(str(tmp_path / "bad.js"))}, print).values()
+    assert isinstance(found, NotBuilt)
+    assert said in found.text, found.text
+    assert "/0.23.0/" not in found.text and "componentize.js:" not in found.text
