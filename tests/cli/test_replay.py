@@ -101,6 +101,7 @@ def test_what_cannot_be_replayed_is_said(recorded: Home) -> None:
     assert 'no actor "prob"; did you mean "probe"?' in recorded.fails(1, "replay", "prob")
     assert "probe has no turn 99" in recorded.fails(1, "replay", "probe", "--from", "99")
     assert "name it" in recorded.fails(2, "replay", "--step")
+    assert "after --until" in recorded.fails(2, "replay", "probe", "--from", "3", "--until", "2")
     assert "no such file" in recorded.fails(3, "replay", "count", "--component", "nowhere.wasm")
     kept = recorded.data / "components"
     kept.rename(kept.with_name("away"))

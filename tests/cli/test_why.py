@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import json
 import os
+import shutil
 import signal
+import sqlite3
 import time
 from collections.abc import Iterator
 from io import StringIO
@@ -21,6 +23,7 @@ from theater.cli.place import Place
 from theater.cli.terminal import Stream
 from theater.client import System
 from theater.client.reader import LogReader
+from theater.errors import Damaged
 
 HEAD = "[supervisor]\nintensity = 100\nperiod = 1\n"
 LIMITS = 'limits = { fuel = 50_000_000, memory = "8MiB" }\n'
@@ -238,6 +241,39 @@ def test_a_state_that_makes_no_sense_to_ask_for(died: Home) -> None:
     died.fails(2, "state", "trap", "--raw", "--json")
     terminal = died.terminal("state", "trap", "--raw")
     assert terminal.wait_end() == 2
+
+
+@pytest.mark.parametrize(
+    "damage, said",
+    [
+        ("UPDATE evidence SET events = x'c1c1'", "the evidence of turn 3 is damaged"),
+        ("UPDATE evidence SET events = x'9101'", "the evidence of turn 3 is damaged"),
+        ("UPDATE events SET turn = 'x', incarnation = 'x'", "is not there, or damaged"),
+    ],
+)
+def test_of_a_damaged_log_it_is_said_that_it_is(
+    died: Home, tmp_path: Path, damage: str, said: str
+) -> None:
+    shutil.copy(died.data / "chain.db", tmp_path)
+    db = sqlite3.connect(tmp_path / "chain.db")
+    db.execute(damage)
+    db.commit()
+    db.close()
+    log = LogReader(str(tmp_path / "chain.db"))
+    with pytest.raises(Damaged, match=said):
+        crash.crash_of(log, Place(), "trap", None)
+    log.close()
+
+
+def test_a_state_that_is_not_what_its_hash_says_is_not_shown(died: Home, tmp_path: Path) -> None:
+    shutil.copy(died.data / "chain.db", tmp_path)
+    db = sqlite3.connect(tmp_path / "chain.db")
+    db.execute("UPDATE blobs SET bytes = x'00'")
+    db.commit()
+    db.close()
+    assert "not what its hash says" in died.fails(
+        7, "--data", str(tmp_path), "state", "trap", "--at", "2"
+    )
 
 
 def test_a_start_that_failed_is_told_also_when_nothing_ever_ran(home: Home) -> None:

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from theater.errors import ProtocolError
 from theater.events import Event, EventType, decode, encode
 from theater.replay.slices import Began, Crossing, Ended, Ending, Run, Slices
 from theater.wire import pack
 
-FACTS = {"component": "c0ffee", "engine": {"fuel": True}, "grants": {}, "limits": {"fuel": 5}}
+HASH = "ab" * 32
+FACTS = {"component": HASH, "engine": {"fuel": True}, "grants": {}, "limits": {"fuel": 5}}
 
 
 class Chain:
@@ -26,7 +28,7 @@ class Chain:
         self._take(incarnation, 0, self._position, type, "theater", type, payload)
 
     def start(self, incarnation: int) -> None:
-        self.life(EventType.STARTED, incarnation, component="c0ffee")
+        self.life(EventType.STARTED, incarnation, component=HASH)
 
     def exit(self, incarnation: int, reason: str = "killed by SIGKILL") -> None:
         self.life(EventType.EXITED, incarnation, reason=reason, kind="crash")
@@ -53,7 +55,7 @@ class Chain:
     def _take(self, *fields: Any) -> None:
         data = encode("a", *fields)
         self._position += 1
-        self.items += self._slices.take(Crossing(data, decode(data)))
+        self.items += self._slices.take(Crossing.read(data))
 
 
 PAYLOADS: dict[EventType, Any] = {
@@ -102,7 +104,7 @@ def test_turns_that_end_are_runs_of_their_incarnation(chain: Chain) -> None:
     assert chain.end() == ["began 1", "run 1 by 1: done, 0+2", "run 2 by 1: done, 0+5", "ended 1"]
     began = chain.items[0]
     assert (began.component, began.engine, began.limits) == (
-        "c0ffee",
+        HASH,
         {"fuel": True},
         {"fuel": 5},
     )
@@ -199,12 +201,12 @@ def test_a_failure_of_which_no_box_tells_leaves_what_was_committed(chain: Chain)
 
 def test_a_component_that_changed_is_another_one_from_its_start_on(chain: Chain) -> None:
     chain.exit(1)
-    payload = {"from": "c0ffee", "to": "beef", "engine": {}, "grants": {}, "limits": {"fuel": 6}}
+    payload = {"from": HASH, "to": "be" * 32, "engine": {}, "grants": {}, "limits": {"fuel": 6}}
     chain.life(EventType.COMPONENT_CHANGED, 1, **payload)
-    chain._take(2, 0, 9, EventType.STARTED, "theater", "started", {"component": "beef"})
+    chain._take(2, 0, 9, EventType.STARTED, "theater", "started", {"component": "be" * 32})
     chain.end()
     last = [item for item in chain.items if isinstance(item, Began)][-1]
-    assert (last.component, last.engine, last.limits) == ("beef", {}, {"fuel": 6})
+    assert (last.component, last.engine, last.limits) == ("be" * 32, {}, {"fuel": 6})
 
 
 def test_the_call_and_the_state_of_a_run_are_in_whichever_part_has_them() -> None:
@@ -212,3 +214,39 @@ def test_the_call_and_the_state_of_a_run_are_in_whichever_part_has_them() -> Non
     call = Event("a", 1, 1, 0, CALL, "i", "f", [None, []])
     run = Run(1, 2, Ending.DONE, [Crossing(b"", call)], [])
     assert run.call() is call and run.state() is None and hash
+
+
+@pytest.mark.parametrize(
+    "type, payload",
+    [
+        (CALL, None),
+        (CALL, [None]),
+        (CALL, ["state", []]),
+        (ASK, []),
+        (ASK, ["x"]),
+        (ASK, [[], 1, 2]),
+        (ANSWER, []),
+        (RESULT, [{"ok": [None]}]),
+        (RESULT, [{"ok": [None]}, "3"]),
+        (ERROR, ["trap"]),
+        (ON, None),
+        (EventType.LOG, [b"line"]),
+        (EventType.STARTED, {}),
+        (EventType.STARTED, {"component": HASH[1:]}),
+        (EventType.STARTED, {"component": "../../secret"}),
+        (EventType.STARTED, {"component": HASH + "\n"}),
+        (EventType.CREATED, {"limits": {"fuel": -1}}),
+        (EventType.CREATED, {"limits": {"fuel": "all"}}),
+        (EventType.CREATED, {"engine": [1]}),
+        (EventType.READY, [1]),
+        (EventType.EXITED, {"reason": 1}),
+        (EventType.TURN_FAILED, {"evidence": None}),
+        (EventType.TURN_FAILED, {"turn": 1, "evidence": "x"}),
+    ],
+)
+def test_an_event_that_has_not_what_its_type_has_is_none(type: EventType, payload: Any) -> None:
+    """Whoever makes up a chain can hash it too."""
+    data = encode("a", 1, 1, 0, type, "i", "f", payload)
+    assert decode(data).type == type
+    with pytest.raises(ProtocolError, match="has not what such an event has"):
+        Crossing.read(data)

@@ -27,6 +27,10 @@ from theater.runs.unpack import header_of, opened, unpack
 COMPONENT = b"(component)"
 SHA256 = hashlib.sha256(COMPONENT).hexdigest()
 OTHER = "ab" * 32
+ENDLESS = (
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
+    " SELECT i AS actor, randomblob(32) AS hash, x'00' AS bytes FROM n"
+)
 
 
 @pytest.fixture
@@ -243,6 +247,10 @@ FORGERIES: dict[str, tuple[Callable[[Forged, Path], None], str]] = {
     "a view for a table": (
         sql("DROP TABLE turns", "CREATE VIEW turns AS SELECT 1"),
         "its log has no table turns",
+    ),
+    "a view that never ends for a table of later logs": (
+        sql("DROP VIEW states", "DROP TABLE last_states", f"CREATE VIEW Last_States AS {ENDLESS}"),
+        "its log has 'Last_States'",
     ),
     "a trigger": (
         sql("CREATE TRIGGER t AFTER INSERT ON turns BEGIN SELECT 1; END"),

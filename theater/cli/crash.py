@@ -231,6 +231,8 @@ def _from(message: Message) -> str:
 
 
 def _turn(crash: Crash, turn: Turn, log: LogReader, stream: Stream) -> Iterator[str]:
+    from theater.client.turn import events_of
+
     if turn.message is not None:
         yield head(stream, f"message ({sized(turn.message.body, turn.message.size)})")
         yield from contents.message(turn.message.body, stream)
@@ -239,7 +241,7 @@ def _turn(crash: Crash, turn: Turn, log: LogReader, stream: Stream) -> Iterator[
     yield from contents.content(before, _not_kept(turn.before), MORE)
     if turn.committed:
         yield head(stream, "what the turn had committed" if turn.status != "done" else "its calls")
-        yield from crossings([row.event for row in turn.committed], log.content, stream)
+        yield from crossings(events_of(turn.committed), log.content, stream)
     for attempt in turn.attempts:
         if crash.death is None or attempt.incarnation == crash.death.incarnation:
             yield from attempt_lines(attempt, log.content, stream, crash.death is None)

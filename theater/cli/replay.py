@@ -38,6 +38,8 @@ def replay_command(
     as_json: bool,
 ) -> int:
     """`names`: actors, and supervisors with all below; before them may stand a recorded run."""
+    if first is not None and until is not None and first > until:
+        raise Usage(f"--from {first} comes after --until {until}")
     if names and names[0].endswith(SUFFIX) and os.path.isfile(names[0]):
         place, names = replace(place, data=Path(names[0])), names[1:]
     try:

@@ -11,7 +11,7 @@ from typing import Any
 
 from theater.causes import Fact
 from theater.client.reader import LogReader
-from theater.errors import ProtocolError
+from theater.errors import Damaged, ProtocolError
 from theater.events import EventType, decode
 
 FIRST_PAGE = 32  # rows; most questions are about what has just happened
@@ -112,10 +112,15 @@ class History:
         return high
 
     def _value(self, actor: int, column: str, position: int) -> int:
-        ((found,),) = self._log.query(
+        rows = self._log.query(
             f"SELECT {column} FROM events WHERE actor = ? AND position = ?", actor, position
         )
-        return int(found)
+        if not rows or not isinstance(rows[0][0], int):
+            raise Damaged(
+                f"position {position} of a chain is not there, or damaged; `theater fsck` tells"
+                " what else is"
+            )
+        return rows[0][0]
 
 
 def _facts(seq: int, at: float, data: bytes) -> Iterator[Fact]:

@@ -8,7 +8,7 @@ from typing import Any
 import msgpack
 
 from theater.client.reader import LoggedEvent, LogReader
-from theater.errors import ProtocolError
+from theater.errors import Damaged, ProtocolError
 from theater.events import Event, EventType, decode, ref_hash
 
 INIT = "init"
@@ -199,24 +199,28 @@ def attempts_of(log: LogReader, actor: int, turn: int) -> tuple[Attempt, ...]:
         actor,
         turn,
     )
-    return tuple(
-        Attempt(incarnation, reason, tuple(decode(data) for data in msgpack.unpackb(events)))
-        for incarnation, reason, events in rows
-    )
+    try:
+        return tuple(
+            Attempt(incarnation, reason, tuple(decode(data) for data in msgpack.unpackb(events)))
+            for incarnation, reason, events in rows
+        )
+    except (ProtocolError, ValueError, TypeError, msgpack.UnpackException) as error:
+        raise Damaged(f"the evidence of turn {turn} is damaged: {error or 'no msgpack'}") from None
 
 
 def _state_before(
     committed: tuple[LoggedEvent, ...], attempts: tuple[Attempt, ...]
 ) -> bytes | None:
     """What the export was called with. The state does not change between deliveries of a turn."""
-    for event in [*_events(committed), *(event for each in attempts for event in each.events)]:
+    for event in [*events_of(committed), *(event for each in attempts for event in each.events)]:
         match event.type, event.payload:
             case EventType.WASM_CALL, [state, *_]:
                 return ref_hash(state)
     return None
 
 
-def _events(rows: tuple[LoggedEvent, ...]) -> list[Event]:
+def events_of(rows: tuple[LoggedEvent, ...]) -> list[Event]:
+    """Those that can be read."""
     found = []
     for row in rows:
         try:

@@ -10,6 +10,7 @@ To it:    begin  actor, incarnation, limits, settings, whether a descriptor has 
           runs   [run, ...]
 From it:  played what came of a run, ...: one for each until one that differs
           failed text: the component does not load or link
+          broken text: what is recorded cannot be run, whatever the reason
 
 A run is [turn, incarnation, ending, [event before, ...], [own event, ...], [content, ...],
 [[place, chain], ...]], what came of it [turn, events, difference or nil, [line, ...], state if it
@@ -103,6 +104,8 @@ class PlayerProcess:
             raise message
         if message[0] == "failed":
             raise ComponentError(message[1])
+        if message[0] == "broken":
+            raise TheaterError(message[1])
         return message
 
     def _listen(self) -> None:
@@ -173,7 +176,15 @@ class _Stage:
     def runs(self, runs: list[list[Any]]) -> Any:
         said: list[Any] = []
         for run in runs:
-            said.append(self._run(*run))
+            try:
+                said.append(self._run(*run))
+            except ComponentError:
+                raise
+            except Exception as error:  # of what somebody made up there is no end
+                if os.environ.get("THEATER_DEBUG"):
+                    raise
+                kind = type(error).__name__
+                return ("broken", f"turn {run[0]} cannot be run again: {kind}: {error}")
             if said[-1][2] is not None:
                 break
         return ("played", *said)

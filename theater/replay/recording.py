@@ -12,7 +12,7 @@ import msgpack
 from theater.chain import GENESIS, link
 from theater.client.reader import LogReader
 from theater.errors import Damaged, ProtocolError, TheaterError
-from theater.events import EventType, content_hash, decode
+from theater.events import EventType, content_hash
 from theater.paths import DataPaths
 from theater.replay.slices import Crossing, Item, Slices
 
@@ -63,18 +63,23 @@ class Recording:
 
     def chain_part(self, place: bytes) -> dict[str, Any]:
         """The answer that a `get-chain` was given, from what is recorded of it."""
-        name, first, last, head = msgpack.unpackb(place)
+        try:
+            name, first, last, head = msgpack.unpackb(place)
+            if [type(each) for each in (name, first, last)] != [str, int, int]:
+                raise ValueError("not a place")
+        except (ValueError, TypeError, msgpack.UnpackException):
+            raise Damaged("a part of a chain was answered that is no part of any") from None
         actor = self._id(name)
         parent = self._hash_at(actor, first - 1) if first else None
         chain = []
-        for hash, type, data in self.log.query(
+        for hash, kind, data in self.log.query(
             "SELECT hash, type, bytes FROM events WHERE actor = ? AND position BETWEEN ? AND ?"
             " ORDER BY position",
             actor,
             first,
             last,
         ):
-            chain.append({"hash": hash, "parent-hash": parent, "event-type": type, "data": data})
+            chain.append({"hash": hash, "parent-hash": parent, "event-type": kind, "data": data})
             parent = hash
         if len(chain) != last - first + 1 or parent != head:
             raise Damaged(f"events {first} to {last} of {name} are not what was answered")
@@ -95,7 +100,10 @@ class Recording:
             ):
                 if content_hash(events) != hash:
                     raise Damaged(f"evidence of {actor} is not what its hash says")
-                return list(msgpack.unpackb(events))
+                try:
+                    return list(msgpack.unpackb(events))
+                except (ValueError, TypeError, msgpack.UnpackException) as error:
+                    raise Damaged(f"evidence of {actor}: {error}") from None
             return None
 
         slices = Slices(evidence)
@@ -109,9 +117,12 @@ class Recording:
         for crossing in self._crossings(actor, id, place):
             if crossing.event.type == EventType.STARTED and crossing.event.incarnation >= skip:
                 skip = 0
-            for item in slices.take(crossing):
-                if not skip:
-                    yield item
+            try:
+                items = list(slices.take(crossing))
+            except ProtocolError as error:
+                raise Damaged(f"evidence of {actor}: {error}") from None
+            if not skip:
+                yield from items
         yield from slices.end()
 
     def _crossings(self, actor: str, id: int, place: _Place) -> Iterator[Crossing]:
@@ -125,11 +136,12 @@ class Recording:
                 PAGE,
             )
             for found, data, hash in rows:
-                parent = link(parent, data)
+                if isinstance(data, bytes):  # SQLite holds nobody to the type of a column
+                    parent = link(parent, data)
                 if found != position or parent != hash:
                     raise Damaged(f"the chain of {actor} is broken at position {position}")
                 try:
-                    yield Crossing(data, decode(data))
+                    yield Crossing.read(data)
                 except ProtocolError as error:
                     raise Damaged(f"position {position} of {actor}: {error}") from None
                 position += 1
@@ -168,10 +180,12 @@ class Recording:
         low, high = 0, last + 1
         while low < high:
             middle = (low + high) // 2
-            ((found,),) = self.log.query(
+            rows = self.log.query(
                 "SELECT incarnation FROM events WHERE actor = ? AND position = ?", id, middle
             )
-            low, high = (middle + 1, high) if found < incarnation else (low, middle)
+            if not rows or not isinstance(rows[0][0], int):
+                raise Damaged(f"position {middle} of a chain is not there, or damaged")
+            low, high = (middle + 1, high) if rows[0][0] < incarnation else (low, middle)
         return low
 
     def _facts_before(self, id: int, position: int) -> dict[str, Any]:
@@ -181,7 +195,10 @@ class Recording:
             " OR type = 'returned') ORDER BY position DESC LIMIT 1",
             *(id, position),
         ):
-            return dict(decode(data).payload)
+            try:
+                return dict(Crossing.read(data).event.payload)
+            except ProtocolError as error:
+                raise Damaged(f"what a chain says of its actor: {error}") from None
         return {}
 
     def _hash_at(self, id: int, position: int) -> bytes:

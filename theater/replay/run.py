@@ -191,7 +191,8 @@ class _Replay:
 
     def _send(self, run: Run) -> None:
         began = self._began
-        assert began is not None, "a run outside of any incarnation"
+        if began is None:
+            raise Damaged(f"turn {run.turn} of {self._actor} is outside of any incarnation")
         run, contents, chains = self._whole(run)
         if not self._has_begun:
             self._begin(began, run)

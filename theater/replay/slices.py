@@ -7,15 +7,30 @@ the evidence that `turn-failed` names; it belongs to the run of the incarnation 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from theater.errors import ProtocolError
 from theater.events import Event, EventType, decode, ref_hash
 
 # What a chain says about its actor: in these, as a whole.
 _FACTS = (EventType.CREATED, EventType.COMPONENT_CHANGED, EventType.CHANGED, EventType.RETURNED)
+# Each has a payload of its own shape; what all others have are facts.
+_OF_THEIR_OWN = (
+    EventType.WASM_CALL,
+    EventType.HOST_CALL,
+    EventType.HOST_ANSWER,
+    EventType.LOG,
+    EventType.WASM_RESULT,
+    EventType.CARRIED_ON,
+    EventType.STARTED,
+    EventType.TURN_FAILED,
+    EventType.EXITED,
+)
+_HASH = re.compile(r"[0-9a-f]{64}")
 
 Evidence = Callable[[bytes], list[bytes] | None]  # its hash -> event bytes; None: not there
 
@@ -34,6 +49,48 @@ class Crossing:
 
     data: bytes
     event: Event
+
+    @classmethod
+    def read(cls, data: bytes) -> Crossing:
+        """Raises ProtocolError for what is no event, or has not what an event of its type has: a
+        chain that somebody made up follows its own hashes too, and a worker's box is believed in
+        nothing."""
+        event = decode(data)
+        if not _is_whole(event):
+            raise ProtocolError(f"a {event.type[:40]!r} has not what such an event has")
+        return cls(data, event)
+
+
+def _is_whole(event: Event) -> bool:
+    match event.type, event.payload:
+        case EventType.WASM_CALL, [state, list()]:
+            return state is None or ref_hash(state) is not None
+        case EventType.HOST_CALL, [list()] | [list(), _]:
+            return True
+        case EventType.HOST_ANSWER, [_]:
+            return True
+        case EventType.LOG, [str()]:
+            return True
+        case EventType.WASM_RESULT, [dict(), int()]:
+            return True
+        case EventType.CARRIED_ON, []:
+            return True
+        case EventType.STARTED, {"component": str(component)}:
+            return _HASH.fullmatch(component) is not None  # of which the path of a file is made
+        case EventType.TURN_FAILED, {"turn": int(), **more}:
+            return isinstance(more.get("evidence"), bytes | None)
+        case EventType.EXITED, dict(facts):
+            return all(isinstance(facts.get(key, ""), str) for key in ("reason", "kind"))
+        case type, dict(facts) if type not in _OF_THEIR_OWN:
+            limits = facts.get("limits") or {}
+            return isinstance(facts.get("engine"), dict | None) and (
+                isinstance(limits, dict) and all(_is_count(each) for each in limits.values())
+            )
+    return False
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +205,7 @@ class Slices:
         if self._began is not None:
             if hash is not None:
                 found = self._evidence(hash)
-                self._lost[turn] = [Crossing(data, decode(data)) for data in found or []]
+                self._lost[turn] = [Crossing.read(data) for data in found or []]
             if self._open is None or self._open.turn != turn:
                 self._open = _Open(turn)
             yield from self._left()
