@@ -14,6 +14,7 @@ from theater.cli.page import Page
 from theater.cli.place import Place, Usage, shown_path
 from theater.cli.story import DeadLetters, Mark, Story, last_dead_letter
 from theater.cli.terminal import BOLD, RED, Terminal
+from theater.cli.watch import Watch
 from theater.errors import NotRunning, TheaterError
 from theater.paths import DataPaths
 from theater.values import visible
@@ -28,7 +29,7 @@ LOOK_S = 2.0  # the log is looked at this often even if nobody says that it has 
 STORY_MAX = 20  # lines about a start that failed, when nothing was told before
 
 
-def up(terminal: Terminal, place: Place, detach: bool, fresh: bool) -> int:
+def up(terminal: Terminal, place: Place, detach: bool, fresh: bool, watch: bool = False) -> int:
     """The exit code. `fresh`: what is in the data directory is put away first."""
     from theater.client.launch import launch
 
@@ -37,7 +38,11 @@ def up(terminal: Terminal, place: Place, detach: bool, fresh: bool) -> int:
         raise Usage(f"{place.data} is a recorded run: theater replay runs it once more")
     data = place.data_directory()
     paths = DataPaths(os.path.realpath(data))
+    if watch and detach:
+        raise Usage("--watch is for a system that is held in the foreground: leave --detach away")
     session = Session(terminal, paths, detach, (0, 0) if fresh else end_of_log(paths.log))
+    if watch:
+        session.watch = Watch(manifest, data, session.rouse)
     with _signals(session):
         session.launch = launch(manifest, data, fresh)
         try:
@@ -63,6 +68,7 @@ class Session:
     """One run of a system, as long as we hold it."""
 
     launch: Launch
+    watch: Watch | None = None
 
     def __init__(
         self, terminal: Terminal, paths: DataPaths, detach: bool, end_of_log: tuple[int, int]
@@ -95,6 +101,11 @@ class Session:
         with contextlib.suppress(OSError):
             launch.say("kill" if self._is_kill() else "down")
 
+    def rouse(self) -> None:
+        """From another thread: there is something to look at."""
+        with contextlib.suppress(OSError):  # it is full, or closed: nobody has to be roused
+            os.write(self.wake_write, b"\0")
+
     def _is_kill(self) -> bool:
         return len(self._asked) > 1 and self._asked[-1] == signal.SIGINT
 
@@ -121,6 +132,7 @@ class Session:
                 if self._take(event):
                     return 0
             self._tell_news()
+            self._tell_watch()
         return self._ended()
 
     def _wait(self) -> None:
@@ -168,6 +180,8 @@ class Session:
             self._terminal.note(f"{text}; `theater down` stops it")
             return True
         self._note(f"{text}; Ctrl-C stops it", BOLD)
+        if self.watch is not None:
+            self.watch.start()
         return False
 
     def _count(self) -> tuple[int, str]:
@@ -220,6 +234,13 @@ class Session:
         for line in self._dead_letters.news():
             self._print(self._page.lines(line))
         self._flush()
+
+    def _tell_watch(self) -> None:
+        for news in self.watch.news() if self.watch is not None else ():
+            if news.kind == "progress":
+                self._terminal.progress(news.text)
+            else:
+                self._note(news.text, *((RED,) if news.kind == "error" else (BOLD,)))
 
     # Output that may have nobody left to read it
 
@@ -293,6 +314,8 @@ class Session:
 
     def end(self) -> None:
         """Let go of everything; a system that still runs and is not on its own ends with us."""
+        if self.watch is not None:
+            self.watch.end()
         with contextlib.suppress(OSError):
             self.launch.socket.close()
         if not (self._detach and self._ready):

@@ -84,7 +84,8 @@ class Notary:
             linux.complain(f"root: no notary: {error}")
             self._seen = None
             return False
-        self._waiter.watch(self._helper.pidfd, self._gone)
+        if not at_rest:  # else it is waited for, and root waits for nothing else any more
+            self._waiter.watch(self._helper.pidfd, self._gone)
         return True
 
     def _gone(self) -> None:

@@ -19,7 +19,7 @@ Timeout = Annotated[
 @commands.command(
     epilog="Ctrl-C stops everything in reverse order, a second one kills.\n\n\b\nExamples:\n"
     "  theater up\n  theater up -d && theater ps\n  theater up examples/market/manifest.toml\n"
-    "  theater up --fresh"
+    "  theater up --fresh\n  theater up --watch"
 )
 def up(
     manifest: ManifestArgument = None,
@@ -29,13 +29,19 @@ def up(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Put the log that is there away and begin anew.")
     ] = False,
+    watch: Annotated[
+        bool,
+        typer.Option(
+            "--watch", "-w", help="Build what is saved, and restart what it changes; nothing else."
+        ),
+    ] = False,
     file: Manifest = None,
     data: Data = None,
 ) -> None:
     """Start the system; show what its actors say and do."""
     from theater.cli import up as module
 
-    run(lambda terminal: module.up(terminal, place(file, data, manifest), detach, fresh))
+    run(lambda terminal: module.up(terminal, place(file, data, manifest), detach, fresh, watch))
 
 
 @commands.command(
