@@ -17,6 +17,7 @@ BARS = {
     "--version": Bar("≤ 60 ms", 60.0, at_most=True, of_ratio=False),
     "--help": Bar("≤ 250 ms", 250.0, at_most=True, of_ratio=False),
     "ps --json": Bar("≤ 300 ms", 300.0, at_most=True, of_ratio=False),
+    "why <TAB>": Bar("≤ 150 ms", 150.0, at_most=True, of_ratio=False),
 }
 
 
@@ -45,6 +46,7 @@ def commands(bench: Bench) -> list[Figure]:
         "--version": taken("-m", "theater", "--version"),
         "--help": taken("-m", "theater", "--help"),
         "ps --json": taken("-m", "theater", "ps", "--json", "--data", data),
+        "why <TAB>": taken("-m", "theater", "_complete", "--data", data, "why", ""),
     }
     how = "one command, from the start of its process to its end"
     rounds = bench.rounds(taken("-c", ""), measures)

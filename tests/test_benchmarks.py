@@ -46,6 +46,7 @@ def test_a_tiny_run_gives_every_figure_and_leaves_no_process(
         "theater --version",
         "theater --help",
         "theater ps --json",
+        "theater why <TAB>",
     ]
     report.show(figures, facts)
     shown = capsys.readouterr().out

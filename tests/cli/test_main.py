@@ -30,6 +30,7 @@ COMMANDS += [
     "inspect",
     "new",
     "run",
+    "completion",
 ]
 DEAD = ["list", "show", "retry", "drop"]
 

@@ -12,6 +12,11 @@ def main() -> None:
 
         print(f"theater {__version__}")
         return
+    if words[:1] == ["_complete"]:
+        from theater.cli.completion import answer
+
+        answer(words[1:])
+        return
     try:
         from theater.cli.app import run
 

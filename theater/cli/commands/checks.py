@@ -118,3 +118,22 @@ def fsck(json: JsonLines = False, manifest: Manifest = None, data: Data = None) 
     from theater.cli import fsck as module
 
     run(lambda terminal: module.fsck(terminal, place(manifest, data), json))
+
+
+@commands.command(
+    epilog="Commands, options, files, and the names of actors: of the system that runs, or of its"
+    " log.\n\n\b\nExamples:\n  theater completion bash --install\n"
+    "  source <(theater completion bash)"
+)
+def completion(
+    shell: Annotated[
+        str | None, typer.Argument(metavar="SHELL", help="bash, zsh or fish; else that of $SHELL.")
+    ] = None,
+    install: Annotated[
+        bool, typer.Option("--install", help="Put it where the shell looks.")
+    ] = False,
+) -> None:
+    """Have a shell complete commands and the names of actors."""
+    from theater.cli import shells
+
+    run(lambda terminal: shells.completion(terminal, shell, install))

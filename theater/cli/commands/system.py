@@ -53,9 +53,12 @@ def up(
     "  theater run hello.wasm -- Ada Bob\n  cat names | theater run hello.wasm > answers",
 )
 def run_one(
-    words: Annotated[
+    path: Annotated[
+        str | None, typer.Argument(metavar="PATH", help="Of a component, a source, a manifest.")
+    ] = None,
+    messages: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[PATH] [-- MESSAGE...]", help="Without messages: a line each."),
+        typer.Argument(metavar="-- MESSAGE", help="Without any: a line each, from stdin."),
     ] = None,
     ask: Annotated[
         bool | None,
@@ -74,9 +77,10 @@ def run_one(
     """Run one actor in the foreground, and talk to it."""
     from theater.cli import run as module
 
-    path, messages = split(words or [], Options.words)
-    wishes = module.Wishes(messages, ask, timeout)
-    run(lambda terminal: module.run(terminal, place(file, data), path, wishes))
+    words = [each for each in (path, *(messages or [])) if each is not None]
+    target, said = split(words, Options.words)
+    wishes = module.Wishes(said, ask, timeout)
+    run(lambda terminal: module.run(terminal, place(file, data), target, wishes))
 
 
 def split(words: list[str], line: list[str]) -> tuple[Path | None, list[str]]:
