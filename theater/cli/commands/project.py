@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from theater.cli.frame import run
+from theater.cli.frame import Json, run
 
 commands = typer.Typer()
 
@@ -42,3 +42,13 @@ def new(
     run(
         lambda terminal: module.new(terminal, name, None if lang is None else lang.value, directory)
     )
+
+
+@commands.command(
+    epilog="Exit code 0 if actors can run here, else 6; what only building needs may be missing."
+)
+def doctor(json: Json = False) -> None:
+    """Say what this machine has and lacks, and what to do."""
+    from theater.cli import doctor as module
+
+    run(lambda terminal: module.doctor(terminal, json))
