@@ -22,8 +22,8 @@ MAY_IMPORT = {
     "replay": {"client", "supervisor", "worker"},
     # A run in one file is a data directory: the client reads its log.
     "runs": {"client"},
-    # A plugin of pytest's, which says what the command line says.
-    "testing": {"cli", "runs"},
+    # A plugin of pytest's, which says what the command line says, and talks to running systems.
+    "testing": {"cli", "client", "runs"},
     "fsck": set(),
     "verify": {"fsck"},  # both read a log that may be damaged, and tell of it in the same words
     "": set(),

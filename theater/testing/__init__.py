@@ -1,13 +1,24 @@
-"""Test actors: a class in-process (`InProcess`), recorded runs as tests (`plugin`)."""
+"""Test actors: a class in-process (`InProcess`), a running system (`Running`), recorded runs.
+
+The last two as pytest knows them, see `plugin`.
+"""
 
 from __future__ import annotations
 
+import importlib.util
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from theater.testing.inprocess import InProcess
+    from theater.testing.running import Running
 
-__all__ = ["InProcess"]
+__all__ = ["InProcess", "Running"]
+
+# Where it is installed the package stands beside theater; in a checkout it lies in it.
+if importlib.util.find_spec("theater_actor") is None:  # pragma: no cover
+    sys.path.append(str(Path(__file__).parent.parent / "sdk"))
 
 
 def __getattr__(name: str) -> Any:
@@ -16,4 +27,8 @@ def __getattr__(name: str) -> Any:
         from theater.testing.inprocess import InProcess
 
         return InProcess
+    if name == "Running":
+        from theater.testing.running import Running
+
+        return Running
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

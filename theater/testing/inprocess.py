@@ -15,16 +15,9 @@ what came after its last ask has not happened. A request is answered by whoever 
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-# Where it is installed the package stands beside theater; in a checkout it lies in it.
-if importlib.util.find_spec("theater_actor") is None:  # pragma: no cover
-    sys.path.append(str(Path(__file__).parent.parent / "sdk"))
 
 from theater_actor import state as states
 from theater_actor.actor import accepted, answer, state_type, turn

@@ -1,19 +1,24 @@
-"""A pytest plugin: each actor of each `*.theater` file is a test, which replays it.
+"""A pytest plugin: running systems as fixtures, and recorded runs as tests.
 
-It passes if the actor does again what was recorded; if not, the difference is the failure. With
+`theater_system` and `theater_start` are told in `running.py`.
+
+Each actor of each `*.theater` file is a test, which replays it. It passes if the actor does again
+what was recorded; if not, the difference is the failure. With
 
     [tool.pytest.ini_options]
     theater_components = ["shop/prices = build/prices.wasm"]
     theater_allow_logs = true
 
 a freshly built component takes the place of the recorded one: of an actor, or of all below a
-supervisor. Nothing of Theater is imported before there is such a file.
+supervisor. Nothing of Theater is imported before there is such a file, or a test with a fixture.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +26,48 @@ import pytest
 
 if TYPE_CHECKING:
     from theater.cli.regress import OpenRun
+    from theater.testing.running import Running
 
 MARKER = "theater"
 
 
 class NotAsRecorded(AssertionError):
     """The text says what differs."""
+
+
+@pytest.fixture
+def theater_start(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Running]]:
+    """Start a system: `theater_start("other.toml")`; a relative path is one from the test's file.
+
+    Without a manifest it is the nearest one, from the test's directory upwards.
+    """
+    from theater.manifest_files import find
+    from theater.testing.running import Running
+
+    def start(manifest: str | os.PathLike[str] | None = None) -> Running:
+        here = request.path.parent
+        path = find(here) if manifest is None else here / manifest
+        running = Running(path, tmp_path_factory.mktemp("theater"))
+        started.callback(running.end)
+        started.callback(_tell, running)  # before that
+        return running
+
+    with contextlib.ExitStack() as started:
+        yield start
+
+
+def _tell(running: Running) -> None:
+    """pytest shows it with a test that has failed."""
+    for line in running.story():
+        print(line)
+
+
+@pytest.fixture
+def theater_system(theater_start: Callable[..., Running]) -> Running:
+    """The system of the nearest manifest, running: see `theater.testing.Running`."""
+    return theater_start()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

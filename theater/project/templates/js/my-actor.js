@@ -11,6 +11,11 @@ const encoder = new TextEncoder();
 const load = (state) => (state ? JSON.parse(decoder.decode(state)) : { greetings: 0 });
 const store = (state) => encoder.encode(JSON.stringify(state));
 
+function greet(state, name) {
+  log(`hello, ${decoder.decode(name)}`);
+  return { ...state, greetings: state.greetings + 1 };
+}
+
 export const actor = {
   init(state, [_address]) {
     return [state];
@@ -19,14 +24,12 @@ export const actor = {
 
 export const messageServerClient = {
   handleSend(bytes, [message]) {
-    const state = load(bytes);
-    state.greetings += 1;
-    log(`hello, ${decoder.decode(message)}! greeting ${state.greetings}`);
-    return [store(state)];
+    return [store(greet(load(bytes), message))];
   },
 
-  handleRequest(bytes, [_request, _message]) {
-    return [bytes, [encoder.encode(String(load(bytes).greetings))]];
+  handleRequest(bytes, [_request, message]) {
+    const state = greet(load(bytes), message);
+    return [store(state), [encoder.encode(String(state.greetings))]];
   },
 
   // No channels: every one is refused.

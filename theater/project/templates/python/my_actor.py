@@ -15,7 +15,8 @@ class MyActor(Actor):
 
     def on_message(self, message: Message) -> None:
         self.state.greetings += 1
-        log(f"hello, {message.text}! greeting {self.state.greetings}")
+        log(f"hello, {message.text}")
 
     def on_request(self, message: Message, request: str) -> int:
+        self.on_message(message)
         return self.state.greetings

@@ -22,18 +22,17 @@ impl Actor for MyActor {
 
 impl Client for MyActor {
     fn handle_send(state: State, (message,): (Vec<u8>,)) -> Result<(State,), String> {
-        let greetings = load(&state)? + 1;
-        let name = String::from_utf8_lossy(&message);
-        runtime::log(&format!("hello, {name}! greeting {greetings}"));
+        let greetings = greet(&state, &message)?;
         Ok((store(greetings),))
     }
 
     fn handle_request(
         state: State,
-        (_request, _message): (String, Vec<u8>),
+        (_request, message): (String, Vec<u8>),
     ) -> Result<(State, (Option<Vec<u8>>,)), String> {
-        let answer = load(&state)?.to_string().into_bytes();
-        Ok((state, (Some(answer),)))
+        let greetings = greet(&state, &message)?;
+        let answer = greetings.to_string().into_bytes();
+        Ok((store(greetings), (Some(answer),)))
     }
 
     // No channels: every one is refused.
@@ -58,6 +57,12 @@ impl Client for MyActor {
     fn handle_channel_close(state: State, _params: (String,)) -> Result<(State,), String> {
         Ok((state,))
     }
+}
+
+fn greet(state: &State, name: &[u8]) -> Result<u64, String> {
+    let greetings = load(state)? + 1;
+    runtime::log(&format!("hello, {}", String::from_utf8_lossy(name)));
+    Ok(greetings)
 }
 
 /// The state is the number in decimal digits; none is 0.
