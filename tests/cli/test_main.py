@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import subprocess
 import sys
 
 import pytest
+import typer.main
 
 import theater
 from tests.cli.conftest import Home
@@ -45,6 +48,16 @@ def test_help_lists_every_command_in_80_columns(home: Home) -> None:
         assert f"\n  {command} " in text
     assert "..." not in text.partition("Commands:")[2], "a description is cut"
     assert all(len(line) <= 80 for line in text.splitlines())
+
+
+def test_the_overview_lists_what_there_is() -> None:
+    def listed(is_overview: bool) -> list[str]:
+        app = typer.main.get_command(application(is_overview=is_overview))
+        with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.suppress(SystemExit):
+            app.main(["--help"], prog_name="theater")
+        return out.getvalue().splitlines()
+
+    assert listed(is_overview=True) == listed(is_overview=False)
 
 
 @pytest.mark.parametrize("command", COMMANDS + [f"dead {each}" for each in DEAD])
@@ -88,7 +101,10 @@ def test_commands_import_only_what_they_need() -> None:
         # Each costs more than all the rest of such a command.
         ("--version", ["typer", "msgpack", "pathlib", "subprocess"]),
         ("--help", ["pydantic", "zmq", "sqlite3", "wasmtime", "rich", "theater.client.system"]),
-        ("ps --json", ["zmq", "sqlite3", "wasmtime", "rich", "theater.spec", "theater.causes"]),
+        (
+            "ps --json",
+            ["pydantic", "zmq", "sqlite3", "wasmtime", "rich", "theater.spec", "theater.causes"],
+        ),
     ],
 )
 def test_what_is_asked_often_starts_with_little(

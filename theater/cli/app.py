@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +12,7 @@ from theater import __version__
 from theater.cli.commands import checks, children, dead, debug, log, project, proof, system
 from theater.cli.frame import Data, Manifest, Options
 from theater.cli.place import Place
+from theater.cli.quick import QuickCommand, QuickGroup
 
 # Modules, each with commands of its own name.
 SINGLE = (project, system, log, debug, children, checks, proof)
@@ -26,14 +27,16 @@ def run(words: list[str]) -> None:
     """The command that these words are; ends the process with its exit code."""
     Options.debug = os.environ.get("THEATER_DEBUG", "") not in ("", "0")
     Options.words = words
-    application(named(words))(args=words, prog_name="theater")
+    is_overview = words in ([], ["-h"], ["--help"])
+    application(named(words), is_overview)(args=words, prog_name="theater")
 
 
-def application(only: str | None = None) -> typer.Typer:
-    """All commands, or one of them alone: the parser of a command costs some milliseconds, and
-    there are many."""
+def application(only: str | None = None, is_overview: bool = False) -> typer.Typer:
+    """All commands, or one of them alone: the parser of a command costs a millisecond, and there
+    are many. `is_overview`: they are only to be listed, and have none."""
     app = typer.Typer(
         name="theater",
+        cls=QuickGroup,
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,  # its rendering alone takes longer than most commands
@@ -44,12 +47,25 @@ def application(only: str | None = None) -> typer.Typer:
     )
     app.callback()(options)
     for name, command in _commands():
-        if only in (None, name):
+        if is_overview:
+            app.command(name)(_listed(command.callback.__doc__))
+        elif only in (None, name):
+            command.cls = QuickCommand
             app.registered_commands.append(command)
     for name, module in GROUPS.items():
-        if only in (None, name):
+        if is_overview:
+            app.command(name)(_listed(module.commands.info.help))
+        elif only in (None, name):
             app.add_typer(module.commands, name=name)
     return app
+
+
+def _listed(help: str | None) -> Callable[[], None]:
+    def command() -> None:
+        pass
+
+    command.__doc__ = help
+    return command
 
 
 def named(words: list[str]) -> str | None:
