@@ -6,13 +6,31 @@ Each function looks at some rows of one table, so that several processes can sha
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 from typing import Any
 
 from theater.fsck.file import LogFile
 from theater.fsck.findings import Problem, Reports, both_shown, shown
 from theater.fsck.tools import part as readable
 
+PAGE = 64  # rows in one transaction, each of up to a mebibyte
 SMALL = 65536  # bytes that are read with their row; larger ones come in pieces
+
+
+def blobs_hold(db: sqlite3.Connection, first: int, last: int) -> bool:
+    """Whether rows `first` to `last` of `blobs` are there and hold, without naming what does not.
+    A value that is larger than the connection reads is an error of SQLite's."""
+    sha256 = hashlib.sha256
+    for begin in range(first, last + 1, PAGE):
+        end = min(begin + PAGE - 1, last)
+        sql = "SELECT hash, bytes FROM blobs WHERE rowid BETWEEN ? AND ?"
+        rows = db.execute(sql, (begin, end)).fetchall()
+        if len(rows) != end - begin + 1:
+            return False
+        for hash, data in rows:
+            if sha256(data).digest() != hash:
+                return False
+    return True
 
 
 def blobs(file: LogFile, first: int, last: int) -> tuple[list[Problem], int]:

@@ -6,6 +6,7 @@ rows, and looking takes a tenth of the time.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import multiprocessing
 import os
@@ -60,13 +61,17 @@ class Worker:
 
     def _events(self, range: Range) -> Part:
         try:
-            return self._fast().run(range)
+            if self._scan is None:
+                facts = self._facts
+                self._scan = Scan(self._fast(), facts.names, facts.old_until)
+            return self._scan.run(range)
         except Odd:
             facts = self._facts
             return Careful(self._file, facts.names, facts.old_until).run(range)
 
-    def _fast(self) -> Scan:
-        if self._scan is None:
+    def _fast(self) -> sqlite3.Connection:
+        """A connection on which nothing is looked after but the size of a value."""
+        if self._db is None:
             quoted = self._facts.path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
             db = sqlite3.connect(
                 f"file:{quoted}?mode=ro", uri=True, timeout=10, isolation_level=None
@@ -76,10 +81,13 @@ class Worker:
             db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, ROW_MAX)
             self._db = db
-            self._scan = Scan(db, self._facts.names, self._facts.old_until)
-        return self._scan
+        return self._db
 
     def _blobs(self, first: int, last: int) -> Any:
+        # What is large, or text that is wrong, is read in another way.
+        with contextlib.suppress(sqlite3.Error, TypeError):
+            if contents.blobs_hold(self._fast(), first, last):
+                return [], last - first + 1
         return contents.blobs(self._file, first, last)
 
     def _evidence(self, first: int, last: int) -> Any:
