@@ -126,7 +126,7 @@ ROWS = {
     ),
     "one of nobody is": (
         ["INSERT INTO steps VALUES (77, 1, 0, 1, 5)"],
-        [r"^steps: 1 rows of actors that are not there; should be none$"],
+        [r"^steps: of an actor 77; should be of one there is$"],
     ),
     "an event is of nobody": (
         ["UPDATE events SET actor = 99 WHERE seq = 80"],

@@ -86,9 +86,15 @@ class LogFile:
 
     # Reading
 
-    def rows(self, sql: str, parameters: Sequence[Any] = (), steps: int = PAGE_STEPS) -> list[Row]:
-        """The rows, which are few; of more than that the first."""
-        return self._page(sql, parameters, FEW, steps)[0]
+    def rows(
+        self,
+        sql: str,
+        parameters: Sequence[Any] = (),
+        steps: int = PAGE_STEPS,
+        limit: int = FEW,
+    ) -> list[Row]:
+        """The rows, which are few; of more than `limit` the first."""
+        return self._page(sql, parameters, limit, steps)[0]
 
     def _page(
         self, sql: str, parameters: Sequence[Any], limit: int, steps: int = PAGE_STEPS
