@@ -6,11 +6,15 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from tests.cli.conftest import COMPONENTS, Home, actor
+from theater.cli.tally import Tally, counted
 from theater.client import System
+from theater.replay.run import Options, Replayed
+from theater.replay.slices import Began, Ended, Ending, Run
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +118,24 @@ def test_what_cannot_be_replayed_is_said(recorded: Home) -> None:
 def test_where_nothing_has_run_there_is_nothing_to_replay(home: Home) -> None:
     home.write(actor("probe"))
     assert "nothing has run here yet" in home.fails(4, "replay")
+
+
+def test_why_a_run_was_cut_short_is_why_its_own_process_ended() -> None:
+    """And not why the last one did, which recorded nothing of the turn."""
+    began, run = Began(1, "c", {}, {}), Run(2, 1, Ending.LEFT, [], [])
+    items: list[Replayed | Ended] = [
+        Replayed(began, run, 1, None, (), None, (), True, True),
+        Ended(1, "killed by SIGKILL", "crash"),
+        Ended(2, "stopped", "shutdown"),
+    ]
+
+    class Known:
+        def turns(self, _actor: str) -> int:
+            return 1
+
+        def replay(self, _actor: str, _options: Options) -> Iterator[Replayed | Ended]:
+            yield from items
+
+    known, tally = cast(Any, Known()), Tally("a")
+    assert len(list(counted(known, known, tally, Options()))) == 1
+    assert tally.left_reason == "killed by SIGKILL"

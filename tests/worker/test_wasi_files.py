@@ -16,11 +16,14 @@ import pytest
 
 from theater import wasi
 from theater.errors import ComponentError
+from theater.events import Event, EventType
+from theater.journal import Journal
 from theater.preopens import Preopen
 from theater.worker.blackbox import BlackBox
 from theater.worker.failure import Abort
 from theater.worker.handlers import WORLD
 from theater.worker.host import Recorder
+from theater.worker.turn import TurnRecord
 from theater.worker.wasi import Wasi, paths
 from theater.worker.wasi.io import READ_MAX, WRITE_MAX
 from theater.worker.wasi.resources import OPEN_MAX
@@ -568,6 +571,42 @@ def test_nothing_is_changed_while_a_component_starts(guest: Guest, top: int, dat
     with pytest.raises(Abort, match="open-at changes something outside, and was called while"):
         recorder.call(wasi.TYPES, wasi.OPEN, [top, [], "new", ["create"], ["read"]])
     assert not (data / "new").exists()
+
+
+def test_what_a_component_opens_when_it_starts_is_not_taken_for_what_its_record_has_open(
+    guest: Guest, top: int, data: Path
+) -> None:
+    """The older instance did not find the file yet when it started, and opened it in its turn."""
+    recorder = Recorder(
+        [],
+        guest.wasi,
+        BlackBox(os.memfd_create("box")),
+        {each: dict(wasi.WORLD[each]) for each in wasi.WORLD},
+    )
+    called: tuple[str, str, list[Any]] = ("i", "f", [None, []])
+    look = [top, [], "file", [], ["read"]]
+    make = [top, [], "file", ["create"], ["read", "write"]]
+    started: list[int] = []
+
+    def start() -> None:
+        started.append(recorder.call(wasi.TYPES, wasi.OPEN, look)["ok"])
+
+    start()
+    recorded = started[0]  # the same number
+    events = [
+        Event("a", 1, 2, 0, EventType.WASM_CALL, *called),
+        Event("a", 1, 2, 1, EventType.HOST_CALL, wasi.TYPES, wasi.OPEN, [make]),
+        Event("a", 1, 2, 2, EventType.HOST_ANSWER, wasi.TYPES, wasi.OPEN, [{"ok": recorded}]),
+    ]
+    turn = TurnRecord("a", 2, 2, 1 << 20, 1 << 20)
+    turn.go_on(1, 3, 100, 0, ())
+    recorder.carry_on(turn, *called, Journal(events, wasi.WORLD), lambda value: value, start)
+    assert recorder.call(wasi.TYPES, wasi.OPEN, make) == {"ok": recorded}
+    size = "[method]descriptor.set-size"
+    assert recorder.call(wasi.TYPES, size, [recorded, 1]) == {"err": "io"}
+    assert recorder.call(wasi.TYPES, "[method]descriptor.read", [recorded, 9, 0]) == {"err": "io"}
+    read = recorder.call(wasi.TYPES, "[method]descriptor.read", [started[-1], 9, 0])
+    assert read["ok"][0] == b"012345678"
 
 
 # Anything at all

@@ -52,7 +52,8 @@ def counted(
         if number % PROGRESS_EVERY == 0:
             on_progress(f"replaying {actor} ... turn {tally.turns:,} of {total:,}")
         if isinstance(item, Ended):
-            if tally.last_left is not None:
+            left = tally.last_left
+            if left is not None and left.began.incarnation == item.incarnation:
                 tally.left_reason = item.reason
             continue
         tally.last_left = None

@@ -79,8 +79,9 @@ class Recorder:
         for event, answer in journal.calls():
             if event.interface not in self._handlers and answer is not None:
                 self._wasi.reserve(event.function, answer)
-        if self._prelude and journal.has_prelude():
-            # The instance has been told other things at its start than the record says.
+        if self._prelude and (journal.has_prelude() or len(self._wasi.resources)):
+            # The instance has been told other things at its start than the record says, or holds
+            # resources by numbers that stand for others there.
             self._prelude.clear()
             self._wasi.forget()
             instantiate_again()
