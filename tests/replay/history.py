@@ -77,9 +77,12 @@ class History:
             else:
                 component = self.directory / f"{name}.wat"
                 component.write_text(source(self.seed + number, self.names[:ACTORS]))
+            on_restart = rng.choice(ON_RESTART)
+            recycle = rng.choice([0, 0, 4]) if on_restart == "resume" else 0
             text += (
                 f'[[child]]\nname = "{name}"\ncomponent = "{component}"\n'
-                f'on_restart = "{rng.choice(ON_RESTART)}"\nrequest_timeout = 3\n'
+                f'on_restart = "{on_restart}"\nrequest_timeout = 3\n'
+                f"recycle_turns = {recycle}\n"
                 f"state_every = {rng.choice([1, 3, 50])}\n"
                 '[[child.handler]]\ntype = "runtime"\n'
                 '[[child.handler]]\ntype = "message-server"\n'
