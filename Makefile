@@ -14,7 +14,9 @@ demo: examples
 	@cat $(DEMO)/try-next.txt
 	@trap : INT; .venv/bin/theater up $(DEMO)/manifest.toml || [ $$? -eq 130 ] # Ctrl-C ends it
 
-examples: .venv/.installed-demo $(DEMO)/clerk.wasm
+# What has not changed is not built again.
+examples: .venv/.installed-demo
+	@.venv/bin/theater build $(DEMO)
 
 test: .venv/.installed-dev
 	@$(PY) -m pytest -n 2 $(PYTEST)
@@ -51,7 +53,7 @@ format: .venv/.installed-dev
 	@$(PY) -m ruff check --fix .
 
 clean:
-	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache $(DEMO)/*.wasm
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache examples/*/build examples/*/*/build
 
 # ---- what the targets need ----
 
@@ -75,9 +77,3 @@ clean:
 	@echo "Installing theater and what the tests need into .venv ..."
 	@$(PIP_INSTALL) --editable '.[dev]'
 	@touch $@
-
-# An actor in Python: its module, the interpreter and the bindings in one component, in about 6 s.
-$(DEMO)/clerk.wasm: $(DEMO)/clerk/app.py theater/wit/theater-simple.wit | .venv/.installed-demo
-	@echo "Building $@ from $< ..."
-	@.venv/bin/componentize-py --wit-path theater/wit --world messaging-actor \
-	  componentize --python-path $(<D) app --output $@

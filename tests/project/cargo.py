@@ -16,13 +16,14 @@ _CARGO = """#!/bin/sh
 echo "$PWD" >> {tools}/calls
 [ -e {tools}/wait ] && echo $$ > {tools}/waits && mkfifo {tools}/never && cat {tools}/never
 if [ -e {tools}/error ]; then
-    echo "   Compiling crate v0.1.0"
-    cat {tools}/error
+    echo "   Compiling crate v0.1.0" >&2
+    cat {tools}/error >&2
     exit 101
 fi
 mkdir -p target
+[ -e Cargo.lock ] || echo lock > Cargo.lock
 cat {component} src/lib.rs > target/crate.wasm
-echo "   Compiling crate v0.1.0"
+echo "   Compiling crate v0.1.0" >&2
 cat <<END
 {{"reason":"compiler-artifact","manifest_path":"$PWD/Cargo.toml","filenames":["$PWD/target/crate.wasm"]}}
 {{"reason":"build-finished","success":true}}

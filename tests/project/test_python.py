@@ -24,7 +24,8 @@ from theater.supervisor.building import Built, NotBuilt
 
 pytestmark = pytest.mark.xdist_group("python-actor")  # one process builds and compiles it
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "markdown"
+EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLE = EXAMPLES / "markdown"
 HEAD = "from theater_actor import Actor\n"
 HELLO = """
 from dataclasses import dataclass, field
@@ -89,12 +90,14 @@ def test_the_actor_is_the_only_class_that_is_one(
 
 
 def test_which_of_several_classes_is_the_actor_has_to_be_said(tmp_path: Path) -> None:
-    text = HEAD + "class One(Actor): ...\nclass Two(Actor): ..."
-    with pytest.raises(BuildFailed, match=r"app\.py has 2 actors, One, Two; say .*actor = \"One\""):
+    text = HEAD + "class Clerk(Actor): ...\nclass Visitor(Actor): ..."
+    with pytest.raises(
+        BuildFailed, match=r"app\.py has 2 actors, Clerk, Visitor; say .*actor = \"Clerk\""
+    ):
         actor_of(tmp_path, text)
-    assert actor_of(tmp_path, text, "Two") == "Two"
-    with pytest.raises(BuildFailed, match='no class "Twoo"; did you mean "Two"'):
-        actor_of(tmp_path, text, "Twoo")
+    assert actor_of(tmp_path, text, "Visitor") == "Visitor"
+    with pytest.raises(BuildFailed, match='no class "Vistor"; did you mean "Visitor"'):
+        actor_of(tmp_path, text, "Vistor")
     assert actor_of(tmp_path, "from other import There", "There") == "There"
 
 
@@ -196,6 +199,15 @@ def test_a_package_that_is_not_there_is_told_with_its_place(tmp_path: Path) -> N
         "A package from PyPI is named in the manifest: "
         'build = { source = ..., packages = ["numpy"] }'
     )
+
+
+def test_a_module_with_the_classes_of_the_wit_is_built_as_it_is() -> None:
+    root = manifest.load(EXAMPLES / "market" / "manifest.toml").root
+    [clerk] = [each for each in root.actors() if each.path == "shop/clerk"]
+    assert clerk.build is not None
+    [found] = building.build({clerk.component: clerk.build}, print).values()
+    assert isinstance(found, Built), found
+    assert clerk.component == str(EXAMPLES / "market" / "clerk" / "build" / "app.wasm")
 
 
 def test_the_example_with_a_package_from_pypi_makes_html(tmp_path: Path) -> None:

@@ -9,32 +9,27 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from theater import sources
 from theater.project import stamp
 from theater.project.job import BuildFailed, Job, Made, Progress, Recipe
-from theater.project.languages import javascript, python, rust
 from theater.project.stamp import Stamp
 from theater.project.tool import Tools
 
 _LOOK_S = 0.1
-RECIPES: dict[str, Callable[[Job], Recipe]] = {
-    sources.PYTHON: python.Python,
-    sources.JAVASCRIPT: javascript.JavaScript,
-    sources.RUST: rust.Rust,
-}
 
 
 def build(job: Job, on_progress: Progress) -> Made:
     """Raises BuildFailed. Whatever it raises, the component that was there is still there."""
     language = language_of(job)
-    recipe = RECIPES[language](job)
+    recipe = recipe_for(language, job)
     tool = recipe.tool()
     if stamp.is_fresh(job.component, stamp.hashes(recipe.inputs), tool):
         return Made(language, tool or "", _size(job.component), 0.0)
@@ -42,7 +37,7 @@ def build(job: Job, on_progress: Progress) -> Made:
         raise recipe.missing()
     try:
         with _locked(job, on_progress):
-            recipe = RECIPES[language](job)  # while we waited, things may have been saved
+            recipe = recipe_for(language, job)  # while we waited, things may have been saved
             inputs = stamp.hashes(recipe.inputs)
             if stamp.is_fresh(job.component, inputs, tool):
                 return Made(language, tool, _size(job.component), 0.0)
@@ -51,12 +46,32 @@ def build(job: Job, on_progress: Progress) -> Made:
             with _stage(job) as stage:
                 output = stage / "component.wasm"
                 recipe.make(_made(stage / "work"), output, Tools(what, on_progress))
-                _put(output, job.component)
-            sha256 = stamp.hashes({"": Path(job.component).read_bytes()})[""]
+                sha256 = _put(output, job.component)
+            if recipe.written:
+                after = stamp.hashes(recipe_for(language, job).inputs)
+                inputs |= {name: after[name] for name in recipe.written if name in after}
             stamp.write(job.component, Stamp(tool, inputs, sha256))
             return Made(language, tool, _size(job.component), time.monotonic() - started_s)
     except OSError as error:
         raise BuildFailed(f"cannot write {job.component}: {error.strerror or error}") from None
+
+
+def recipe_for(language: str, job: Job) -> Recipe:
+    """Each is imported when it is needed: a build that has nothing to do should be quick."""
+    match language:
+        case sources.PYTHON:
+            from theater.project.languages.python import Python
+
+            return Python(job)
+        case sources.JAVASCRIPT:
+            from theater.project.languages.javascript import JavaScript
+
+            return JavaScript(job)
+        case sources.RUST:
+            from theater.project.languages.rust import Rust
+
+            return Rust(job)
+    raise AssertionError(f"nothing is built from {language}")
 
 
 def language_of(job: Job) -> str:
@@ -128,10 +143,13 @@ def _stage(job: Job) -> Iterator[Path]:
         shutil.rmtree(stage, ignore_errors=True)
 
 
-def _put(output: Path, component: str) -> None:
+def _put(output: Path, component: str) -> str:
+    """Put it in place; its SHA-256."""
     if not output.is_file():
         raise BuildFailed("the tool has ended well, and has written no component")
     with open(output, "rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         os.fsync(file.fileno())
     os.chmod(output, 0o644)
     os.replace(output, component)
+    return sha256

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import theater
+
+WIT = Path(theater.__file__).parent / "wit"
 Progress = Callable[[str], None]
 
 
@@ -58,6 +61,7 @@ class Recipe(Protocol):
 
     language: str
     inputs: Mapping[str, bytes]  # name -> content; what decides, beside the tool, what comes out
+    written: frozenset[str]  # of these, what the tool itself brings up to date
 
     def tool(self) -> str | None:
         """Its name and version; None if it is not there."""

@@ -11,13 +11,14 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import IO
 
 from theater import linux
 from theater.project.job import BuildFailed, Progress
 
 TIMEOUT_S = 900.0  # fetching crates and compiling them can take long; a tool that hangs, for ever
-SAID_MAX_LINES = 30
-SAID_MAX_BYTES = 1 << 20
+SAID_FIRST_LINES, SAID_LAST_LINES = 16, 16  # the first error, and what it came to
+SAID_MAX_BYTES = 16 << 20  # its end is what is read: cargo says last what it has built
 _LOOK_S = 0.5
 
 
@@ -38,21 +39,25 @@ class Tools:
         what: str = "",
         clean: Callable[[str], str] = str,
     ) -> str:
-        """What it has written. BuildFailed with the same, as `clean` leaves it, if it fails."""
+        """What it has written to stdout. BuildFailed with all that it has said, as `clean` leaves
+        it, if it fails."""
         what = what or self._what
         self._on_progress(what)
-        with tempfile.TemporaryFile() as output:
-            status = self._run(command, cwd, env, what, output.fileno())
-            output.seek(0)
-            said = output.read(SAID_MAX_BYTES).decode(errors="replace")
-        if status != 0:
-            how = f"killed by {linux.signal_name(-status)}" if status < 0 else f"status {status}"
-            said = shortened(clean(said))
-            raise BuildFailed(f"{what} failed:\n{said}" if said else f"{what} failed: {how}")
-        return said
+        with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+            status = self._run(command, cwd, env, what, (output.fileno(), errors.fileno()))
+            if status == 0:
+                return _end_of(output)
+            said = shortened(clean(_end_of(output) + _end_of(errors)))
+        how = f"killed by {linux.signal_name(-status)}" if status < 0 else f"status {status}"
+        raise BuildFailed(f"{what} failed:\n{said}" if said else f"{what} failed: {how}")
 
     def _run(
-        self, command: list[str], cwd: Path, env: Mapping[str, str] | None, what: str, output: int
+        self,
+        command: list[str],
+        cwd: Path,
+        env: Mapping[str, str] | None,
+        what: str,
+        outputs: tuple[int, int],
     ) -> int:
         parent = os.getpid()
 
@@ -66,8 +71,8 @@ class Tools:
             cwd=cwd,
             env=None if env is None else {**os.environ, **env},
             stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
+            stdout=outputs[0],
+            stderr=outputs[1],
             preexec_fn=bind,  # we have no threads
             process_group=0,  # so that whatever it starts can be ended with it
         )
@@ -87,9 +92,16 @@ class Tools:
             process.wait()
 
 
+def _end_of(file: IO[bytes]) -> str:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(size - SAID_MAX_BYTES, 0))
+    return file.read().decode(errors="replace")
+
+
 def shortened(said: str) -> str:
-    """Its last lines: the first ones are seldom what matters."""
+    """Its first and its last lines."""
     lines = [line.rstrip() for line in said.strip().splitlines()]
-    if len(lines) > SAID_MAX_LINES:
-        lines = [f"... {len(lines) - SAID_MAX_LINES} lines more", *lines[-SAID_MAX_LINES:]]
+    more = len(lines) - SAID_FIRST_LINES - SAID_LAST_LINES
+    if more > 1:
+        lines[SAID_FIRST_LINES:-SAID_LAST_LINES] = [f"... {more} lines more ..."]
     return "\n".join(lines)

@@ -1,6 +1,6 @@
 """The clerk: takes an order, asks for the price, writes the sale down and tells the visitor.
 
-This file becomes a WebAssembly component, interpreter and all (`make examples`). What it may touch
+This file becomes a WebAssembly component, interpreter and all (`theater build`). What it may touch
 is what the manifest grants: it can read the clock and print, but there is no disk and no network.
 
 The state of an actor is bytes that Theater keeps for it, here JSON. It is handed to every call and

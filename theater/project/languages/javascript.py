@@ -14,8 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from theater.project.job import BuildFailed, Job, Run, ToolMissing
-from theater.project.languages.python import WIT
+from theater.project.job import WIT, BuildFailed, Job, Run, ToolMissing
 from theater.sources import JAVASCRIPT, WORLD
 
 PACKAGE = "@bytecodealliance/componentize-js"
@@ -30,6 +29,7 @@ class JavaScript:
     """A module that exports `actor` and `messageServerClient`."""
 
     language = JAVASCRIPT
+    written: frozenset[str] = frozenset()
 
     def __init__(self, job: Job) -> None:
         self._world = job.world or WORLD

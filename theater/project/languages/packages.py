@@ -22,10 +22,8 @@ from theater.project.languages.closure import GUEST_PYTHON
 from theater.supervisor.cache import directory_path
 
 
-def fetched(packages: tuple[str, ...], run: Run) -> Path | None:
-    """The directory they are in; None if there are none. BuildFailed, ToolMissing."""
-    if not packages:
-        return None
+def fetched(packages: tuple[str, ...], run: Run) -> Path:
+    """The directory they are in. BuildFailed, ToolMissing."""
     version = ".".join(map(str, GUEST_PYTHON))
     key = hashlib.sha256(json.dumps([version, sorted(packages)]).encode()).hexdigest()[:24]
     base = directory_path() / "packages"

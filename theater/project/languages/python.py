@@ -17,14 +17,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import theater
-from theater.project.job import BuildFailed, Job, Run, ToolMissing
+from theater.project.job import WIT, BuildFailed, Job, Run, ToolMissing
 from theater.project.languages.closure import GUEST_PYTHON, Closure, closure, syntax_error
-from theater.project.languages.packages import fetched
 from theater.quoting import did_you_mean
 from theater.sources import PYTHON, WORLD
 
 THEATER = Path(theater.__file__).parent
-WIT = THEATER / "wit"
 INSTALL = "pip install 'theater[python]'"
 _ENTRY = "theater_entry"
 _SDK = "theater_actor"
@@ -34,6 +32,7 @@ class Python:
     """An actor's class, or a module that exports what the WIT asks for by itself."""
 
     language = PYTHON
+    written: frozenset[str] = frozenset()
 
     def __init__(self, job: Job) -> None:
         self._job = job
@@ -55,7 +54,9 @@ class Python:
         return ToolMissing(f"componentize-py, which builds actors in Python, is missing: {INSTALL}")
 
     def make(self, stage: Path, output: Path, run: Run) -> None:
-        packages = fetched(self._job.packages, run)
+        from theater.project.languages.packages import fetched  # only where there are any
+
+        packages = fetched(self._job.packages, run) if self._job.packages else None
         source, sdk = stage / "source", stage / "sdk"
         for name, content in self._closure.files.items():
             path = source / name

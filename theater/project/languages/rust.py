@@ -23,6 +23,7 @@ class Rust:
     """A crate with `crate-type = ["cdylib"]` that exports what the WIT asks for."""
 
     language = RUST
+    written = frozenset({"Cargo.lock"})
 
     def __init__(self, job: Job) -> None:
         source = Path(job.source)
