@@ -35,6 +35,7 @@ def test_a_system_that_writes_is_verified_as_it_was_at_the_moment(theater: Theat
         for each in range(10):
             system.send("a", b"log %d\nsend b append x\nset %d.%d" % (number, number, each))
             system.send("b", b"request a echo y")
+        assert system.request("a", b"echo z", timeout_s=30) == b"z"  # so there is more each time
         sizes.append(look().size)
     assert sizes == sorted(sizes) and sizes[0] < sizes[-1]
     eventually(lambda: (now := look()).signed == now.size, "all to be signed")

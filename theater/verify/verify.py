@@ -98,6 +98,7 @@ class _Verify:
         self._held = 0  # heads that hold
 
     def run(self) -> Summary:
+        self._progress("verifying ...")
         version, mark, old_until = self._look()
         if not version:
             return self._summary(mark)
@@ -210,8 +211,7 @@ class _Verify:
             self._tree = None
         elif self._tree is not None:
             self._tree.join(Frontier(*part.tree))
-        if self._events % (16 * self._range) == 0:
-            self._progress(f"verifying ... {self._events:,} of {mark.seq:,} events")
+        self._progress(f"verifying ... {self._events:,} of {mark.seq:,} events")
         return at
 
     def _judge(self, each: Kept, peaks: tuple[int, Sequence[bytes]] | None) -> None:
