@@ -72,6 +72,7 @@ def test_what_has_not_changed_is_not_built_again(cargo: Cargo) -> None:
     assert first.seconds > 0 and first.language == "Rust" and first.tool == "cargo 1.0.0"
     assert first.size == cargo.component.stat().st_size
     assert heard[0] == "building crate with cargo 1.0.0"
+    assert set(first.files) >= {str(cargo.source), str(cargo.crate / "Cargo.toml")}
     os.utime(cargo.source)
     assert built(cargo).seconds == 0
     assert cargo.builds == 1

@@ -75,3 +75,15 @@ def test_where_the_next_start_reads_a_grant_to_write_is_warned_of(home: Path) ->
 
 def test_the_root_of_everything_has_it_all(home: Path) -> None:
     assert len(territory.check(granting("/"), str(home / "project/.theater"))) == 1
+
+
+def test_a_grant_to_write_what_a_component_is_built_from_is_warned_of(home: Path) -> None:
+    (home / "project/lib").mkdir()
+    made_from = {str(home / "project/lib/words.py"): str(home / "project/hello.py")}
+    manifest = str(home / "theater.toml")
+    granted = granting(str(home / "project/data"), str(home / "project/lib"), write=True)
+    [warning] = territory.warnings(granted, manifest, made_from)
+    assert warning.path.endswith("preopens[1].host")
+    assert warning.message.endswith("with write, and what hello.py is built from lies in it")
+    read_only = granting(str(home / "project/lib"))
+    assert territory.warnings(read_only, manifest, made_from) == []

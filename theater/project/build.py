@@ -32,7 +32,7 @@ def build(job: Job, on_progress: Progress) -> Made:
     recipe = recipe_for(language, job)
     tool = recipe.tool()
     if stamp.is_fresh(job.component, stamp.hashes(recipe.inputs), tool):
-        return Made(language, tool or "", _size(job.component), 0.0)
+        return _made(job, recipe, tool or "", 0.0)
     if tool is None:
         raise recipe.missing()
     try:
@@ -40,20 +40,27 @@ def build(job: Job, on_progress: Progress) -> Made:
             recipe = recipe_for(language, job)  # while we waited, things may have been saved
             inputs = stamp.hashes(recipe.inputs)
             if stamp.is_fresh(job.component, inputs, tool):
-                return Made(language, tool, _size(job.component), 0.0)
+                return _made(job, recipe, tool, 0.0)
             started_s = time.monotonic()
             what = f"building {os.path.basename(job.source)} with {tool}"
             with _stage(job) as stage:
-                output = stage / "component.wasm"
-                recipe.make(_made(stage / "work"), output, Tools(what, on_progress))
+                output, work = stage / "component.wasm", stage / "work"
+                work.mkdir()
+                recipe.make(work, output, Tools(what, on_progress))
                 sha256 = _put(output, job.component)
             if recipe.written:
                 after = stamp.hashes(recipe_for(language, job).inputs)
                 inputs |= {name: after[name] for name in recipe.written if name in after}
             stamp.write(job.component, Stamp(tool, inputs, sha256))
-            return Made(language, tool, _size(job.component), time.monotonic() - started_s)
+            return _made(job, recipe, tool, time.monotonic() - started_s)
     except OSError as error:
         raise BuildFailed(f"cannot write {job.component}: {error.strerror or error}") from None
+
+
+def _made(job: Job, recipe: Recipe, tool: str, seconds: float) -> Made:
+    own = (os.path.normpath(recipe.base / name) for name in recipe.inputs if ":" not in name)
+    files = (*own, *recipe.tools)
+    return Made(recipe.language, tool, _size(job.component), seconds, files)
 
 
 def recipe_for(language: str, job: Job) -> Recipe:
@@ -94,11 +101,6 @@ def _size(component: str) -> int:
         return os.stat(component).st_size
     except OSError as error:
         raise BuildFailed(f"{component}: cannot be read: {error.strerror}") from None
-
-
-def _made(directory: Path) -> Path:
-    directory.mkdir()
-    return directory
 
 
 @contextlib.contextmanager

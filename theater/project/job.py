@@ -40,6 +40,7 @@ class Made:
     tool: str  # "componentize-py 0.25.1"
     size: int  # bytes
     seconds: float
+    files: tuple[str, ...] = ()  # what it is made from, absolute: whoever changes these, changes it
 
 
 class Run(Protocol):
@@ -60,8 +61,10 @@ class Recipe(Protocol):
     """How a source becomes a component, with all that it is made from already read."""
 
     language: str
+    base: Path  # the directory that names without a colon are below
     inputs: Mapping[str, bytes]  # name -> content; what decides, beside the tool, what comes out
     written: frozenset[str]  # of these, what the tool itself brings up to date
+    tools: tuple[str, ...]  # where a tool lies that is the project's own
 
     def tool(self) -> str | None:
         """Its name and version; None if it is not there."""

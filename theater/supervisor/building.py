@@ -36,6 +36,7 @@ class Built:
     tool: str  # "componentize-py 0.25.1"
     size: int  # bytes
     seconds: float
+    files: tuple[str, ...] = ()  # what it is made from, absolute
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ def build(wishes: dict[str, Build], on_progress: Progress) -> dict[str, Built | 
                     on_progress(said["progress"])
                 elif "made" in said:
                     component = order[said.pop("made")]
+                    said["files"] = tuple(said["files"])
                     found[component] = Built(wishes[component].source, component, **said)
                 else:
                     found[order[said["failed"]]] = NotBuilt(said["text"], said["missing"])

@@ -72,7 +72,8 @@ def prepare_loaded(
 ) -> Prepared:
     """The rest of it, once the manifest has been read."""
     built, artifacts = _artifacts(file, spec.root, spec, data_directory, on_progress)
-    warned = (*warnings(spec), *territory.warnings(spec.root, os.fspath(file)))
+    made_from = {path: each.source for each in built for path in each.files}
+    warned = (*warnings(spec), *territory.warnings(spec.root, os.fspath(file), made_from))
     return Prepared(spec, artifacts, warned, built)
 
 

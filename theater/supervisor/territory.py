@@ -7,7 +7,7 @@ whoever may read there could read what belongs to other actors.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from theater import preopens
 from theater.errors import Problem
@@ -37,12 +37,21 @@ def check(root: SupervisorSpec, data_directory: str) -> list[Problem]:
     return problems
 
 
-def warnings(root: SupervisorSpec, manifest: str) -> list[Problem]:
-    """Grants to write where the next `up` reads what it is to run: nobody else is in the way."""
+def warnings(
+    root: SupervisorSpec, manifest: str, made_from: Mapping[str, str] | None = None
+) -> list[Problem]:
+    """Grants to write where the next `up` reads what it is to run: nobody else is in the way.
+
+    `made_from`: file -> the source that a component is built from, as a tool reads it: and what a
+    tool is told to run while it builds, as a crate's build.rs, runs outside of any sandbox.
+    """
     files = {os.path.realpath(manifest): "the manifest"}
     for actor in root.all_written():
         if isinstance(actor, ActorSpec):
             files.setdefault(os.path.realpath(actor.component), f"the component of {actor.path}")
+    for path, source in (made_from or {}).items():
+        what = f"what {os.path.basename(source)} is built from"
+        files.setdefault(os.path.realpath(path), what)
     problems = []
     for where, granted in _granted(root):
         found = os.path.realpath(granted.host)

@@ -34,7 +34,10 @@ class JavaScript:
     def __init__(self, job: Job) -> None:
         self._world = job.world or WORLD
         self._main = _main(Path(job.source))
-        self._project = _project(self._main.parent)
+        self.base = self._main.parent
+        self._project = _project(self.base)
+        place = componentize_js(self._project)
+        self.tools: tuple[str, ...] = () if place is None else (str(place),)
         self._wit = _wit(self._project)
         files = dict(_closure(self._main))
         self.inputs: Mapping[str, bytes] = {

@@ -33,10 +33,12 @@ class Python:
 
     language = PYTHON
     written: frozenset[str] = frozenset()
+    tools: tuple[str, ...] = ()
 
     def __init__(self, job: Job) -> None:
         self._job = job
         self._source = Path(job.source)
+        self.base = self._source.parent
         self._closure = closure(self._source)
         self._actor = _actor_class(self._closure, self._source.name, job.actor)
         options = [job.world or WORLD, self._actor or "", *sorted(job.packages)]

@@ -24,10 +24,11 @@ class Rust:
 
     language = RUST
     written = frozenset({"Cargo.lock"})
+    tools: tuple[str, ...] = ()
 
     def __init__(self, job: Job) -> None:
         source = Path(job.source)
-        self._crate = source.parent if source.name == "Cargo.toml" else source
+        self._crate = self.base = source.parent if source.name == "Cargo.toml" else source
         self.inputs: Mapping[str, bytes] = {
             str(path.relative_to(self._crate)): path.read_bytes() for path in _sources(self._crate)
         }
