@@ -22,7 +22,7 @@ BARS = {
 
 
 def commands(bench: Bench) -> list[Figure]:
-    data = bench.pair["process"].data.directory
+    directory = os.path.dirname(bench.pair["process"].data.directory)  # where the manifest lies
     environment = {**os.environ, "PYTHONPATH": str(systems.ROOT)}
 
     def taken(*arguments: str) -> Callable[[], list[float]]:
@@ -32,6 +32,7 @@ def commands(bench: Bench) -> list[Figure]:
                 before_s = time.monotonic()
                 subprocess.run(
                     [sys.executable, *arguments],
+                    cwd=directory,
                     env=environment,
                     stdout=subprocess.DEVNULL,
                     stdin=subprocess.DEVNULL,
@@ -45,8 +46,8 @@ def commands(bench: Bench) -> list[Figure]:
     measures = {
         "--version": taken("-m", "theater", "--version"),
         "--help": taken("-m", "theater", "--help"),
-        "ps --json": taken("-m", "theater", "ps", "--json", "--data", data),
-        "why <TAB>": taken("-m", "theater", "_complete", "--data", data, "why", ""),
+        "ps --json": taken("-m", "theater", "ps", "--json"),
+        "why <TAB>": taken("-m", "theater", "_complete", "why", ""),
     }
     how = "one command, from the start of its process to its end"
     rounds = bench.rounds(taken("-c", ""), measures)

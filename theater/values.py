@@ -15,39 +15,15 @@ from typing import Any
 import msgpack
 
 from theater.events import CHAIN_CODE, ref_hash
+from theater.harmless import lines as lines
+from theater.harmless import shortened as shortened
+from theater.harmless import visible as visible
 
 Content = Callable[[bytes], bytes | None]  # what a reference stands for, by its SHA-256
 
 DEPTH_MAX = 64  # nested deeper than this is not shown: it is hostile, or no value of WIT
 SHOWN_HASH = 12  # hex digits of a hash in text
 _BARE_KEY = re.compile(r"[A-Za-z%][A-Za-z0-9_-]*\Z")
-
-
-def visible(text: str, keep: str = "") -> str:
-    """`text` with everything that could move a cursor, hide or reorder what is shown escaped:
-    controls (C0, C1, so ANSI too), format characters (bidi, zero width), line and paragraph
-    separators, surrogates, private and unassigned characters. Those in `keep` stay."""
-    if text.isprintable():
-        return text
-    return "".join(
-        char
-        if char.isprintable() or char in keep or unicodedata.category(char) == "Zs"
-        else char.encode("unicode_escape").decode("ascii")
-        for char in text
-    )
-
-
-def lines(text: str) -> list[str]:
-    """`text` cut into harmless lines; tabs stay. At least one line."""
-    parts = text.removesuffix("\n").split("\n")
-    return [visible(part.removesuffix("\r"), keep="\t") for part in parts]
-
-
-def shortened(text: str, limit: int | None) -> str:
-    """At most `limit` characters of a harmless text."""
-    if limit is None or len(text) <= limit:
-        return text
-    return text[: max(0, limit - 3)] + "..."
 
 
 def text(value: Any, content: Content | None = None, limit: int | None = None) -> str:

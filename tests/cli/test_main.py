@@ -100,6 +100,8 @@ def test_commands_import_only_what_they_need() -> None:
     [
         # Each costs more than all the rest of such a command.
         ("--version", ["typer", "msgpack", "pathlib", "subprocess"]),
+        ("logs -f --data x probe", ["pydantic", "wasmtime", "rich"]),
+        ("request probe hello --data x", ["pydantic", "wasmtime", "rich"]),
         ("--help", ["pydantic", "zmq", "sqlite3", "wasmtime", "rich", "theater.client.system"]),
         (
             "ps --json",

@@ -10,7 +10,7 @@ from typing import Any
 
 from theater.cli.place import Place
 from theater.cli.terminal import BOLD, DIM, RED, YELLOW, Stream, Terminal, table
-from theater.values import shortened, visible
+from theater.harmless import shortened, visible
 
 COLUMNS = ("ACTOR", "STATUS", "PID", "INC", "RESTARTS", "MAILBOX", "UPTIME", "MEMORY", "REASON")
 RIGHT = frozenset({2, 3, 4, 5, 6, 7})

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import TextIO
 
-from theater.values import visible
+from theater.harmless import visible
 
 DIM, BOLD, RED, YELLOW = "2", "1", "31", "33"
 ACTOR_COLOURS = ("36", "33", "32", "35", "34", "96", "93", "92", "95", "94")
