@@ -18,6 +18,7 @@ def test_the_wheel_holds_both_packages_with_their_data_and_nothing_else(tmp_path
     assert {
         "theater/__main__.py",
         "theater/wit/theater-simple.wit",
+        "theater/project/languages/componentize.mjs",
         "theater/testing/plugin.py",
         "theater_actor/__init__.py",
         "theater_actor/component.py",

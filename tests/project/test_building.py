@@ -167,6 +167,13 @@ def test_a_directory_without_a_project_is_told(tmp_path: Path) -> None:
     assert found.text.endswith("is a directory with neither package.json nor Cargo.toml")
 
 
+def test_where_nothing_can_be_written_is_told(cargo: Cargo) -> None:
+    cargo.component.parent.touch()
+    assert f"cannot write {cargo.component}: " in (text := refused(cargo).text)
+    assert "component = ..." in text
+    assert cargo.builds == 0
+
+
 def test_two_builds_of_the_same_thing_wait_for_each_other(cargo: Cargo) -> None:
     cargo.wait()
     results: list[Built] = []

@@ -35,6 +35,8 @@ def main() -> int:
         except BuildFailed as error:
             missing = isinstance(error, ToolMissing)
             _say({"failed": index, "text": str(error), "missing": missing})
+        except OSError as error:
+            _say({"failed": index, "text": f"cannot be built: {error}", "missing": False})
     return 0
 
 

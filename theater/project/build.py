@@ -36,14 +36,14 @@ def build(job: Job, on_progress: Progress) -> Made:
     if tool is None:
         raise recipe.missing()
     try:
-        with _locked(job, on_progress):
+        with _locked(job, on_progress) as alone:
             recipe = recipe_for(language, job)  # while we waited, things may have been saved
             inputs = stamp.hashes(recipe.inputs)
             if stamp.is_fresh(job.component, inputs, tool):
                 return _made(job, recipe, tool, 0.0)
             started_s = time.monotonic()
             what = f"building {os.path.basename(job.source)} with {tool}"
-            with _stage(job) as stage:
+            with _stage(job, alone) as stage:
                 output, work = stage / "component.wasm", stage / "work"
                 work.mkdir()
                 recipe.make(work, output, Tools(what, on_progress))
@@ -54,7 +54,10 @@ def build(job: Job, on_progress: Progress) -> Made:
             stamp.write(job.component, Stamp(tool, inputs, sha256))
             return _made(job, recipe, tool, time.monotonic() - started_s)
     except OSError as error:
-        raise BuildFailed(f"cannot write {job.component}: {error.strerror or error}") from None
+        raise BuildFailed(
+            f"cannot write {job.component}: {error.strerror or error}; make that possible, or name"
+            " another place in the manifest: component = ..."
+        ) from None
 
 
 def _made(job: Job, recipe: Recipe, tool: str, seconds: float) -> Made:
@@ -104,12 +107,13 @@ def _size(component: str) -> int:
 
 
 @contextlib.contextmanager
-def _locked(job: Job, on_progress: Progress) -> Iterator[None]:
-    """Hold the component's lock; it frees itself when its holder dies."""
+def _locked(job: Job, on_progress: Progress) -> Iterator[bool]:
+    """Hold the component's lock, which frees itself when we die. False: there are no locks."""
     directory, name = os.path.split(job.component)
     os.makedirs(directory, exist_ok=True)
     lock = os.open(f"{directory}/.{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     started_s = said_s = time.monotonic()
+    alone = True
     try:
         while True:
             try:
@@ -117,6 +121,9 @@ def _locked(job: Job, on_progress: Progress) -> Iterator[None]:
                 break
             except BlockingIOError:
                 pass
+            except OSError:
+                alone = False  # not on this file system: then two may build, and both succeed
+                break
             now_s = time.monotonic()
             if now_s - said_s >= _LOOK_S * 5:
                 said_s = now_s
@@ -125,17 +132,17 @@ def _locked(job: Job, on_progress: Progress) -> Iterator[None]:
                     f"waiting for another process that builds {name} ... {now_s - started_s:.0f} s"
                 )
             time.sleep(_LOOK_S)
-        yield
+        yield alone
     finally:
         os.close(lock)
 
 
 @contextlib.contextmanager
-def _stage(job: Job) -> Iterator[Path]:
-    """A directory for what is unfinished, on the same file system; the lock is held."""
+def _stage(job: Job, alone: bool) -> Iterator[Path]:
+    """A directory for what is unfinished, on the same file system."""
     directory, name = os.path.split(job.component)
     prefix = f".{name}.unfinished-"
-    for left in os.listdir(directory):
+    for left in os.listdir(directory) if alone else ():
         if left.startswith(prefix):  # of a build that was killed
             shutil.rmtree(os.path.join(directory, left), ignore_errors=True)
     stage = tempfile.mkdtemp(prefix=prefix, dir=directory)
