@@ -22,6 +22,7 @@ from theater.decoding import Kind
 
 CHANGES_MAX = 20  # that are told, of many
 SHOWN = 60  # characters of a value in a line
+COLLECTED = 200  # ... of a list or a map
 ALIGNED_MAX = 200  # items of two lists that are put side by side; of longer ones by their numbers
 _LEAD = 12  # characters that are shown before the first different one of a long text
 _NEAR = 8  # bytes: different ones no further apart are told together
@@ -256,4 +257,6 @@ def _text(value: Any, shown: int) -> str:
     text = values.text(value, limit=shown)
     if isinstance(value, bytes) and len(value) <= 16:
         return text.partition(" (")[0] if text.startswith("0x") else text  # one can count them
+    if isinstance(value, list | tuple | dict):
+        return values.shortened(text, max(shown, COLLECTED))
     return text

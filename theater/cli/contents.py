@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from theater import decoding, values
@@ -19,11 +20,11 @@ _NAMES = {Kind.JSON: "JSON", Kind.MSGPACK: "msgpack", Kind.TEXT: "text"}
 
 def content(body: bytes | None, none: str, more: str) -> Iterator[str]:
     """The first lines of it, indented. `none`: what to say for None; `more`: where the rest is."""
-    whole = content_lines(body, none)
-    cut = [shortened(line, LINE_MAX) for line in whole[:LINES_MAX]]
+    first = list(itertools.islice(content_lines(body, none), LINES_MAX + 1))
+    cut = [shortened(line, LINE_MAX) for line in first[:LINES_MAX]]
     for line in cut:
         yield f"  {line}"
-    if cut != whole:
+    if cut != first:
         yield f"  ... {more}"
 
 
@@ -36,41 +37,53 @@ def message(body: bytes | None, stream: Stream) -> Iterator[str]:
             yield f"  {line}"
 
 
-def content_lines(body: bytes | None, none: str) -> list[str]:
-    """All of it."""
+def content_lines(body: bytes | None, none: str) -> Iterator[str]:
+    """All of it, made line by line: of a large state mostly the first few are wanted."""
     if not body:
-        return [none if body is None else "empty"]
+        yield none if body is None else "empty"
+        return
     kind, value = decoding.decode(body)
     match kind:
         case Kind.JSON if len(body) > WIDTH and b"\n" not in body.strip():
-            return lines(json.dumps(value, indent=2, ensure_ascii=False))
+            yield from _lines(json.JSONEncoder(indent=2, ensure_ascii=False).iterencode(value))
         case Kind.JSON | Kind.TEXT:
-            return lines(body.decode())
+            yield from _lines([body.decode().removesuffix("\n")])
         case Kind.MSGPACK:
-            return pretty(value)
-    return list(hex_dump(body))
+            yield from pretty(value)
+        case _:
+            yield from hex_dump(body)
 
 
-def pretty(value: Any, indent: int = 0) -> list[str]:
-    """A plain value as harmless text, as `values.text` has it, in lines if it is long."""
-    one = values.text(value)
-    if len(one) + indent <= WIDTH or not isinstance(value, list | dict) or not value:
-        return [one]
-    if isinstance(value, dict):
-        opened, closed = "{", "}"
-        items = []
-        for key, item in value.items():
-            first, *rest = pretty(item, indent + 2)
-            items.append([f"{values.key_text(key)}: {first}", *rest])
-    else:
-        opened, closed = "[", "]"
-        items = [pretty(item, indent + 2) for item in value]
-    inner = [
-        f"  {line}{',' if line is each[-1] and each is not items[-1] else ''}"
-        for each in items
-        for line in each
-    ]
-    return [opened, *inner, closed]
+def _lines(parts: Iterable[str]) -> Iterator[str]:
+    """What these parts of a text have between its newlines, harmless. At least one line."""
+    line: list[str] = []
+    for part in parts:
+        at = 0
+        while (end := part.find("\n", at)) >= 0:
+            yield from lines("".join((*line, part[at:end])))
+            line, at = [], end + 1
+        line.append(part[at:])
+    yield from lines("".join(line))
+
+
+def pretty(value: Any, indent: int = 0, before: str = "", after: str = "") -> Iterator[str]:
+    """A plain value as harmless text, as `values.text` has it, in lines if it is long. `before` and
+    `after` stand in its first and its last line."""
+    is_many = isinstance(value, list | dict) and len(value) > WIDTH  # and so in no one line
+    if not is_many:
+        one = values.text(value)
+        if len(one) + indent <= WIDTH or not isinstance(value, list | dict) or not value:
+            yield f"{before}{one}{after}"
+            return
+    opened, closed = "{}" if isinstance(value, dict) else "[]"
+    yield f"{before}{opened}"
+    named = value.items() if isinstance(value, dict) else ((None, item) for item in value)
+    for number, (key, item) in enumerate(named, 1):
+        name = f"{values.key_text(key)}: " if isinstance(value, dict) else ""
+        comma = "," if number < len(value) else ""
+        for line in pretty(item, indent + 2, name, comma):
+            yield f"  {line}"
+    yield f"{closed}{after}"
 
 
 def hex_dump(body: bytes) -> Iterator[str]:

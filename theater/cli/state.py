@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from theater.client.reader import LogReader
 
 LINES_MAX, LINE_MAX = 100, 400  # on a terminal
+COUNTED_MAX = 100_001  # lines of which it is said how many there are more
 
 
 def state(
@@ -105,12 +107,14 @@ def _computed(log: LogReader, place: Place, name: str, number: int, hash: bytes)
 
 def _show(terminal: Terminal, found: bytes) -> None:
     """All of it in a pipe, as it decodes; on a terminal no more than one can look at."""
-    lines = contents.content_lines(found, "") if found else []
+    lines = contents.content_lines(found, "") if found else iter(())
     if not terminal.out.is_terminal:
         for line in lines:
             terminal.print(line)
         return
-    for line in lines[:LINES_MAX]:
+    for line in itertools.islice(lines, LINES_MAX):
         terminal.print(shortened(line, LINE_MAX))
-    if len(lines) > LINES_MAX:
-        terminal.note(f"... {len(lines) - LINES_MAX} lines more: --raw into a file has all of it")
+    left = sum(1 for _ in itertools.islice(lines, COUNTED_MAX))
+    if left:
+        more = f"more than {left - 1:,}" if left == COUNTED_MAX else f"{left:,}"
+        terminal.note(f"... {more} lines more: --raw into a file has all of it")

@@ -1,0 +1,84 @@
+"""What a message or a state holds, in lines: whole, harmless, and no more made than wanted."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import Any
+
+import msgpack
+import pytest
+
+from theater import difference, values
+from theater.cli.contents import LINES_MAX, content, content_lines
+
+LONG = {"name": "x" * 60, "items": [{"price": 4}, [], {}], "esc": "\x1b[31m"}
+
+
+@pytest.mark.parametrize(
+    "body, expected",
+    [
+        (None, ["none"]),
+        (b"", ["empty"]),
+        (b"one", ["one"]),
+        (b"one\r\ntwo\n", ["one", "two"]),
+        (b"one\n\n", ["one", ""]),
+        (b'{"a": 1}\n', ['{"a": 1}']),
+        (b'{"a":\n1}', ['{"a":', "1}"]),
+        (json.dumps(LONG).encode(), json.dumps(LONG, indent=2).splitlines()),
+        (msgpack.packb({"a": [1, "two"]}), ['{a: [1, "two"]}']),
+        (
+            msgpack.packb(LONG),
+            [
+                "{",
+                f'  name: "{"x" * 60}",',
+                "  items: [{price: 4}, [], {}],",
+                '  esc: "\\x1b[31m"',
+                "}",
+            ],
+        ),
+        (b"\xff" * 17, None),
+    ],
+)
+def test_all_of_it_is_shown(body: bytes | None, expected: list[str] | None) -> None:
+    found = list(content_lines(body, "none"))
+    assert not any("\x1b" in line for line in found)
+    if expected is None:
+        assert found[1] == f"00000010  {'ff':<23}  {'':<23}  |.|"
+    elif body is not None and body.startswith(b'{"name"'):
+        assert [json.loads("\n".join(found)), len(found)] == [LONG, len(expected)]
+    else:
+        assert found == expected
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        msgpack.packb([{"a": 1}] * 20_000 + ["x"]),
+        b"[" + b'{"a":1},' * 20_000 + b"0]",
+        b"\xff" * 200_000,
+    ],
+)
+def test_of_a_large_one_no_more_is_made_than_the_lines_that_are_shown(
+    body: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = itertools.count()
+    text, visible = values.text, values.visible
+
+    def counted(function: Any) -> Any:
+        def call(*args: Any, **more: Any) -> str:
+            next(made)
+            return str(function(*args, **more))
+
+        return call
+
+    monkeypatch.setattr(values, "text", counted(text))
+    monkeypatch.setattr(values, "visible", counted(visible))
+    shown = list(content(body, "none", "more"))
+    assert len(shown) == LINES_MAX + 1 and shown[-1] == "  ... more"
+    assert next(made) < 10 * LINES_MAX
+
+
+def test_a_list_that_is_gone_is_not_told_whole() -> None:
+    (line,) = difference.told({"a": list(range(10_000)), "b": 1}, {"b": 1})
+    assert line.startswith("a: removed [0, 1, 2, ") and line.endswith("...") and len(line) < 250
