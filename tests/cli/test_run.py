@@ -54,13 +54,16 @@ def test_what_was_sent_is_handled_before_the_end(here: Home) -> None:
 
 
 def test_a_component_without_requests_is_sent_lines(here: Home) -> None:
-    text = (here.directory / "counter.wat").read_text()
-    name = '"handle-request"'
-    assert name in text
-    done = here.run("run", "counter.wat", "--request", "--", "x")
-    assert (done.returncode, done.stdout) == (0, b"0\n")
-    shutil.copy(COMPONENTS / "outside.wat", here.directory)  # takes no requests, and does not link
-    assert b"which nobody provides" in here.run("run", "outside.wat", "--", "post").stderr
+    text = (here.directory / "probe.wat").read_text()
+    asked = '(export "handle-request" (func $handle-request))'
+    assert asked in text
+    (here.directory / "mute.wat").write_text(text.replace(asked, ""))
+    done = here.run("run", "mute.wat", "--", "log heard", "echo to nobody")
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert b"mute | heard\n" in done.stderr
+    done = here.run("run", "mute.wat", "--request", "--", "echo hi")
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"handle-request" in done.stderr
     shutil.copy(COMPONENTS / "minimal.wat", here.directory)
     done = here.run("run", "minimal.wat", "--", "hello")
     assert done.returncode == 1 and b"minimal" in done.stderr, done.stderr
@@ -119,6 +122,15 @@ def test_a_manifest_with_one_actor_is_run_with_its_own_grants(here: Home) -> Non
     assert not here.data.exists() and left(here) == []
     here.write(actor("prober").replace('{ type = "runtime" }, ', ""))
     assert "which the manifest does not grant" in here.fails(3, "run")
+
+
+def test_a_new_project_runs_as_it_is(here: Home) -> None:
+    here.out("new", "hello", "--lang", "wat")
+    done = here.run("run", "--", "ann", "bob", cwd=here.directory / "hello")
+    assert done.returncode == 0, done.stderr.decode()
+    assert len(done.stdout.splitlines()) == 2
+    assert here.run("run", "hello", "--", "ann").returncode == 0
+    assert left(here) == []
 
 
 def test_what_cannot_be_run_says_what_can(here: Home) -> None:

@@ -199,6 +199,7 @@ class Session:
         except NotDelivered as error:
             self._failed = True
             self._news(hint=False)
+            self._clear_prompt()
             if self._told_bad == bad or not str(error).startswith("failed: "):
                 self._terminal.error(str(error))
             self._hint()
@@ -206,6 +207,7 @@ class Session:
                 self._terminal.note("with --send a line is sent, and not a request", DIM)
 
     def _show(self, answer: bytes) -> None:
+        self._clear_prompt()
         if self._terminal.out.is_terminal:
             shown = visible(answer.decode(errors="backslashreplace"), keep="\n\t")
             self._terminal.print(shown.removesuffix("\n"))
@@ -246,6 +248,13 @@ class Session:
             self._terminal.err.file.flush()
             self._prompted = True
 
+    def _clear_prompt(self) -> None:
+        """Also where it was shown again just after a line was typed: who types does not wait."""
+        if self._prompt:
+            self._terminal.err.file.write("\r\x1b[K")
+            self._terminal.err.file.flush()
+            self._prompted = False
+
     def _settle(self) -> None:
         """Until no message waits or is being handled: one is done with the commit of its turn."""
         assert self._system is not None and self._log is not None
@@ -281,9 +290,7 @@ class Session:
             ("started: ", "restarting ", "going ")
         ):
             return
-        if self._prompted:
-            self._terminal.err.file.write("\r\x1b[K")
-            self._prompted = False
+        self._clear_prompt()
         for text in self._page.lines(line):
             self._terminal.say(text)
 
