@@ -63,6 +63,13 @@ def test_what_was_killed_and_went_on_is_proven_to_others(home: Home, tmp_path: P
     out = home.out("check-proof", "on.json", *check, "--from", str(old), cwd=elsewhere)
     assert re.match(r"proven: the log of [0-9]+ events begins with that of [0-9]+, signed", out)
 
+    # Also from what was recorded of it, which has the heads and not the key.
+    run = str(elsewhere / "run.theater")
+    home.out("record", "-o", run)
+    assert re.fullmatch(WHOLE, home.out("verify", "--data", run, "--head", str(old)))
+    assert home.out("prove", "probe:7", "--data", run) == (elsewhere / "proof.json").read_text()
+    assert home.out("head", "--data", run, "--json") == (elsewhere / "head.json").read_text()
+
     facts = json.loads((elsewhere / "proof.json").read_text())
     facts["time"] += 1
     (elsewhere / "proof.json").write_text(json.dumps(facts))
