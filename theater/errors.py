@@ -74,9 +74,3 @@ class NotDelivered(TheaterError):
 
 class ProtocolError(TheaterError):
     """A peer sent what the protocol does not allow; its connection or process ends."""
-
-
-class LogDamaged(TheaterError):
-    """The log is not what it was, or not what is said of it."""
-
-    exit_code = 7

@@ -16,7 +16,7 @@ import pytest
 
 from tests.notary.made import Made
 from theater import heads, keys
-from theater.errors import EnvironmentProblem, LogDamaged, NotRunning
+from theater.errors import Damaged, EnvironmentProblem, NotRunning
 from theater.heads import Head
 from theater.notary import tree
 from theater.notary.notary import newest_head
@@ -152,7 +152,7 @@ def test_two_histories_are_never_signed(made: Made, sql: str, why: str) -> None:
         made.grow(1)
     made.change(sql)
     Path(made.paths.heads_tree).unlink()
-    with pytest.raises(LogDamaged, match=why):
+    with pytest.raises(Damaged, match=why):
         newest_head(made.paths, NOW)
     assert kept(made) == [first]
 
@@ -176,13 +176,13 @@ def test_a_key_that_is_gone_is_not_replaced(made: Made) -> None:
     key = Path(made.paths.heads_key)
     pem = key.read_bytes()
     key.unlink()
-    with pytest.raises(LogDamaged, match=r"heads\.key is gone"):
+    with pytest.raises(Damaged, match=r"heads\.key is gone"):
         newest_head(made.paths, NOW)
     key.write_bytes(keys.generate().pem)
-    with pytest.raises(LogDamaged, match=r"heads\.pub is not the public key of"):
+    with pytest.raises(Damaged, match=r"heads\.pub is not the public key of"):
         newest_head(made.paths, NOW)
     Path(made.paths.heads_public_key).unlink()
-    with pytest.raises(LogDamaged, match="is signed with key"):
+    with pytest.raises(Damaged, match="is signed with key"):
         newest_head(made.paths, NOW)
     key.write_bytes(pem)
     Path(made.paths.heads_public_key).unlink()
@@ -192,7 +192,7 @@ def test_a_key_that_is_gone_is_not_replaced(made: Made) -> None:
 def test_a_file_of_heads_that_ends_with_something_else_is_left_alone(made: Made) -> None:
     made.grow(3)
     Path(made.paths.heads).write_text("something\n")
-    with pytest.raises(LogDamaged, match=r"the last line of .*heads\.jsonl is no tree head"):
+    with pytest.raises(Damaged, match=r"the last line of .*heads\.jsonl is no tree head"):
         newest_head(made.paths, NOW)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.notary.made import NAMES, Made
 from theater import heads, keys, proofs
-from theater.errors import LogDamaged, TheaterError
+from theater.errors import Damaged, TheaterError
 from theater.heads import Head
 from theater.keys import PublicKey
 from theater.notary import prove
@@ -98,14 +98,14 @@ def test_nothing_is_proven_of_a_log_that_was_changed(made: Made) -> None:
     made.change("UPDATE events SET at = 1.0 WHERE seq = 4")
     with prove.open_log(made.paths) as log:
         for seq in (2, 4):
-            with pytest.raises(LogDamaged, match="not the one that the head of 9 events was"):
+            with pytest.raises(Damaged, match="not the one that the head of 9 events was"):
                 prove.inclusion(log, seq, head)
-        with pytest.raises(LogDamaged, match="not the one that the head of 9 events was"):
+        with pytest.raises(Damaged, match="not the one that the head of 9 events was"):
             prove.consistency(log, head, newer)
     made.change("DELETE FROM events WHERE seq > 5")
     with (
         prove.open_log(made.paths) as log,
-        pytest.raises(LogDamaged, match="the log has 5 events, and that head is over 9"),
+        pytest.raises(Damaged, match="the log has 5 events, and that head is over 9"),
     ):
         prove.inclusion(log, 2, head)
 

@@ -14,7 +14,7 @@ from theater.cli.page import utc_time
 from theater.cli.place import Place, Usage
 from theater.cli.record import crossing_json, crossing_text
 from theater.cli.terminal import Terminal
-from theater.errors import EnvironmentProblem, LogDamaged, NotRunning, TheaterError
+from theater.errors import Damaged, EnvironmentProblem, NotRunning, TheaterError
 from theater.events import decode
 from theater.heads import Head, NoHead
 from theater.paths import DataPaths
@@ -24,7 +24,7 @@ from theater.quoting import quoted
 if TYPE_CHECKING:
     from theater.keys import PublicKey
 
-NOT_PROVEN = LogDamaged.exit_code
+NOT_PROVEN = Damaged.exit_code
 
 
 # Heads

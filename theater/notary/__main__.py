@@ -12,7 +12,7 @@ import time
 import traceback
 
 from theater import linux
-from theater.errors import LogDamaged, TheaterError
+from theater.errors import Damaged, TheaterError
 from theater.notary.notary import newest_head
 from theater.paths import DataPaths
 
@@ -29,7 +29,7 @@ def main() -> int:
         newest_head(DataPaths(sys.argv[3]), time.time(), at_rest=sys.argv[4:] == ["at-rest"])
     except TheaterError as error:
         linux.complain(f"notary: {error}")
-        return LogDamaged.exit_code if isinstance(error, LogDamaged) else 1
+        return Damaged.exit_code if isinstance(error, Damaged) else 1
     except Exception:
         linux.complain(traceback.format_exc())
         return 1

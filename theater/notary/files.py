@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 
 from theater import heads, keys, linux
-from theater.errors import EnvironmentProblem, LogDamaged
+from theater.errors import Damaged, EnvironmentProblem
 from theater.heads import Head, NoHead
 from theater.keys import PrivateKey
 from theater.paths import DataPaths
@@ -39,7 +39,7 @@ class HeadFile:
         try:
             self.newest = heads.parse(lines[-1])
         except NoHead as error:
-            raise LogDamaged(
+            raise Damaged(
                 f"the last line of {self._name} is no tree head: {error};"
                 " `theater verify` tells what else is damaged"
             ) from None
@@ -88,12 +88,12 @@ def _locked(path: str) -> int:
 def key(paths: DataPaths, heads_exist: bool) -> PrivateKey:
     """What heads are signed with; made if there is none and nothing has been signed.
 
-    To be called with the file of heads locked. OSError, KeyProblem, LogDamaged.
+    To be called with the file of heads locked. OSError, KeyProblem, Damaged.
     """
     pem = _content(paths.heads_key)
     if pem is None:
         if heads_exist:
-            raise LogDamaged(
+            raise Damaged(
                 f"{paths.heads_key} is gone, which the tree heads were signed with; put it back,"
                 f" or move {paths.heads} and all that is named like it away, to begin anew"
             )
@@ -105,7 +105,7 @@ def key(paths: DataPaths, heads_exist: bool) -> PrivateKey:
     if public is None:
         _write(paths.heads_public_key, made.public.pem, 0o644)
     elif keys.read_public(public, paths.heads_public_key).id != made.public.id:
-        raise LogDamaged(f"{paths.heads_public_key} is not the public key of {paths.heads_key}")
+        raise Damaged(f"{paths.heads_public_key} is not the public key of {paths.heads_key}")
     return made
 
 

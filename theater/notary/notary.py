@@ -10,7 +10,7 @@ import os
 import sqlite3
 
 from theater import heads
-from theater.errors import EnvironmentProblem, LogDamaged, NotRunning
+from theater.errors import Damaged, EnvironmentProblem, NotRunning
 from theater.heads import Head
 from theater.notary import files
 from theater.notary.tree import Log, Progress, Tree
@@ -25,7 +25,7 @@ def newest_head(
 ) -> Head | None:
     """The head over all that is committed now, signed if it has not been. None: there is no event.
 
-    `now`: Unix time. `at_rest`: no system can be running on it, or begin to. Raises LogDamaged if
+    `now`: Unix time. `at_rest`: no system can be running on it, or begin to. Raises Damaged if
     the log is not the one that was signed before, EnvironmentProblem if files cannot be read or
     written.
     """
@@ -50,7 +50,7 @@ def _sign(
     before = file.newest
     key = files.key(paths, before is not None)
     if before is not None and before.key != key.public.id:
-        raise LogDamaged(
+        raise Damaged(
             f"the newest tree head is signed with key {before.key}, and {paths.heads_key} is"
             f" {key.public.id}; nothing is signed"
         )
@@ -61,7 +61,7 @@ def _sign(
     try:
         size = log.size()
         if before is not None and size < before.size:
-            raise LogDamaged(
+            raise Damaged(
                 f"the log has {size:,} events, and {before.size:,} of it were signed at"
                 f" {before.time}: something was cut off; nothing is signed"
             )

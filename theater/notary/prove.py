@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from theater import merkle
-from theater.errors import EnvironmentProblem, LogDamaged, TheaterError
+from theater.errors import Damaged, EnvironmentProblem, TheaterError
 from theater.heads import Head
 from theater.merkle import Frontier
 from theater.notary.tree import Log
@@ -66,7 +66,7 @@ def inclusion(log: Log, seq: int, head: Head) -> Inclusion:
         seq,
     )
     if not row:
-        raise LogDamaged(f"event {seq} is missing in the log")
+        raise Damaged(f"event {seq} is missing in the log")
     name, actor, position, hash, time, data = row[0]
     before = log.rows(
         "SELECT hash FROM events WHERE actor = ? AND position = ?", actor, position - 1
@@ -96,11 +96,11 @@ def consistency(log: Log, old: Head, new: Head) -> Consistency:
 def _require(log: Log, head: Head) -> None:
     size = log.size()
     if size < head.size:
-        raise LogDamaged(f"the log has {size:,} events, and that head is over {head.size:,}")
+        raise Damaged(f"the log has {size:,} events, and that head is over {head.size:,}")
 
 
-def _another(head: Head) -> LogDamaged:
-    return LogDamaged(
+def _another(head: Head) -> Damaged:
+    return Damaged(
         f"the log is not the one that the head of {head.size:,} events was signed of: there is no"
         " such proof. `theater verify` tells what has changed"
     )

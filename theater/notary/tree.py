@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from theater import merkle
-from theater.errors import EnvironmentProblem, LogDamaged
+from theater.errors import Damaged, EnvironmentProblem
 from theater.merkle import Frontier
 
 PAGE = 4096  # rows in one transaction
@@ -70,7 +70,7 @@ class Log:
                     break
                 page.append(merkle.leaf(seq, self._name(actor), hash, time))
             if len(page) != last - first:
-                raise LogDamaged(f"event {first + len(page) + 1} is missing in the log")
+                raise Damaged(f"event {first + len(page) + 1} is missing in the log")
             yield page
             first = last
 
@@ -79,7 +79,7 @@ class Log:
         if name is None:
             found = self.rows("SELECT name FROM actors WHERE id = ?", actor)
             if not found:
-                raise LogDamaged(f"the log has events of an actor {actor}, and no such actor")
+                raise Damaged(f"the log has events of an actor {actor}, and no such actor")
             name = self._names[actor] = found[0][0]
         return name
 
@@ -101,7 +101,7 @@ class Tree:
 
     def grow(self, size: int, head: tuple[int, bytes] | None) -> Frontier:
         """The frontier over the first `size` events. `head`: size and root of the newest one, that
-        it has to go on from. LogDamaged if it does not."""
+        it has to go on from. Damaged if it does not."""
         begun = self._load()
         if begun is None or not self._fits(begun, size, head):
             begun = Grown(Frontier())
@@ -118,7 +118,7 @@ class Tree:
             if grown.frontier.root() == root:
                 grown.through = root
                 return grown
-        raise LogDamaged(
+        raise Damaged(
             f"the log is not the one whose first {size:,} events were signed; nothing is signed."
             " `theater verify` tells what has changed"
         )

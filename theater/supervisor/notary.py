@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Callable
 
 from theater import linux
-from theater.errors import LogDamaged
+from theater.errors import Damaged
 from theater.paths import DataPaths
 from theater.supervisor import spawn
 from theater.supervisor.waiter import Waiter
@@ -98,7 +98,7 @@ class Notary:
         self._waiter.unwatch(helper.pidfd)
         status = helper.process.wait()
         helper.close()
-        if status in (0, LogDamaged.exit_code):
+        if status in (0, Damaged.exit_code):
             self._told(status == 0)
         else:
             self._seen = None  # and so it is tried again
