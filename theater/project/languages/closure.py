@@ -15,7 +15,7 @@ from pathlib import Path
 from theater.project.job import BuildFailed
 
 GUEST_PYTHON = (3, 14)  # of the interpreter that componentize-py 0.25 puts into a component
-_NOT_SOURCES = frozenset({"__pycache__", "build", "node_modules", "target", "venv"})
+_NOT_SOURCES = frozenset({"build", "node_modules", "target", "venv"})  # beside the source
 _BY_NAME = frozenset({"importlib", "__import__", "pkgutil"})
 
 
@@ -56,7 +56,7 @@ def closure(source: Path) -> Closure:
             found.files.setdefault(str(beside.relative_to(root)), _read(beside))
         everything = everything or not _BY_NAME.isdisjoint(_names(tree))
     if everything:  # what is imported by a name made up at run time may be any of them
-        for path in _all_modules(root):
+        for path in _all_modules(root, _NOT_SOURCES):
             found.files.setdefault(str(path.relative_to(root)), _read(path))
     return found
 
@@ -134,9 +134,9 @@ def _names(tree: ast.Module) -> Iterator[str]:
             yield node.module.split(".")[0]
 
 
-def _all_modules(root: Path) -> Iterator[Path]:
+def _all_modules(root: Path, without: frozenset[str] = frozenset()) -> Iterator[Path]:
     for path in sorted(root.iterdir()):
-        if path.name.startswith(".") or path.name in _NOT_SOURCES:
+        if path.name.startswith(".") or path.name in without:
             continue
         if path.is_dir() and not path.is_symlink():
             yield from _all_modules(path)

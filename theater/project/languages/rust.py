@@ -15,7 +15,8 @@ from theater.sources import RUST
 
 TARGET = "wasm32-wasip2"
 RUSTUP = "https://rustup.rs"
-_NOT_SOURCES = frozenset({"target", "build", "node_modules"})
+_NOT_SOURCES = frozenset({"target", "build", "node_modules"})  # of a crate; src/build is one
+_CACHE = "CACHEDIR.TAG"  # in what cargo has built, wherever that is
 _SOURCES = frozenset({".rs", ".toml", ".lock", ".wit"})
 
 
@@ -30,7 +31,8 @@ class Rust:
         source = Path(job.source)
         self._crate = self.base = source.parent if source.name == "Cargo.toml" else source
         self.inputs: Mapping[str, bytes] = {
-            str(path.relative_to(self._crate)): path.read_bytes() for path in _sources(self._crate)
+            str(path.relative_to(self._crate)): path.read_bytes()
+            for path in _sources(self._crate, _NOT_SOURCES)
         }
         if "Cargo.toml" not in self.inputs:
             raise BuildFailed(f"{self._crate}: there is no Cargo.toml")
@@ -93,17 +95,18 @@ def _said(command: list[str], directory: Path | None = None) -> str | None:
     return ended.stdout.strip() if ended.returncode == 0 else None
 
 
-def _sources(crate: Path) -> Iterator[Path]:
+def _sources(directory: Path, without: frozenset[str] = frozenset()) -> Iterator[Path]:
     try:
-        below = sorted(crate.iterdir())
+        below = sorted(directory.iterdir())
     except OSError as error:
-        raise BuildFailed(f"{crate}: cannot be read: {error.strerror}") from None
+        raise BuildFailed(f"{directory}: cannot be read: {error.strerror}") from None
     for path in below:
         hidden = path.name.startswith(".") and path.name != ".cargo"
-        if hidden or path.name in _NOT_SOURCES:
+        if hidden or path.name in without:
             continue
         if path.is_dir() and not path.is_symlink():
-            yield from _sources(path)
+            if not (path / _CACHE).exists():
+                yield from _sources(path)
         elif path.suffix in _SOURCES and path.is_file():
             yield path
 
