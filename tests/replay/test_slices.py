@@ -237,6 +237,7 @@ def test_the_call_and_the_state_of_a_run_are_in_whichever_part_has_them() -> Non
         (EventType.STARTED, {"component": HASH + "\n"}),
         (EventType.CREATED, {"limits": {"fuel": -1}}),
         (EventType.CREATED, {"limits": {"fuel": "all"}}),
+        (EventType.CREATED, {"limits": {"fuel": 1 << 63}}),
         (EventType.CREATED, {"engine": [1]}),
         (EventType.READY, [1]),
         (EventType.EXITED, {"reason": 1}),

@@ -42,6 +42,7 @@ from theater.wire import pack, unpack
 _LENGTH = struct.Struct("<Q")
 DESCRIPTORS_MAX = 64  # that the process may have open: what it maps, and no more
 HOST_BYTES = 4 << 30  # address space beside the guest's memory
+SIZE_MAX = (1 << 63) - 1  # what a kernel takes as a limit, whatever a record says
 
 
 def _write(file: BinaryIO, message: Any) -> None:
@@ -162,7 +163,7 @@ class _Stage:
                 os.close(self._artifact)
             _, (self._artifact,), _, _ = socket.recv_fds(self._given, 1, 1)
         size = 2 * limits["memory_bytes"] + 2 * os.fstat(self._artifact).st_size + HOST_BYTES
-        resource.setrlimit(resource.RLIMIT_AS, (size, resource.RLIM_INFINITY))
+        resource.setrlimit(resource.RLIMIT_AS, (min(size, SIZE_MAX), resource.RLIM_INFINITY))
         self._player = Player(
             actor,
             incarnation,

@@ -90,7 +90,7 @@ def _is_whole(event: Event) -> bool:
 
 
 def _is_count(value: Any) -> bool:
-    return type(value) is int and value >= 0
+    return type(value) is int and 0 <= value < 1 << 63
 
 
 @dataclass(frozen=True, slots=True)
