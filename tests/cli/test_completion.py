@@ -216,6 +216,16 @@ def test_the_scripts_are_right(home: Home, shell: str, check: str) -> None:
     subprocess.run([shell, check, str(path)], check=True)
 
 
+@pytest.mark.skipif(shutil.which("fish") is None, reason="there is no fish here")
+def test_fish_completes_commands(home: Home) -> None:
+    script = 'theater completion fish | source; complete -C "theater wh"'
+    done = subprocess.run(["fish", "-c", script], env=shim(home), capture_output=True, check=True)
+    assert [line.split("\t")[0] for line in done.stdout.decode().splitlines()] == [
+        "why",
+        "why-restarted",
+    ]
+
+
 def test_an_unknown_shell_is_told_what_there_is(home: Home) -> None:
     assert "none of bash, zsh, fish" in home.fails(2, "completion", "tcsh")
     assert "none of bash, zsh, fish" in home.fails(2, "completion", env={"SHELL": "/bin/nologin"})

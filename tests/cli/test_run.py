@@ -103,6 +103,29 @@ def test_an_actor_that_ends_ends_the_run(here: Home) -> None:
     assert b"probe * ended: " in run.stderr.read()
 
 
+def test_a_system_that_gives_up_ends_the_run_and_says_what_was_not_said(here: Home) -> None:
+    here.write(actor("probe"), head="[supervisor]\nintensity = 0")
+    done = here.run("run", "--", "echo hi", "trap", *["echo more"] * 20)
+    assert done.returncode == 1 and done.stdout.startswith(b"hi\n")
+    errors = done.stderr.decode()
+    assert "not given to it, because it has ended" in errors
+    assert "gave up: probe needed more than 0 restarts" in errors
+    assert left(here) == []
+
+
+def test_two_runs_do_not_share_what_they_keep(here: Home) -> None:
+    first = here.popen(
+        *("run", "counter.wat", "--data", "kept"),
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert first.stderr is not None
+    while b"is running" not in first.stderr.readline():
+        pass
+    errors = here.fails(1, "run", "counter.wat", "--data", "kept", "--", "x")
+    assert "a system is running on" in errors
+
+
 def test_a_start_that_fails_says_why(here: Home) -> None:
     here.write(actor("probe", extra='initial_state = "init-log so far\\nerr no"'))
     done = here.run("run")

@@ -173,17 +173,21 @@ class Session:
 
     def converse(self) -> None:
         """Until there is nothing more to say, or nobody left to hear it."""
+        messages = [os.fsencode(message) for message in self._wishes.messages]
         with contextlib.suppress(NotRunning):
-            for message in self._wishes.messages:
-                if self._over:
-                    break
-                self._say(os.fsencode(message))
+            while messages and not self._over:
+                self._say(messages[0])
+                del messages[0]
             if not self._wishes.messages:
                 for line in self._lines():
                     self._say(line)
                     if self._over:
                         break
             self._settle()
+        if messages:
+            self._failed = True
+            left = "1 message" if len(messages) == 1 else f"{len(messages)} messages"
+            self._terminal.note(f"{left} not given to it, because it has ended")
 
     def _say(self, message: bytes) -> None:
         assert self._system is not None
