@@ -346,7 +346,7 @@ class Scan:
             self._with_asks(actor)
 
     def _with_asks(self, actor: _Actor) -> None:
-        """The same where turns have several steps, the first ones maybe before this range."""
+        """The same where turns have several steps; the first turn's maybe before this range."""
         first, last, _ = self._range
         ends = [(row[6], row[0], row[2]) for row in actor.done]
         ends += [(seq, turn, incarnation) for turn, incarnation, seq in actor.asked]
@@ -354,9 +354,11 @@ class Scan:
         steps = []
         numbers: dict[int, int] = {}
         for seq, turn, incarnation in ends:
-            if turn not in numbers:
+            if not numbers:
                 before = (actor.id, turn, first)
                 numbers[turn] = self._db.execute(_STEPS_BEFORE, before).fetchone()[0]
+            elif turn not in numbers:
+                numbers[turn] = 0
             steps.append((turn, numbers[turn], incarnation, seq))
             numbers[turn] += 1
         between = (actor.id, steps[0][0], steps[-1][0], first, last)
