@@ -77,3 +77,9 @@ def test_very_many_lines_are_told_apart_by_what_they_say() -> None:
     assert told_apart(before, after) == ["-x", "-z", "+y", "+w"]
     turned = [str(number) for number in range(many)]
     assert len(told_apart(turned, turned[::-1])) == 2 * many
+
+
+def test_to_poll_nothing_says_nothing() -> None:
+    """It is a trap, with a print in it or without."""
+    said = output.Output(lambda _stream, _line: None)
+    assert said.said("wasi:io/poll", "poll", [[]]) is None

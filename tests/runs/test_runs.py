@@ -84,6 +84,7 @@ def test_what_comes_out_is_what_went_in_and_no_secret(data: DataPaths, tmp_path:
         assert stat.S_IMODE(os.stat(paths.log).st_mode) == 0o600
     assert not os.path.exists(directory)
     assert b"secret" not in Path(target).read_bytes()
+    assert stat.S_IMODE(os.stat(target).st_mode) == 0o600
     assert sorted(os.listdir(tmp_path)) == ["data", "run.theater"]
 
 
@@ -101,6 +102,15 @@ def test_a_log_that_is_written_to_is_copied_as_it_is_at_one_instant(
         log = LogReader(DataPaths(directory).log)
         assert log.query("SELECT count(*) FROM turns")[0][0] == 2
         log.close()
+
+
+def test_a_log_that_cannot_be_read_is_said_to_be_what_is_wrong(
+    data: DataPaths, tmp_path: Path
+) -> None:
+    log = Path(data.log)
+    log.write_bytes(log.read_bytes().replace(b"CREATE TABLE turns", b"CREATE TABLE tur\xffs"))
+    with pytest.raises(EnvironmentProblem, match="cannot read the log"):
+        record(data.directory, str(tmp_path / "run.theater"))
 
 
 def test_nothing_is_written_over_and_nothing_is_left_behind(

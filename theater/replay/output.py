@@ -113,7 +113,7 @@ class Output:
                 return True
             case "wasi:io/poll":
                 of = args[0] if function == "poll" else args
-                return all(rep in self._pollables for rep in of)
+                return bool(of) and all(rep in self._pollables for rep in of)
         name = function.removeprefix("[method]output-stream.")
         return interface == STREAMS and name in _SAYS and args[0] in self._writers
 

@@ -48,6 +48,7 @@ def record(directory: str, target: str, on_progress: Progress = lambda _text: No
     paths = DataPaths(os.path.realpath(directory))
     log = LogReader(paths.log)
     try:
+        log.last_seq()  # one that cannot be read is not a disk that takes nothing
         if os.path.lexists(target):
             raise Refused(_TAKEN.format(target))
         above = os.path.dirname(os.path.abspath(target))
@@ -138,6 +139,7 @@ def _write(part: str, header: Header, files: dict[str, str], compression: int) -
                 raise Damaged(f"{path} is not what its name says: it has been changed")
     descriptor = os.open(part, os.O_RDONLY | os.O_CLOEXEC)
     try:
+        os.fchmod(descriptor, 0o600)  # as private as the data directory, until somebody shares it
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
