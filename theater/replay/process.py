@@ -76,6 +76,7 @@ class PlayerProcess:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             pass_fds=(theirs.fileno(), given.fileno()),
+            process_group=0,  # Ctrl-C is for us, who end it
             env={**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{path}" if path else root},
         )
         theirs.close()
@@ -232,8 +233,11 @@ def main(arguments: list[str]) -> None:
             except ComponentError as error:
                 answer = ("failed", str(error))
             if answer is not None:
-                _write(answers, answer)
-                answers.flush()
+                try:
+                    _write(answers, answer)
+                    answers.flush()
+                except BrokenPipeError:  # nobody is left to tell
+                    os._exit(0)
 
 
 if __name__ == "__main__":
