@@ -63,7 +63,7 @@ def _cleaned(said: str) -> str:
     text = "\n".join(errors) or said
     if re.search(r"No matching distribution found for", text):
         text += (
-            "\nThere is no such package, or no version of it that is Python alone: what is compiled"
-            " for a processor does not run in a component. Or PyPI cannot be reached."
+            "\nThere is no such package; or no version of it that is Python alone, and what is"
+            "\ncompiled for a processor does not run in a component; or PyPI cannot be reached."
         )
     return text
