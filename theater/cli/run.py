@@ -54,7 +54,7 @@ def run(terminal: Terminal, place: Place, path: Path | None, wishes: Wishes) -> 
         raise Usage("give either PATH or --manifest FILE")
     with (
         _terminated(),
-        tempfile.TemporaryDirectory(prefix="theater-run-", ignore_cleanup_errors=True) as made_in,
+        tempfile.TemporaryDirectory(prefix="theater-solo-", ignore_cleanup_errors=True) as made_in,
     ):
         what = solo.find(place, path, made_in, terminal.progress)
         session = Session(terminal, what, place.data, made_in, wishes)
