@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 FORMAT = 1
+OURS = ("sdk:", "wit:", "script:")  # inputs that come with Theater
 STAMP_MAX_BYTES = 16 * 1024 * 1024
 
 
@@ -53,13 +54,25 @@ def write(component: str, stamp: Stamp) -> None:
 
 
 def is_fresh(component: str, inputs: Mapping[str, str], tool: str | None) -> bool:
-    """Whether the component is what these inputs make. `tool` None: there is none now, and where
-    nothing can be built, what another version of it has built will do."""
+    """Whether the component is what these inputs make.
+
+    `tool` None: there is none. Where nothing can be built, what was built with another version of
+    the tool, or of Theater, from the same sources will do.
+    """
     found = read(component)
-    if found is None or found.inputs != inputs or tool not in (None, found.tool):
+    if found is None:
+        return False
+    if tool is None:
+        if _sources(found.inputs) != _sources(inputs):
+            return False
+    elif (found.inputs, found.tool) != (inputs, tool):
         return False
     try:
         with open(component, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest() == found.component
     except OSError:
         return False
+
+
+def _sources(inputs: Mapping[str, str]) -> dict[str, str]:
+    return {name: sha256 for name, sha256 in inputs.items() if not name.startswith(OURS)}

@@ -40,12 +40,13 @@ class JavaScript:
         self.tools: tuple[str, ...] = () if place is None else (str(place),)
         self._wit = _wit(self._project)
         files = dict(_closure(self._main))
+        wit = {path: path.read_bytes() for path in sorted(self._wit.rglob("*.wit"))}
+        theirs = self._wit != WIT
+        if theirs:
+            files |= wit
         self.inputs: Mapping[str, bytes] = {
-            **{os.path.relpath(path, self._main.parent): files[path] for path in files},
-            **{
-                f"wit:{path.relative_to(self._wit)}": path.read_bytes()
-                for path in sorted(self._wit.rglob("*.wit"))
-            },
+            **{os.path.relpath(path, self.base): content for path, content in files.items()},
+            **({} if theirs else {f"wit:{path.name}": content for path, content in wit.items()}),
             "script:": SCRIPT.read_bytes(),
             "options:": self._world.encode(),
         }
