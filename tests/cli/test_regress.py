@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tomllib
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import COMPONENTS, ROOT, WAIT_S, Home, actor
+from tests.cli.conftest import COMPONENTS, ROOT, WAIT_S, Home, actor, eventually
 from theater.testing import plugin
 
 CALM = "[supervisor]\nintensity = 100\nperiod = 1\n"
@@ -180,3 +181,24 @@ def test_the_plugin_imports_nothing_of_theater_before_it_is_used() -> None:
 def test_pytest_finds_the_plugin_by_itself_where_theater_is_installed() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["entry-points"]["pytest11"] == {"theater": plugin.__name__}
+
+
+@pytest.mark.parametrize("how", [("test", "{run}", "{run}"), ("--data", "{run}", "replay")])
+def test_one_that_is_told_to_end_leaves_nothing_unpacked(
+    runs: Home, tmp_path: Path, how: tuple[str, ...]
+) -> None:
+    run = str(runs.directory / "one.theater")
+    command = runs.command(*(word.replace("{run}", run) for word in how))
+    env = {**runs.env, "TMPDIR": str(tmp_path)}
+
+    def unpacked() -> list[Path]:
+        return list(tmp_path.glob("theater-run-*"))
+
+    with subprocess.Popen(
+        command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as process:
+        eventually(lambda: unpacked() or process.poll() is not None, "it to be unpacked")
+        process.terminate()
+        assert process.stderr is not None and process.stderr.read() == b""
+        assert process.wait(WAIT_S) in (0, 128 + signal.SIGTERM)
+    assert unpacked() == []

@@ -135,12 +135,15 @@ _UNPACKED: dict[str, str] = {}
 def _unpacked(path: str) -> str:
     if path not in _UNPACKED:
         import atexit
+        from contextlib import ExitStack
 
+        from theater.cli.orderly import ended_in_order
         from theater.runs.unpack import opened
 
-        run = opened(path)
-        _UNPACKED[path] = run.__enter__()
-        atexit.register(run.__exit__, None, None, None)
+        stack = ExitStack()
+        atexit.register(stack.close)
+        stack.enter_context(ended_in_order())
+        _UNPACKED[path] = stack.enter_context(opened(path))
     return _UNPACKED[path]
 
 

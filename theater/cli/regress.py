@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
+from theater.cli.orderly import ended_in_order
 from theater.cli.place import Usage
 from theater.cli.tally import Tally, counted, number_of, tally_json, told
 from theater.cli.terminal import BOLD, RED, Stream, Terminal
@@ -116,19 +117,19 @@ def test_command(
         if not as_json:
             terminal.print(terminal.out.style(visible(path), BOLD))
             terminal.flush()
-        try:
-            run = OpenRun(path)
-        except TheaterError as error:
-            score.fail(error)
-            _say_broken(terminal, path, None, error, as_json)
-            continue
-        try:
+        with ExitStack() as stack:
+            stack.enter_context(ended_in_order())
+            try:
+                run = OpenRun(path)
+            except TheaterError as error:
+                score.fail(error)
+                _say_broken(terminal, path, None, error, as_json)
+                continue
+            stack.callback(run.close)
             width = max(map(len, header.actors), default=0)
             for actor in header.actors:
                 component = component_for(components, actor)
                 _test(terminal, run, path, actor, component, allow_logs, as_json, width, score)
-        finally:
-            run.close()
     if not as_json:
         terminal.print(_summary(score, len(headers)))
     return score.code

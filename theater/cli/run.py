@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from theater.cli import solo
+from theater.cli.orderly import ended_in_order
 from theater.cli.page import Page
 from theater.cli.place import Place, Usage, shown_path
 from theater.cli.story import DeadLetters, Line, Mark, Story
@@ -53,7 +54,7 @@ def run(terminal: Terminal, place: Place, path: Path | None, wishes: Wishes) -> 
     if path is not None and place.manifest is not None:
         raise Usage("give either PATH or --manifest FILE")
     with (
-        _terminated(),
+        ended_in_order(),
         tempfile.TemporaryDirectory(prefix="theater-solo-", ignore_cleanup_errors=True) as made_in,
     ):
         what = solo.find(place, path, made_in, terminal.progress)
@@ -68,24 +69,6 @@ def run(terminal: Terminal, place: Place, path: Path | None, wishes: Wishes) -> 
         if session.interrupted:
             raise KeyboardInterrupt
         return session.code()
-
-
-@contextlib.contextmanager
-def _terminated() -> Iterator[None]:
-    """SIGTERM and a terminal that is closed end it in order: the system, and its directory."""
-
-    def leave(number: int, _frame: Any) -> None:
-        raise SystemExit(128 + number)
-
-    before = {}
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup theater run
-            before[number] = signal.signal(number, leave)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 class Session:
