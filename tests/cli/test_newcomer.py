@@ -57,7 +57,7 @@ LANGUAGES = {
         ),
         ("export const actor = {\n", "export const actor = {{\n"),
         "hello.js",
-        "unreachable",
+        "Error: nobody to greet",
     ),
     "wat": Language(
         "hello.wat",
