@@ -19,9 +19,11 @@ def test_the_wheel_holds_both_packages_with_their_data_and_nothing_else(tmp_path
         "theater/__main__.py",
         "theater/wit/theater-simple.wit",
         "theater/project/languages/componentize.mjs",
+        "theater/py.typed",
         "theater/testing/plugin.py",
         "theater_actor/__init__.py",
         "theater_actor/component.py",
+        "theater_actor/py.typed",
     } <= names
     assert not any(name.startswith("theater/sdk") for name in names), "a second copy of the package"
     templates = {

@@ -10,10 +10,21 @@ def test_it_tells_what_is_there_and_what_to_do_next(home: Home) -> None:
     assert text.startswith("hello: an actor in Python\n  hello.py ")
     assert text.endswith("next:\n  cd hello\n  theater build\n  theater run\n")
     assert (home.directory / "hello" / "theater.toml").exists()
+    assert "\n  cd some/where\n" in home.out("new", "hello", "--lang", "wat", "--dir", "some/where")
     (home.directory / "here").mkdir()
     text = home.out("new", "hello", "--lang", "js", "--dir", ".", cwd=home.directory / "here")
     assert text.startswith(".: an actor in JavaScript\n")
     assert text.endswith("next:\n  npm install\n  theater build\n  theater run\n")
+
+
+def test_a_tool_that_is_missing_is_named_with_what_installs_it(home: Home) -> None:
+    (home.directory / "none").mkdir()
+    env = {"PATH": str(home.directory / "none")}
+    for language, what in (("js", "node"), ("rust", "cargo")):
+        done = home.run("new", language, "--lang", language, env=env)
+        assert done.returncode == 0 and done.stdout
+        assert done.stderr.decode().startswith(f"{what}, which builds actors in ")
+    assert home.run("new", "wat", "--lang", "wat", env=env).stderr == b""
 
 
 def test_what_cannot_be_is_said(home: Home) -> None:

@@ -7,9 +7,9 @@ import shlex
 import sys
 from pathlib import Path
 
-from theater.cli.place import Usage, shown_path
+from theater.cli.place import Usage
 from theater.cli.terminal import BOLD, DIM, Terminal
-from theater.project.new import DEFAULT, LANGUAGES, Project, create, wrong_with
+from theater.project.new import DEFAULT, LANGUAGES, Project, create, missing_tool, wrong_with
 from theater.values import visible
 
 _ACTOR, _TEST = "the actor", "its test"
@@ -29,7 +29,11 @@ def new(terminal: Terminal, name: str, language: str | None, directory: Path | N
     where = str(directory) if directory is not None else name
     if language is None:
         language = _asked(terminal) if _is_somebody_there(terminal) else DEFAULT
-    _tell(terminal, create(name, language, where))
+    project = create(name, language, where)
+    _tell(terminal, project)
+    missing = missing_tool(project)
+    if missing is not None:
+        terminal.note(missing)
 
 
 def _is_somebody_there(terminal: Terminal) -> bool:
@@ -53,7 +57,7 @@ def _asked(terminal: Terminal) -> str:
 
 def _tell(terminal: Terminal, project: Project) -> None:
     style = terminal.out.style
-    where = shown_path(os.path.abspath(project.directory))
+    where = os.path.normpath(project.directory)
     terminal.print(f"{visible(where)}: an actor in {LANGUAGES[project.language]}")
     width = max(map(len, project.files))
     notes = {file: _note(file, project) for file in project.files}

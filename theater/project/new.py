@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from pathlib import Path
 import theater
 from theater.addresses import check_segment
 from theater.errors import TheaterError
+from theater.project.build import recipe_for
+from theater.project.job import Job
 from theater.project.names import Names, names, suggestion
 from theater.quoting import quoted
 
@@ -74,6 +77,18 @@ def create(name: str, language: str, directory: str) -> Project:
         raise
     files = tuple(str(path.relative_to(root)) for path in written if path.is_file())
     return Project(directory, language, called, files)
+
+
+def missing_tool(project: Project) -> str | None:
+    """What has to be installed before it can be built, and how, as far as its README does not say
+    so: `npm install` is one of the next commands anyway."""
+    if project.language == "wat" or (project.language == "js" and shutil.which("node")):
+        return None
+    names = project.names
+    source = {"python": f"{names.module}.py", "js": f"{names.address}.js", "rust": "Cargo.toml"}
+    path = os.path.abspath(os.path.join(project.directory, source[project.language]))
+    recipe = recipe_for(LANGUAGES[project.language], Job(path, ""))
+    return None if recipe.tool() is not None else str(recipe.missing())
 
 
 def rendered(language: str, called: Names) -> Iterator[tuple[Path, str]]:
