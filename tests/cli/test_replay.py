@@ -101,6 +101,13 @@ def test_other_log_lines_can_be_allowed_and_are_shown(recorded: Home) -> None:
     assert "fuel was not compared: the component is another one" in lines[-1]
 
 
+def test_a_build_that_loops_is_ended_and_said(recorded: Home) -> None:
+    begins = "(if (i32.eqz (local.get $some)) (then (local.set $state_len (i32.const 0))))"
+    new = changed(recorded, "counter.wat", begins, f"{begins} (loop $x (br $x))")
+    told = recorded.fails(1, "replay", "count", "--component", new, "--timeout", "0.3")
+    assert "a turn took longer than it may; --timeout gives each more seconds" in told
+
+
 def test_what_cannot_be_replayed_is_said(recorded: Home) -> None:
     assert 'no actor "prob"; did you mean "probe"?' in recorded.fails(1, "replay", "prob")
     assert "probe has no turn 99" in recorded.fails(1, "replay", "probe", "--from", "99")

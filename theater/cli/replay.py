@@ -36,6 +36,7 @@ def replay_command(
     component: str | None,
     allow_logs: bool,
     as_json: bool,
+    timeout_s: float,
 ) -> int:
     """`names`: actors, and supervisors with all below; before them may stand a recorded run."""
     if first is not None and until is not None and first > until:
@@ -49,7 +50,10 @@ def replay_command(
     try:
         actors = _actors(recording, names, one=step or component is not None)
         options = Options(
-            first, until, component, allow_logs, step, states=step, beyond=until is not None
+            *(first, until, component, allow_logs, step),
+            states=step,
+            beyond=until is not None,
+            turn_s=timeout_s,
         )
         return replay_all(terminal, recording, actors, options, step, as_json)
     finally:

@@ -124,11 +124,13 @@ class History:
 
 
 def _facts(seq: int, at: float, data: bytes) -> Iterator[Fact]:
-    """The fact in these event bytes; none if they are no event."""
+    """The fact in these event bytes. Damaged if they are no event."""
     try:
         event = decode(data)
-    except ProtocolError:
-        return
+    except ProtocolError as error:
+        raise Damaged(
+            f"event {seq} of the log cannot be read ({error}); see theater verify"
+        ) from None
     facts: dict[str, Any] = event.payload if isinstance(event.payload, dict) else {}
     # What is about somebody without a chain of its own stands in the root supervisor's.
     subject = facts.get("subject")

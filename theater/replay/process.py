@@ -6,7 +6,7 @@ Two socket pairs, by their descriptors: on one it is told what to run and says w
 the other it is given compiled components. It may die of what it runs; whoever reads learns so.
 
 To it:    begin  actor, incarnation, limits, settings, whether a descriptor has been sent, state or
-                 nil; the settings are those of `compare.Settings`, in their order
+                 nil, seconds that a turn may take; the settings are those of `compare.Settings`
           runs   [run, ...]
 From it:  played what came of a run, ...: one for each until one that differs
           failed text: the component does not load or link
@@ -23,6 +23,7 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import signal
 import socket
 import struct
 import subprocess
@@ -123,6 +124,8 @@ class PlayerProcess:
 
     def _gone(self) -> TheaterError:
         status = self._process.wait()
+        if status == -signal.SIGALRM:
+            return TheaterError("a turn took longer than it may; --timeout gives each more seconds")
         how = f"died of {linux.signal_name(-status)}" if status < 0 else f"ended with {status}"
         return TheaterError(f"the process that replays has {how}")
 
@@ -144,6 +147,7 @@ class _Stage:
         self._engine = make_engine()
         self._artifact = -1
         self._player: Any = None
+        self._turn_s = 0.0
 
     def begin(
         self,
@@ -153,10 +157,12 @@ class _Stage:
         settings: list[bool],
         is_given: bool,
         state: bytes | None,
+        turn_s: float,
     ) -> None:
         from theater.replay.compare import Settings
         from theater.replay.player import Player
 
+        self._turn_s = turn_s
         if self._player is not None:
             self._player.close()
         if is_given:
@@ -178,6 +184,8 @@ class _Stage:
     def runs(self, runs: list[list[Any]]) -> Any:
         said: list[Any] = []
         for run in runs:
+            # A guest that loops is inside of wasm: only what ends the process ends it.
+            signal.setitimer(signal.ITIMER_REAL, self._turn_s)
             try:
                 said.append(self._run(*run))
             except ComponentError:
@@ -187,6 +195,8 @@ class _Stage:
                     raise
                 kind = type(error).__name__
                 return ("broken", f"turn {run[0]} cannot be run again: {kind}: {error}")
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0.0)
             if said[-1][2] is not None:
                 break
         return ("played", *said)

@@ -21,6 +21,7 @@ from theater.supervisor.cache import open_verified, prepare
 # What goes to the process at once, and what may be on its way: each frame wakes somebody.
 BATCH, BATCH_BYTES = 32, 1024 * 1024
 WINDOW = 4 * BATCH
+TURN_S = 120.0  # where live 30 s are what a turn has
 WINDOW_BYTES = 32 * 1024 * 1024
 
 
@@ -35,6 +36,7 @@ class Options:
     one_by_one: bool = False  # the next turn runs only when somebody wants to know of it
     states: bool = False  # tell the state after each turn
     beyond: bool = False  # of a run that was cut short: tell where it went on from there
+    turn_s: float = TURN_S  # that a turn may take
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +232,7 @@ class _Replay:
                 (same_component, same_engine, wanted.allow_logs, wanted.states, wanted.beyond),
                 descriptor is not None,
                 None if hash is None else self._recording.content(hash),
+                wanted.turn_s,
             ),
             descriptor,
         )

@@ -85,6 +85,9 @@ def replay(
     allow_logs: Annotated[
         bool, typer.Option("--allow-logs", help="Other log lines are no difference; show them.")
     ] = False,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, metavar="S", help="What a turn may take: S seconds, else 120.")
+    ] = 120.0,
     json: JsonLines = False,
     manifest: Manifest = None,
     data: Data = None,
@@ -104,6 +107,7 @@ def replay(
             file,
             allow_logs,
             json,
+            timeout,
         )
     )
 
