@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -55,7 +56,7 @@ class Shell:
         plugin = "-p no:theater -p theater.testing.plugin -p no:cacheprovider"
         for name, what in (("theater", "theater"), ("pytest", f"pytest {plugin}")):
             tool = tools / name
-            tool.write_text(f'#!/bin/sh\nexec {sys.executable} -P -m {what} "$@"\n')
+            tool.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -P -m {what} "$@"\n')
             tool.chmod(0o755)
         self._env = {**home.env, "PATH": f"{tools}:/usr/bin:/bin"}
 

@@ -6,6 +6,7 @@ It is a shell script, found by PATH; what it builds is a component of the tests'
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 COMPONENTS = Path(__file__).parents[1] / "components"
@@ -46,7 +47,13 @@ class Cargo:
         (self.tools / "lib" / "libcore-1.rlib").touch()
         (self.tools / "version").write_text("1.0.0")
         self._script("rustc", f"#!/bin/sh\necho {self.tools}/lib\n")
-        self._script("cargo", _CARGO.format(tools=self.tools, component=COMPONENTS / WAT))
+        self._script(
+            "cargo",
+            _CARGO.format(
+                tools=shlex.quote(str(self.tools)),
+                component=shlex.quote(str(COMPONENTS / WAT)),
+            ),
+        )
 
     def _script(self, name: str, text: str) -> None:
         path = self.tools / name
