@@ -67,7 +67,7 @@ FULL = State(
         ([Item("a")], list[Item]),
         ({"a": 1}, Any),
     ],
-    ids=str,
+    ids=["full", "empty", "dict", "list", "int", "str", "bytes", "list of dataclasses", "any"],
 )
 def test_what_is_written_is_read_back(value: Any, type_: Any) -> None:
     data = encode(value, type_)
