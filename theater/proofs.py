@@ -76,9 +76,11 @@ class Inclusion:
         """What does not hold; nothing: it is proven."""
         found = signature_flaws(head, key)
         if self.size != head.size:
-            found.append(
-                f"it is for a head of {self.size:,} events, and this one has {head.size:,}"
-            )
+            return [
+                *found,
+                f"it is for a head of {self.size:,} events, and this one has {head.size:,}: give"
+                " that one, or prove it with --head by this one",
+            ]
         leaf = merkle.leaf(self.seq, self.actor, self.hash, self.time)
         if not merkle.includes(leaf, self.seq - 1, self.size, self.path, head.root):
             found.append("its path does not lead from the event to the head's root")

@@ -236,3 +236,17 @@ def test_check_tells_the_problems_of_a_template_once(home: Home) -> None:
     assert home.fails(3, "check").count("theater.toml: child[0]: ") == 1
     home.write(actor("a"), head=head)
     assert home.out("check") == "ok: 50 actors, 1 pool, 1 component\n"
+
+
+def test_a_system_that_gave_up_is_not_one_that_was_taken_down(home: Home) -> None:
+    home.write(actor("probe"), head="[supervisor]\nintensity = 0\n")
+    home.out("up", "-d")
+    home.out("send", "probe", "trap")
+    eventually(lambda: home.run("ps").returncode == 4, "it to give up")
+    told = home.fails(4, "ps")
+    assert "the last one gave up at " in told and "probe died too often (trap: " in told
+    assert "`theater why-restarted probe` tells" in told
+    home.write(actor("probe"))
+    home.out("up", "-d")
+    home.out("down")
+    assert "gave up" not in home.fails(4, "ps")

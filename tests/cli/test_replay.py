@@ -146,3 +146,7 @@ def test_why_a_run_was_cut_short_is_why_its_own_process_ended() -> None:
     known, tally = cast(Any, Known()), Tally("a")
     assert len(list(counted(known, known, tally, Options()))) == 1
     assert tally.left_reason == "killed by SIGKILL"
+
+
+def test_a_file_that_is_not_there_is_no_actor(recorded: Home) -> None:
+    assert "there is no file nope.theater" in recorded.fails(6, "replay", "nope.theater")

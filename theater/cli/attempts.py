@@ -6,8 +6,10 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from theater import wasi
 from theater.cli.record import crossing_json, crossing_text
-from theater.cli.terminal import BOLD, Stream
+from theater.cli.terminal import BOLD, DIM, Stream
+from theater.events import EventType
 from theater.values import Content, json_value, visible
 
 if TYPE_CHECKING:
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from theater.events import Event
 
 FIRST_EVENTS, LAST_EVENTS = 5, 25  # of many on a terminal; what failed is at the end
+FEW = 2  # calls of the same function of WASI that are shown one by one
+WRITES_LINES = "writes lines"
+TAB = "\t"
 
 
 def head(stream: Stream, title: str) -> str:
@@ -22,15 +27,60 @@ def head(stream: Stream, title: str) -> str:
 
 
 def crossings(events: Sequence[Event], content: Content, stream: Stream) -> Iterator[str]:
-    """A line for each event; on a terminal not those in the middle of very many."""
-    left_out = len(events) - FIRST_EVENTS - LAST_EVENTS
-    for number, event in enumerate(events):
+    """A line for each event, but for what a language's runtime does on the side; on a terminal not
+    those in the middle of very many."""
+    lines = list(_folded(events, content, stream))
+    left_out = len(lines) - FIRST_EVENTS - LAST_EVENTS
+    for number, line in enumerate(lines):
         if stream.is_terminal and left_out > 1:
             if number == FIRST_EVENTS:
                 yield f"  ... {left_out} more: --json has them"
             if FIRST_EVENTS <= number < FIRST_EVENTS + left_out:
                 continue
-        yield f"  {crossing_text(event, content, stream)}"
+        yield f"  {line}"
+
+
+def _folded(events: Sequence[Event], content: Content, stream: Stream) -> Iterator[str]:
+    """What is written to stdout and stderr as the lines that it is, whole; many calls of the same
+    function of WASI as one line."""
+    writes = 0
+    for name, group in itertools.groupby(events, key=_of_wasi):
+        several = list(group)
+        if name == WRITES_LINES:
+            writes += len(several)
+        elif name and len(several) > FEW:
+            first, last = several[0], several[-1]
+            place = f"{first.turn}.{first.index}"
+            yield f"{place:<4} {len(several)} calls of {visible(name)}, up to {last.index}"
+        else:
+            for event in several:
+                yield _line(event, stream) or crossing_text(event, content, stream)
+    if writes:
+        yield stream.style(f"({writes} calls that only write lines: theater events has them)", DIM)
+
+
+def _of_wasi(event: Event) -> str:
+    """The function of WASI that was called; "" if none was."""
+    if event.type != EventType.HOST_CALL or not event.interface.startswith(wasi.PREFIX):
+        return ""
+    arguments = event.payload[0] if isinstance(event.payload, list) and event.payload else None
+    if event.interface == wasi.STREAMS:
+        of = arguments[0] if isinstance(arguments, list) and arguments else None
+        if of in (wasi.STDOUT, wasi.STDERR):
+            return WRITES_LINES
+    elif event.interface.startswith(("wasi:cli/std", "wasi:cli/terminal-std")):
+        return WRITES_LINES
+    return f"{event.interface.rpartition('/')[2]}.{event.function}"
+
+
+def _line(event: Event, stream: Stream) -> str:
+    """A line that was written, not quoted and not shortened; "" if the event is none."""
+    match event.type, event.payload:
+        case EventType.LOG, [str(text)]:
+            place = f"{event.turn}.{event.index}"
+            name = event.interface.rpartition("/")[2]
+            return f"{place:<4} {visible(name):<11} {visible(text, keep=TAB)}"
+    return ""
 
 
 def attempt_lines(

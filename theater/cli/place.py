@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,7 +122,37 @@ class Place:
         if self.is_starting():
             return NotRunning(f"the system is just starting, or ending {where}; ask again later")
         there = "" if self.data is None else f" --data {shown_path(directory)}"
-        return NotRunning(f"no system is running {where}; `theater up{there}` starts one")
+        text = f"no system is running {where}; `theater up{there}` starts one"
+        return NotRunning(f"{text}{self._ended_by_itself()}")
+
+    def _ended_by_itself(self) -> str:
+        """How the last one did, if it did; "" if somebody took it down, or nothing is known."""
+        from theater.client.reader import LogReader
+        from theater.events import decode
+
+        with contextlib.suppress(TheaterError):
+            log = LogReader(self.log_path())
+            try:
+                rows = log.query(
+                    "SELECT at, bytes FROM events WHERE type = 'decided' ORDER BY seq DESC LIMIT 20"
+                )
+            finally:
+                log.close()
+            for at, data in rows:
+                event = decode(data)
+                facts = event.payload if isinstance(event.payload, dict) else {}
+                match event.actor, facts.get("decision"):
+                    case _, "up" | "shutdown":
+                        return ""
+                    case "/", "gave-up":
+                        when = datetime.datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M:%S")
+                        child = str(facts.get("child"))
+                        return (
+                            f"\nthe last one gave up at {when}: {child} died too often"
+                            f" ({facts.get('reason')}); `theater why-restarted"
+                            f"{self.options()} {child}` tells"
+                        )
+        return ""
 
     def is_starting(self) -> bool:
         """Whether there is a system that cannot be spoken to yet, or any more."""

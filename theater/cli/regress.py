@@ -16,6 +16,7 @@ from theater.errors import TheaterError
 from theater.quoting import quoted
 from theater.replay.recording import Recording
 from theater.replay.run import Options, Replayer
+from theater.runs.format import Header
 from theater.runs.unpack import header_of, opened
 from theater.values import visible
 
@@ -107,12 +108,23 @@ def test_command(
     as_json: bool,
 ) -> int:
     components = parsed(replacements)
-    headers = {path: header_of(path) for path in dict.fromkeys(runs)}
+    score = Score()
+    headers: dict[str, Header] = {}
+    broken: dict[str, TheaterError] = {}
+    for path in dict.fromkeys(runs):
+        try:
+            headers[path] = header_of(path)
+        except TheaterError as error:
+            broken[path] = error
     actors = [actor for header in headers.values() for actor in header.actors]
     for name in components:
-        if not any(actor == name or actor.startswith(f"{name}/") for actor in actors):
+        if actors and not any(each == name or each.startswith(f"{name}/") for each in actors):
             raise Usage(f"--component: no actor {quoted(name)} is in a run, and none is below it")
-    score = Score()
+    for path, problem in broken.items():
+        if not as_json:
+            terminal.print(terminal.out.style(visible(path), BOLD))
+        score.fail(problem)
+        _say_broken(terminal, path, None, problem, as_json)
     for path, header in headers.items():
         if not as_json:
             terminal.print(terminal.out.style(visible(path), BOLD))
@@ -131,7 +143,7 @@ def test_command(
                 component = component_for(components, actor)
                 _test(terminal, run, path, actor, component, allow_logs, as_json, width, score)
     if not as_json:
-        terminal.print(_summary(score, len(headers)))
+        terminal.print(_summary(score, len(headers) + len(broken)))
     return score.code
 
 

@@ -16,7 +16,7 @@ from theater.cli.place import Place, Usage, choose_actors
 from theater.cli.record import crossing_text
 from theater.cli.tally import Tally, counted, tally_json, told
 from theater.cli.terminal import BOLD, DIM, Terminal
-from theater.errors import NotRunning
+from theater.errors import EnvironmentProblem, NotRunning
 from theater.replay.recording import Recording
 from theater.replay.run import Options, Replayed, Replayer
 from theater.replay.slices import Ending
@@ -41,7 +41,9 @@ def replay_command(
     """`names`: actors, and supervisors with all below; before them may stand a recorded run."""
     if first is not None and until is not None and first > until:
         raise Usage(f"--from {first} comes after --until {until}")
-    if names and names[0].endswith(SUFFIX) and os.path.isfile(names[0]):
+    if names and names[0].endswith(SUFFIX):
+        if not os.path.isfile(names[0]):
+            raise EnvironmentProblem(f"there is no file {names[0]}")
         place, names = replace(place, data=Path(names[0])), names[1:]
     try:
         recording = Recording(place.data_directory())
@@ -90,7 +92,7 @@ def _replay_all(
         for item in counted(recording, replayer, tally, options, progress):
             if as_json:
                 terminal.print(json.dumps(_run_json(item, recording.log.content)))
-            elif step:
+            elif step and item.run.turn >= (options.first_turn or 0):
                 for line in _step(item, recording, terminal):
                     terminal.print(line)
                 if tally.difference is None and not _go_on(terminal):

@@ -45,11 +45,18 @@ def trouble(found: Mapping[str, Any], now: float) -> str:
     return f"! {text} (since {clock}, for {duration(max(0.0, now - since))})"
 
 
+def _reason(row: dict[str, Any]) -> str:
+    """Why it is not running, or what it died of before; that somebody once stopped one that runs
+    again is no news."""
+    reason = visible(row.get("reason") or "")
+    return "" if reason == "stopped" and row["status"] == "running" else reason
+
+
 def listing(actors: list[dict[str, Any]], stream: Stream) -> list[str]:
     """The table's lines."""
     width = stream.width()
     cells = [_cells(row) for row in actors]
-    reasons = [visible(row.get("reason") or "") for row in actors]
+    reasons = [_reason(row) for row in actors]
     lines = table(COLUMNS[:-1], cells, RIGHT)
     used = max(len(line) for line in lines)
     beside = width is None or width - used - 2 >= REASON_MIN

@@ -76,8 +76,9 @@ def told(summary: Summary) -> list[str]:
     until = f" up to event {summary.size:,}" if summary.went_on else ""
     lines = [f"{seen}: verified{until}"]
     if summary.signed < summary.size:
-        since = f"the last {summary.size - summary.signed:,} are" if summary.signed else "none is"
-        lines.append(f"note: of these events {since} signed yet; `theater head` does it now")
+        left = summary.size - summary.signed
+        which = "no event is" if not summary.signed else f"the last {counted(left, 'event')} not"
+        lines.append(f"note: {which} signed yet; where it ran, `theater head` does it")
     return lines
 
 

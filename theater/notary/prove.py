@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,17 +30,27 @@ def open_log(paths: DataPaths) -> Iterator[Log]:
 
 
 def find(log: Log, event: str) -> int:
-    """The number in the log of an event that a person names: its number, or ACTOR:POSITION."""
+    """The number in the log of an event that a person names: its number, or the actor's with its
+    position in the chain, or with its turn and index as `theater events` shows them."""
     if event.isascii() and event.isdigit():
         seq = int(event[:18])
         if not log.rows("SELECT 1 FROM events WHERE seq = ?", seq):
             raise TheaterError(f"the log has no event {event[:40]}; it has {log.size():,}")
         return seq
     actor, colon, position = event.rpartition(":")
+    if colon and (place := re.fullmatch(r"([0-9]{1,18})\.([0-9]{1,18})", position)):
+        found = log.rows(
+            "SELECT e.seq FROM events e JOIN actors a ON a.id = e.actor"
+            " WHERE a.name = ? AND e.turn = ? AND e.idx = ?",
+            *(actor, int(place[1]), int(place[2])),
+        )
+        if not found:
+            raise TheaterError(f"the chain of {quoted(actor)} has no event {position}")
+        return int(found[0][0])
     if not colon or not (position.isascii() and position.isdigit()):
         raise TheaterError(
             f"{quoted(event)} names no event: it is a number, as `theater events` shows it first,"
-            " or ACTOR:POSITION"
+            " or ACTOR:TURN.INDEX, or ACTOR:POSITION of its chain"
         )
     found = log.rows(
         "SELECT e.seq FROM events e JOIN actors a ON a.id = e.actor"

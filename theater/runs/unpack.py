@@ -98,7 +98,7 @@ def _unpack(path: str, file: IO[bytes], directory: str) -> Header:
                 if name != HEADER:
                     _extract(path, archive, entry, _target(paths, name), _expected(name, header))
     except _NO_ZIP as error:
-        raise Damaged(f"{path} is no recorded run, or is damaged: {error}") from None
+        raise Damaged(f"{path} is no recorded run, or is damaged: {_said(error)}") from None
     _check_log(path, paths.log, header)
     return header
 
@@ -116,7 +116,12 @@ def header_of(path: str) -> Header:
     except OSError as error:
         raise EnvironmentProblem(f"cannot read {path}: {error.strerror}") from None
     except _NO_ZIP as error:
-        raise Damaged(f"{path} is no recorded run, or is damaged: {error}") from None
+        raise Damaged(f"{path} is no recorded run, or is damaged: {_said(error)}") from None
+
+
+def _said(error: Exception) -> str:
+    """In words of our own where zipfile's are about its own matters."""
+    return "it is no zip file, or cut short" if "not a zip file" in str(error) else str(error)
 
 
 def _checked(path: str, infos: list[zipfile.ZipInfo], size: int) -> dict[str, zipfile.ZipInfo]:

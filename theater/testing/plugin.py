@@ -18,6 +18,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from theater.testing.running import Running
 
 MARKER = "theater"
+_OPTION = "theater_component"
 
 
 class NotAsRecorded(AssertionError):
@@ -104,6 +106,21 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> RunFile | 
     return None
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """A component that takes nobody's place tests nothing."""
+    actors = [item.name for item in session.items if isinstance(item, RunItem)]
+    if not actors:
+        return
+    asked = {each.partition("=")[0].strip() for each in session.config.getoption(_OPTION)}
+    for name in components(session.config):
+        if any(actor == name or actor.startswith(f"{name}/") for actor in actors):
+            continue
+        text = f"theater component {name!r}: no actor of a run that is tested has this name"
+        if name in asked:
+            raise pytest.UsageError(f"{text}, or is below it")
+        warnings.warn(pytest.PytestWarning(f"{text}, or is below it"), stacklevel=1)
+
+
 class RunFile(pytest.File):
     """One recorded run, which is unpacked when the first of its tests begins."""
 
@@ -168,7 +185,7 @@ def components(config: pytest.Config) -> dict[str, str]:
     found: dict[str, str] = {}
     base = config.inipath.parent if config.inipath is not None else config.rootpath
     said = [(each, base) for each in config.getini("theater_components")]
-    said += [(each, config.invocation_params.dir) for each in config.getoption("theater_component")]
+    said += [(each, config.invocation_params.dir) for each in config.getoption(_OPTION)]
     for each, where in said:
         actor, equals, file = each.partition("=")
         if not (actor.strip() and equals and file.strip()):
