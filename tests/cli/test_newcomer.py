@@ -33,6 +33,8 @@ class Language:
     slip: tuple[str, str]  # a line, and what is wrong
     told: str  # of what is said about it
     died_of: str
+    fatal: bytes = b""  # what it dies of
+    changes_first: bool = False  # what it dies of has to be put in before the first build
 
 
 LANGUAGES = {
@@ -45,7 +47,8 @@ LANGUAGES = {
         ),
         ("class Hello(Actor):\n", "clas Hello(Actor):\n"),
         "hello.py",
-        "AssertionError: nobody to greet",
+        "UnicodeDecodeError: ",
+        fatal=b"\xff",
     ),
     "js": Language(
         "hello.js",
@@ -58,6 +61,7 @@ LANGUAGES = {
         ("export const actor = {\n", "export const actor = {{\n"),
         "hello.js",
         "Error: nobody to greet",
+        changes_first=True,
     ),
     "wat": Language(
         "hello.wat",
@@ -80,12 +84,13 @@ def changed(language: Language, text: str) -> str:
     return text
 
 
-def built(name: str, changes: bool) -> Path | None:
-    """The directory `build` of the new project, or of the changed one; None: it has none."""
+def built(name: str) -> Path | None:
+    """The directory `build` of the new project, changed or not; None: it has none."""
     if name == "wat":
         return None
     language = LANGUAGES[name]
-    place = HERE / f"newcomer-{name}{'-changed' if changes else ''}"
+    changes = language.changes_first
+    place = HERE / f"newcomer-{name}"
     place.mkdir(parents=True, exist_ok=True)
     with open(place / ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -106,9 +111,9 @@ def install(name: str, project: Path) -> None:
         (project / "node_modules").symlink_to(javascript_actor.tools() / "node_modules")
 
 
-def asked(home: Home, message: str) -> bytes:
+def asked(home: Home, message: bytes) -> bytes:
     with System(str(home.data)) as system:
-        return system.request("hello", message.encode(), WAIT_S)
+        return system.request("hello", message, WAIT_S)
 
 
 @pytest.mark.parametrize("name", LANGUAGES)
@@ -118,7 +123,7 @@ def test_the_first_hour(home: Home, name: str) -> None:
     if name == "js":
         javascript_actor.tools()
     language = LANGUAGES[name]
-    first, second = built(name, False), built(name, True)
+    first = built(name)
     del home.env["XDG_CACHE_HOME"]
 
     text = home.out("new", "hello", "--lang", name)
@@ -126,29 +131,37 @@ def test_the_first_hour(home: Home, name: str) -> None:
     home.directory /= "hello"
     home.data = home.directory / ".theater"
     install(name, home.directory)
+    source = home.directory / language.source
+    original = source.read_text()
+    if language.changes_first:
+        source.write_text(changed(language, original))
     if first is not None:
         shutil.copytree(first, home.directory / "build")
     assert "ok: 1 component is compiled" in home.out("build")
     done = home.run("run", "--", "ann", "bob")
     assert (done.returncode, done.stdout) == (0, b"1\n2\n"), done.stderr.decode()
-    told = done.stderr.decode().splitlines()
-    assert [line for line in told if " | " in line] == ["hello | hello, ann", "hello | hello, bob"]
+    told = [line for line in done.stderr.decode().splitlines() if " | " in line]
+    greeted = "good day" if language.changes_first else "hello"
+    assert told == [f"hello | {greeted}, ann", f"hello | {greeted}, bob"]
 
-    # It runs on its own, and is changed while it does.
+    # It runs on its own, and is changed while it does: the source where that takes no minute, else
+    # what it is given.
     watched = home.terminal("up", "--watch")
     watched.wait_for("watching ")
     home.out("send", "hello", "ann")
     assert home.out("request", "hello", "bob") == "2"
-    source = home.directory / language.source
-    original = source.read_text()
-    if second is not None:
-        shutil.rmtree(home.directory / "build")
-        shutil.copytree(second, home.directory / "build")
-    source.write_text(changed(language, original))
+    if first is None:
+        source.write_text(changed(language, original))
+    else:
+        manifest = home.directory / "theater.toml"
+        text = manifest.read_text()
+        assert text.count("\nbuild = ") == 1
+        manifest.write_text(text.replace("\nbuild = ", '\nargs = ["more"]\nbuild = '))
     watched.wait_for("hello runs what is new")
-    assert asked(home, "cy") == b"3", "what it knew it knows still"
-    said = home.out("logs", "hello").splitlines()[-1]
-    assert said.endswith(", cy") and "hello, " not in said
+    assert asked(home, b"cy") == b"3", "what it knew it knows still"
+    if first is None:
+        said = home.out("logs", "hello").splitlines()[-1]
+        assert said.endswith(", cy") and "hello, " not in said
 
     # A slip, and it still runs.
     good = source.read_text()
@@ -157,15 +170,15 @@ def test_the_first_hour(home: Home, name: str) -> None:
     source.write_text(good.replace(line, slip))
     watched.wait_for("nothing has been changed")
     assert language.told in watched.text.partition("runs what is new")[2].replace("\r", "")
-    assert asked(home, "dee") == b"4"
+    assert asked(home, b"dee") == b"4"
     source.write_text(good)
     watched.wait_for("nothing that runs is different")
 
     # A crash, and why.
-    errors = home.run("request", "hello", "").stderr.decode()
+    errors = home.run("request", "hello", "-", input=language.fatal).stderr.decode()
     assert language.died_of in errors, errors
     why = home.out("why", "hello")
     assert language.died_of in why, why
-    assert asked(home, "eve") == b"5", "the failed turn has not happened"
+    assert asked(home, b"eve") == b"5", "the failed turn has not happened"
     home.out("down")
     assert watched.wait_end() == 0

@@ -8,7 +8,6 @@ import pytest
 
 from tests.components import javascript_actor
 from tests.project.projects import project
-from theater.client import System
 from theater.project.job import BuildFailed, Job
 from theater.project.languages.javascript import JavaScript
 from theater.spec import Build
@@ -52,18 +51,6 @@ export const messageServerClient = {
 };
 """
 WORDS = "export const greet = (name) => `hello, ${name.toUpperCase()}`;\n"
-MANIFEST = """
-name = "hello"
-durability = "process"
-
-[[child]]
-name = "hello"
-build = "."
-handler = [{ type = "runtime" }, { type = "message-server" }]
-
-[limits]
-compile_timeout = 600
-"""
 
 
 def inputs(source: Path) -> set[str]:
@@ -142,20 +129,18 @@ def linked(directory: Path) -> Path:
     return directory
 
 
-def test_a_project_in_javascript_is_built_and_runs(tmp_path: Path) -> None:
+def test_a_project_in_javascript_is_built_once() -> None:
+    """That one runs, `tests/cli/test_newcomer.py` tries."""
     package = '{ "type": "module", "private": true, "main": "hello.js" }\n'
-    files = {"hello_js": HELLO, "words_mjs": WORDS, "package_json": package}
-    directory = project("javascript", **files, theater_toml=MANIFEST)
+    directory = project("javascript", hello_js=HELLO, words_mjs=WORDS, package_json=package)
     javascript_actor.tools()
-    manifest, data = linked(directory) / "theater.toml", str(tmp_path / "data")
-    with System.start(manifest, data) as system:
-        system.send("hello", b"world")
-        assert system.request("hello", b"whom?", timeout_s=30) == b'["world"]'
-        assert system.lines("hello") == ["hello, WORLD"]
-    component = str(directory / "build" / "javascript.wasm")
-    [again] = building.build({component: Build(str(directory))}, print).values()
+    component = str(linked(directory) / "build" / "javascript.wasm")
+    wish = {component: Build(str(directory))}
+    [found] = building.build(wish, print).values()
+    assert isinstance(found, Built), found
+    assert found.tool == f"componentize-js {javascript_actor.VERSION}"
+    [again] = building.build(wish, print).values()
     assert isinstance(again, Built) and again.seconds == 0
-    assert again.tool == f"componentize-js {javascript_actor.VERSION}"
 
 
 @pytest.mark.parametrize(
