@@ -19,7 +19,7 @@ examples: .venv/.installed-demo
 	@.venv/bin/theater build $(DEMO)
 
 test: .venv/.installed-dev
-	@$(PY) -m pytest -n 3 $(PYTEST)
+	@$(PY) -m pytest -n 3 --dist loadfile $(PYTEST)
 
 # Random kills for MINUTES; SEED repeats the trouble of another time.
 MINUTES ?= 5
@@ -46,7 +46,7 @@ check: .venv/.installed-dev
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
-	@$(PY) -m pytest -n 3 $(PYTEST)
+	@$(PY) -m pytest -n 3 --dist loadfile $(PYTEST)
 
 format: .venv/.installed-dev
 	@$(PY) -m ruff format .

@@ -15,7 +15,7 @@ from tests.cli.conftest import Home, actor, eventually
 
 WHOLE = (
     r"[0-9]+ chains, [0-9]+ events, [0-9]+ contents?, [0-9]+ tree heads?: verified"
-    r"( up to event [0-9]+)?\n(note: of these events .*\n)?"
+    r"( up to event [0-9]+)?\n(note: (of )?these events .*\n)?"
 )
 
 

@@ -77,8 +77,8 @@ def told(summary: Summary) -> list[str]:
     lines = [f"{seen}: verified{until}"]
     if summary.signed < summary.size:
         left = summary.size - summary.signed
-        which = "no event is" if not summary.signed else f"the last {counted(left, 'event')} not"
-        lines.append(f"note: {which} signed yet; where it ran, `theater head` does it")
+        which = f"of these events the last {left:,} are" if summary.signed else "these events are"
+        lines.append(f"note: {which} not signed yet; where it ran, `theater head` does it")
     return lines
 
 
