@@ -11,8 +11,9 @@ import pytest
 import zmq
 
 from tests.broker.logged import Logged, order
-from tests.broker.test_loop import System, ask, system, wait_for  # noqa: F401
+from tests.broker.test_loop import System, ask, system  # noqa: F401
 from tests.broker.test_members import begun, send, turn
+from tests.waiting import eventually
 from theater import wire
 from theater.broker import dead
 from theater.broker.dead import Letter
@@ -293,7 +294,7 @@ def make_letters(broker: System, count: int) -> zmq.Socket[bytes]:
     broker.tell(("remove", "b"), ("adopt", [order("b")]), ("phase", "b", "starting", ""))
     assert broker.settle() == {"b": 0}
     log = LogReader(str(broker.path))
-    wait_for(
+    eventually(
         lambda: log.query("SELECT count(*) FROM dead_letters") == [(count,)], "the dead letters"
     )
     log.close()

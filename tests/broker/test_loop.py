@@ -7,7 +7,6 @@ import socket
 import sqlite3
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import pytest
 import zmq
 
 from tests.broker.logged import order, supervisor
+from tests.waiting import eventually
 from theater import wire
 from theater.broker.log import Log
 from theater.broker.loop import Broker
@@ -127,7 +127,7 @@ def test_actors_come_and_go_under_the_eyes_of_a_client(system: System) -> None:
     system.settle()
     assert ask(client, "send", "2", "b", b"x")[:2] == ["ok", "2"]
     client.send(wire.pack(("request", "3", "b", b"?", 1000.0)))
-    wait_for(lambda: system.settle()["b"] == 2, "the request to arrive")
+    eventually(lambda: system.settle()["b"] == 2, "the request to arrive")
     system.tell(("remove", "b", "deleted"))
     error = "no-actor: b has been removed: deleted"
     assert wire.unpack(client.recv()) == ["answer", "3", {"err": error}]
@@ -139,7 +139,7 @@ def test_actors_come_and_go_under_the_eyes_of_a_client(system: System) -> None:
     log = LogReader(str(system.path))
     assert log.actors() == ["a", "b"] and log.present_actors() == ["a"]
     assert log.supervisors() == ["/", "pool"]
-    wait_for(lambda: list(log.decisions()), "the decision")
+    eventually(lambda: list(log.decisions()), "the decision")
     assert [row.event.actor for row in log.decisions()] == ["/"]
     assert [row.event.type for row in log.events(actors=["/"])] == ["created", "decided"]
     log.close()
@@ -254,11 +254,4 @@ def test_a_broker_without_work_waits_without_end(system: System) -> None:
     system.tell(("register", [order("a")], [], {}), ("phase", "a", "running", ""))
     system.tell(("adopt", [order("a")]), ("adopt", [order("b")]), ("remove", "b", ""))
     system.settle()
-    wait_for(lambda: system.broker._timeout_s() is None, "the broker to have nothing to do")
-
-
-def wait_for(condition: Any, what: str) -> None:
-    give_up_s = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < give_up_s, f"waited in vain for {what}"
-        time.sleep(0.01)
+    eventually(lambda: system.broker._timeout_s() is None, "the broker to have nothing to do")

@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.chaos import plan as plans
 from tests.chaos.plan import Hits, Plan
 from tests.chaos.run import Run
-from tests.real.conftest import eventually
+from tests.waiting import eventually
 
 ROUNDS = 40  # in one data directory; then its log is checked whole, and another begins
 WORD_S = 30.0

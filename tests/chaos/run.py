@@ -19,8 +19,9 @@ from tests.chaos import checker, rest
 from tests.chaos.bank import ACTORS, Bank, manifest
 from tests.chaos.customer import Customer, Down, Operation
 from tests.chaos.plan import ALL, ANSWERED, HELPERS, ITSELF, Hits, Plan
-from tests.real.conftest import assert_whole, eventually, gone, processes
+from tests.real.conftest import assert_whole, gone, processes
 from tests.replay.replayed import replayed
+from tests.waiting import eventually
 from theater import crashpoints
 from theater.client import System
 from theater.crashpoints import Shot

@@ -17,7 +17,7 @@ from tests.chaos import chaos, checker, plan
 from tests.chaos.customer import Operation
 from tests.chaos.plan import Plan
 from tests.chaos.run import Run
-from tests.real.conftest import eventually
+from tests.waiting import eventually
 from theater.client import LogReader
 
 # The points that the tests of the rows do not try, in an order in which root forgives the deaths.

@@ -18,7 +18,8 @@ import pytest
 
 from tests.chaos.rest import is_at_rest
 from tests.chaos.run import start
-from tests.real.conftest import Theater, actor, eventually, gone, processes
+from tests.real.conftest import Theater, actor, gone, processes
+from tests.waiting import eventually
 from theater import crashpoints
 from theater.crashpoints import Shot
 

@@ -14,28 +14,20 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.waiting import WAIT_S, eventually
 from theater.client import System
 from theater.errors import NotDelivered
 
 ROOT = Path(__file__).parent.parent.parent
 COMPONENTS = ROOT / "tests" / "components"
-WAIT_S = 30.0
 MARK = "THEATER_TEST_MARK"  # in the environment of everything that a test starts
 GRANTS = 'handler = [{ type = "runtime" }, { type = "message-server", send_to = ["**"] }]'
-
-
-def eventually(condition: Callable[[], Any], what: str) -> Any:
-    deadline_s = time.monotonic() + WAIT_S
-    while not (value := condition()):
-        assert time.monotonic() < deadline_s, f"waited {WAIT_S:g} s in vain for {what}"
-        time.sleep(0.01)
-    return value
 
 
 def actor(name: str, component: str = "probe.wat", extra: str = "") -> str:

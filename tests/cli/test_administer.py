@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Home, actor, eventually
+from tests.cli.conftest import Home, actor
+from tests.waiting import eventually
 from theater.client import System
 
 

@@ -10,8 +10,9 @@ import signal
 
 import pytest
 
-from tests.cli.conftest import COMPONENTS, GRANTS, Home, actor, eventually
+from tests.cli.conftest import COMPONENTS, GRANTS, Home, actor
 from tests.project.cargo import Cargo
+from tests.waiting import eventually
 
 
 @pytest.fixture

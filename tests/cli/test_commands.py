@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Home, actor, eventually
+from tests.cli.conftest import Home, actor
+from tests.waiting import eventually
 
 
 def wait_line(home: Home, text: str) -> None:

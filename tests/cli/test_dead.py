@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from tests.broker.test_migration import make
-from tests.cli.conftest import Home, actor, eventually
+from tests.cli.conftest import Home, actor
 from tests.cli.test_tables import Screen
+from tests.waiting import eventually
 from theater.cli import dead, page
 from theater.cli.terminal import Stream
 from theater.client.dead import Again, DeadLetter, Report, dead_letter, dead_letters

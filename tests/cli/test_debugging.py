@@ -14,7 +14,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.cli.conftest import ROOT, WAIT_S, Home, eventually
+from tests.cli.conftest import ROOT, Home
+from tests.waiting import WAIT_S, eventually
 
 PAGE = ROOT / "docs" / "debugging.md"
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import WAIT_S, Home
+from tests.cli.conftest import Home
 from tests.components import javascript_actor
 from tests.project.projects import HERE
+from tests.waiting import WAIT_S
 from theater.client import System
 from theater.project.names import names
 from theater.project.new import rendered

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Home, actor, eventually
+from tests.cli.conftest import Home, actor
+from tests.waiting import eventually
 
 CALM = "[supervisor]\nintensity = 100\nperiod = 1\n"
 

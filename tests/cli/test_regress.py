@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import COMPONENTS, ROOT, WAIT_S, Home, actor, eventually
+from tests.cli.conftest import COMPONENTS, ROOT, Home, actor
+from tests.waiting import WAIT_S, eventually
 from theater.testing import plugin
 
 CALM = "[supervisor]\nintensity = 100\nperiod = 1\n"

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Home, actor, eventually
+from tests.cli.conftest import Home, actor
+from tests.waiting import eventually
 from theater import linux
 from theater.supervisor.datadir import open_data
 

@@ -11,7 +11,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from tests.cli.conftest import Home, actor, eventually
+from tests.cli.conftest import Home, actor
+from tests.waiting import eventually
 
 WHOLE = (
     r"[0-9]+ chains, [0-9]+ events, [0-9]+ contents?, [0-9]+ tree heads?: verified"

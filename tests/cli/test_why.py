@@ -17,7 +17,8 @@ from typing import Any
 import msgpack
 import pytest
 
-from tests.cli.conftest import Home, actor, eventually
+from tests.cli.conftest import Home, actor
+from tests.waiting import eventually
 from theater.cli import crash
 from theater.cli.place import Place
 from theater.cli.terminal import Stream

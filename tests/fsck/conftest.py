@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.real.conftest import Theater, actor, eventually, gone, processes
+from tests.real.conftest import Theater, actor, gone, processes
+from tests.waiting import eventually
 from theater import wire
 from theater.broker.burial import read_box
 from theater.client import System

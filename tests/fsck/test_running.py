@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.real.conftest import Theater, actor, eventually
+from tests.real.conftest import Theater, actor
+from tests.waiting import eventually
 from theater.fsck import file
 from theater.fsck.check import check
 from theater.fsck.findings import Note, Problem, Summary

@@ -9,20 +9,18 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.project.cargo import Cargo
+from tests.real.conftest import gone
+from tests.waiting import WAIT_S, eventually
 from theater.project.stamp import path_of
 from theater.spec import Build
 from theater.supervisor import building
 from theater.supervisor.building import Built, NotBuilt
 
-WAIT_S = 30.0
 WHOLE = [".crate.wasm.lock", "crate.wasm", "crate.wasm.stamp"]
 
 
@@ -48,22 +46,6 @@ def refused(cargo: Cargo) -> NotBuilt:
     [(_, found)] = building.build(wish(cargo), lambda _: None).items()
     assert isinstance(found, NotBuilt), found
     return found
-
-
-def eventually(condition: Callable[[], Any], what: str) -> Any:
-    deadline_s = time.monotonic() + WAIT_S
-    while not (value := condition()):
-        assert time.monotonic() < deadline_s, f"waited {WAIT_S:g} s in vain for {what}"
-        time.sleep(0.01)
-    return value
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return True
-    return text.rpartition(")")[2].split()[0] == "Z"
 
 
 def test_what_has_not_changed_is_not_built_again(cargo: Cargo) -> None:
@@ -204,7 +186,7 @@ def test_an_interrupt_ends_the_tool_and_leaves_nothing_half(cargo: Cargo) -> Non
         building.build(wish(cargo), interrupt)
     pid = cargo.waiting
     assert pid is not None
-    eventually(lambda: is_gone(pid), "the end of the tool")
+    eventually(lambda: gone({pid}), "the end of the tool")
     assert cargo.left() == WHOLE[:1]
     cargo.work()
     assert built(cargo).seconds > 0
@@ -226,7 +208,7 @@ def test_a_killed_build_ends_with_its_tool_and_does_not_hinder_the_next(
     assert _parent(builder) == caller.pid
     os.kill(caller.pid if whom == "caller" else builder, signal.SIGKILL)
     caller.wait(WAIT_S)
-    eventually(lambda: is_gone(builder) and is_gone(pid), "the end of all")
+    eventually(lambda: gone({builder, pid}), "the end of all")
     assert not cargo.component.exists()
     cargo.work()
     assert built(cargo).seconds > 0

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
 from tests.replay.replayed import replayed
+from tests.waiting import eventually
 from theater.client import System
 from theater.fsck.check import check
 from theater.fsck.findings import Note, Problem
 from theater.supervisor.datadir import runtime_of
 
 COMPONENTS = Path(__file__).parent.parent / "components"
-WAIT_S = 30.0
 # Where guests do most, and most happens to them.
 REPLAYED = {
     "test_broker_dies",
@@ -30,17 +28,6 @@ REPLAYED = {
     "test_turns",
     "test_world_calls",
 }
-
-
-def eventually(condition: Callable[[], Any], what: str, timeout_s: float = WAIT_S) -> Any:
-    """Wait until `condition()` is true; its value."""
-    deadline_s = time.monotonic() + timeout_s
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < deadline_s, f"waited {timeout_s} s in vain for {what}"
-        time.sleep(0.01)
 
 
 def actor(name: str, component: str = "probe.wat", handlers: bool = True, extra: str = "") -> str:

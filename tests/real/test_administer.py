@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.real.conftest import Theater, actor, eventually
+from tests.real.conftest import Theater, actor
+from tests.waiting import eventually
 from theater.causes import Why
 from theater.client import System
 from theater.errors import ManifestError, Refused, TheaterError

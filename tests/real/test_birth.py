@@ -19,7 +19,8 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.real.conftest import WAIT_S, Theater, actor, eventually, gone, processes
+from tests.real.conftest import Theater, actor, gone, processes
+from tests.waiting import WAIT_S, eventually
 from theater import linux
 from theater.client import System
 from theater.supervisor import spawn

@@ -11,7 +11,8 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.real.conftest import Theater, actor, eventually, gone
+from tests.real.conftest import Theater, actor, gone
+from tests.waiting import eventually
 from theater.client import System
 from theater.errors import NotDelivered
 

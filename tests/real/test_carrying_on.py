@@ -6,7 +6,8 @@ import os
 import signal
 
 from tests.components import python_actor
-from tests.real.conftest import COMPONENTS, Theater, actor, eventually
+from tests.real.conftest import COMPONENTS, Theater, actor
+from tests.waiting import eventually
 from theater.client import System
 
 LONG = "request_timeout = 600\n"

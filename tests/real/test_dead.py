@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.real.conftest import Theater, actor, eventually
+from tests.real.conftest import Theater, actor
+from tests.waiting import eventually
 from theater import wire
 from theater.client import LogReader, System
 from theater.client.dead import dead_letter, dead_letters

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from tests.mounted import Disk, mounted
-from tests.real.conftest import Theater, actor, eventually, gone, processes
+from tests.real.conftest import Theater, actor, gone, processes
+from tests.waiting import eventually
 from theater.client import System
 from theater.errors import EnvironmentProblem, TheaterError
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.real.conftest import Theater, actor, eventually, gone
+from tests.real.conftest import Theater, actor, gone
+from tests.waiting import eventually
 from theater.broker.burial import read_box
 from theater.client import System
 from theater.errors import NotDelivered

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.components import python_actor
-from tests.real.conftest import Theater, actor, eventually, gone, processes
+from tests.real.conftest import Theater, actor, gone, processes
 from tests.replay.replayed import replayed
+from tests.waiting import eventually
 from theater import crashpoints
 from theater.client import System
 from theater.crashpoints import VARIABLE, Shot

@@ -9,7 +9,8 @@ from collections import Counter
 import psutil
 import pytest
 
-from tests.real.conftest import Theater, actor, eventually
+from tests.real.conftest import Theater, actor
+from tests.waiting import eventually
 from theater.client import System
 from theater.errors import NotDelivered
 

@@ -6,7 +6,8 @@ import os
 import signal
 from pathlib import Path
 
-from tests.real.conftest import Theater, actor, assert_whole, eventually, gone, processes
+from tests.real.conftest import Theater, actor, assert_whole, gone, processes
+from tests.waiting import eventually
 from theater.client import System
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 
-from tests.real.conftest import Theater, actor, eventually, gone, processes
+from tests.real.conftest import Theater, actor, gone, processes
+from tests.waiting import eventually
 from theater.client import System
 
 SIZE = 70_000  # over the size up to which every turn's state is kept

@@ -10,7 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.real.conftest import COMPONENTS, Theater, actor, eventually
+from tests.real.conftest import COMPONENTS, Theater, actor
+from tests.waiting import eventually
 from theater.client import System
 from theater.errors import NotRunning, Refused
 from theater.events import decode

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import psutil
 
-from tests.real.conftest import Theater, actor, eventually, gone, processes
+from tests.real.conftest import Theater, actor, gone, processes
+from tests.waiting import eventually
 from theater import heads, keys
 from theater.client import System
 from theater.client.reader import LogReader

@@ -7,8 +7,9 @@ import signal
 import threading
 from collections.abc import Callable
 
-from tests.real.conftest import Theater, actor, eventually
+from tests.real.conftest import Theater, actor
 from tests.real.test_broker_dies import kill_broker
+from tests.waiting import eventually
 from theater.client import System
 from theater.errors import NotDelivered
 

@@ -7,7 +7,8 @@ import signal
 
 import pytest
 
-from tests.real.conftest import Theater, actor, eventually
+from tests.real.conftest import Theater, actor
+from tests.waiting import eventually
 from theater.client import System
 from theater.errors import Refused
 

@@ -15,7 +15,8 @@ import psutil
 import pytest
 import zmq
 
-from tests.real.conftest import Theater, actor, eventually, gone, processes
+from tests.real.conftest import Theater, actor, gone, processes
+from tests.waiting import eventually
 from theater import wire
 from theater.broker.burial import read_box
 from theater.client import System

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.real.conftest import Theater, actor, eventually, gone
+from tests.real.conftest import Theater, actor, gone
+from tests.waiting import eventually
 from theater import crashpoints
 from theater.client import System
 from theater.crashpoints import Shot, arm, is_armed

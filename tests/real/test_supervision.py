@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.real.conftest import Theater, actor, eventually
+from tests.real.conftest import Theater, actor
+from tests.waiting import eventually
 from theater.client import System
 from theater.errors import NotDelivered, NotRunning, Refused
 from theater.events import decode

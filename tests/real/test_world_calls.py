@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.real.conftest import COMPONENTS, Theater, eventually
+from tests.real.conftest import COMPONENTS, Theater
+from tests.waiting import eventually
 from theater.client import System
 
 HERE = Path(__file__).parent / "outside"

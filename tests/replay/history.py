@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tests.components import javascript_actor, python_actor
-from tests.real.conftest import eventually, gone
+from tests.real.conftest import gone
 from tests.replay.generated import source
 from tests.replay.replayed import replayed
+from tests.waiting import eventually
 from theater.client import System
 from theater.errors import NotDelivered, Refused
 

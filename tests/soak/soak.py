@@ -19,8 +19,9 @@ from typing import Any
 
 import psutil
 
-from tests.real.conftest import actor, assert_whole, eventually, gone, processes
+from tests.real.conftest import actor, assert_whole, gone, processes
 from tests.replay.replayed import replayed
+from tests.waiting import eventually
 from theater.client import System
 from theater.errors import NotDelivered, NotRunning, Refused, TheaterError
 from theater.supervisor.datadir import runtime_of

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.mounted import mounted
+from tests.waiting import eventually
 from theater.errors import ComponentError, EnvironmentProblem, TheaterError
 from theater.supervisor import cache
 from theater.supervisor.cache import Artifact, open_verified, prepare
@@ -60,13 +61,6 @@ def error_of(call: Callable[[], object]) -> str:
     with pytest.raises(ComponentError) as caught:
         call()
     return str(caught.value)
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    end_s = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end_s, "waited 30 s"
-        time.sleep(0.01)
 
 
 def test_a_component_is_compiled_once_and_found_the_next_time(
@@ -414,11 +408,11 @@ def test_a_compiler_does_not_outlive_its_caller(
             # The parent-death signal is set by the compiler itself, right before it reads.
             return bool(compiler) and _position_of_stdin(compiler) > 0
 
-        wait_for(found)
+        eventually(found, "the compiler")
     finally:
         caller.kill()
         caller.communicate()
-    wait_for(lambda: not Path(f"/proc/{compiler}").exists())
+    eventually(lambda: not Path(f"/proc/{compiler}").exists(), "its end")
     assert not list(directory.glob("*.cwasm"))
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import COMPONENTS, WAIT_S, Home, actor
+from tests.cli.conftest import COMPONENTS, Home, actor
 from tests.cli.conftest import cache as cache
 from tests.cli.conftest import home as home
+from tests.waiting import WAIT_S
 from theater.project.new import create
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.real.conftest import Theater, actor, eventually
+from tests.real.conftest import Theater, actor
+from tests.waiting import eventually
 from theater.fsck.findings import Note, Problem
 from theater.paths import DataPaths
 from theater.verify.verify import Summary, verify
