@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
+from wasmtime import wat2wasm
 
 from tests.cli.conftest import COMPONENTS, GRANTS, Home, Terminal
 from theater.cli.watch import to_restart
+from theater.project import stamp
+from theater.project.job import Job
+from theater.project.languages.python import Python
 
 ADDS = "(i32.add (local.get $digit) (i32.const 1))"
 
 
 def child(name: str) -> str:
     return f'[[child]]\nname = "{name}"\ncomponent = "{name}.wat"\n{GRANTS}\n'
+
+
+READS_A_FILE = """
+from pathlib import Path
+from theater_actor import Actor
+
+GREETING = Path(__file__).with_name("greeting.txt").read_text()
+
+
+class Greeter(Actor):
+    pass
+"""
 
 
 @pytest.fixture
@@ -57,6 +74,28 @@ def test_what_cannot_be_built_or_read_leaves_what_runs(home: Home, watched: Term
     home.write(child("count"), child("other"), child("count").replace('"count"', '"more"'))
     watched.wait_for("reloaded, after ")
     assert home.out("request", "more", "total") == "0"
+
+
+def test_a_file_that_a_source_reads_is_watched_whatever_its_name(home: Home) -> None:
+    """As if it had been built before: a stamp says that the component is what the source makes."""
+    source, text = home.directory / "count.py", home.directory / "greeting.txt"
+    source.write_text(READS_A_FILE)
+    text.write_text("good day")
+    component = home.directory / "count.wasm"
+    component.write_bytes(wat2wasm((COMPONENTS / "counter.wat").read_text()))
+    recipe = Python(Job(str(source), str(component)))
+    tool = recipe.tool()
+    if tool is None:
+        pytest.skip("componentize-py is not there, which builds actors in Python")
+    sha256 = hashlib.sha256(component.read_bytes()).hexdigest()
+    stamp.write(str(component), stamp.Stamp(tool, stamp.hashes(recipe.inputs), sha256))
+    home.write(child("count").replace('"count.wat"', '"count.wasm"\nbuild = "count.py"'))
+    terminal = home.terminal("up", "--watch")
+    terminal.wait_for("watching ")
+    (home.directory / "other.txt").write_text("which nobody reads")
+    text.write_text("good night")
+    terminal.wait_for("greeting.txt changed")
+    assert "other.txt" not in terminal.text
 
 
 def test_a_watched_system_is_held(home: Home) -> None:

@@ -8,6 +8,7 @@ runs as it is.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -47,6 +48,9 @@ class Watch(threading.Thread):
         self._manifest = os.path.abspath(manifest)
         self._data = data
         self._wake = wake
+        self._spec: SystemSpec | None = None  # the last that could be read
+        self._spec_ns = 0  # when that had been changed
+        self._inputs: set[str] = set()  # of builds, wherever they lie and whatever they are named
         self._news: SimpleQueue[News] = SimpleQueue()
         self._is_over = threading.Event()
 
@@ -58,6 +62,10 @@ class Watch(threading.Thread):
         self._is_over.set()
 
     def run(self) -> None:
+        with contextlib.suppress(
+            TheaterError
+        ):  # it runs: what is wrong now is told when it matters
+            self._prepare(lambda _text: None)
         seen = self._look()
         self._say(f"watching {len(seen)} {'file' if len(seen) == 1 else 'files'}")
         while not self._is_over.wait(LOOK_S):
@@ -76,6 +84,8 @@ class Watch(threading.Thread):
                 self._say(f"{error}\nnothing has been changed", "error")
             except Exception as error:  # whatever it is, the system goes on
                 self._say(f"theater itself failed: {type(error).__name__}: {error}", "error")
+            now = self._look()
+            seen.update((path, now[path]) for path in self._inputs & now.keys() if path not in seen)
 
     def _say(self, text: str, kind: str = "note") -> None:
         self._news.put(News(text, kind))
@@ -97,7 +107,7 @@ class Watch(threading.Thread):
 
     def _files(self) -> Iterator[str]:
         yield self._manifest
-        spec = self._spec()
+        spec = self._read()
         directories = set()
         for actor in () if spec is None else spec.root.all_written():
             if not isinstance(actor, ActorSpec):
@@ -107,37 +117,34 @@ class Watch(threading.Thread):
             else:
                 source = actor.build.source
                 directories.add(source if os.path.isdir(source) else os.path.dirname(source))
+        yield from self._inputs
         for directory in sorted(directories):
             yield from _below(directory)
 
-    def _spec(self) -> SystemSpec | None:
+    def _read(self) -> SystemSpec | None:
         """What the manifest says; None while it says nothing that can be read."""
         from theater import manifest
 
         try:
             changed = os.stat(self._manifest).st_mtime_ns
-            if changed != self._read_at:
-                self._read = manifest.load(self._manifest)
-                self._read_at = changed
+            if changed != self._spec_ns:
+                self._spec = manifest.load(self._manifest)
+                self._spec_ns = changed
         except (OSError, TheaterError):
             pass
-        return self._read
-
-    _read: SystemSpec | None = None
-    _read_at = 0
+        return self._spec
 
     # What has to be done
 
     def _apply(self, changed: list[str]) -> None:
         from theater.client.control import Control
         from theater.supervisor.datadir import runtime_of
-        from theater.supervisor.prepare import prepare_system
 
         names = [os.path.relpath(path, os.path.dirname(self._manifest)) for path in changed]
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
         self._say(f"{', '.join(sorted(names)[:NAMED])}{more} changed")
         began_s = time.monotonic()
-        prepare_system(self._manifest, self._data, lambda text: self._say(text, "progress"))
+        self._prepare(lambda text: self._say(text, "progress"))
         control = Control(runtime_of(self._data).control)
         try:
             facts = {"file": self._manifest, "prune": False}
@@ -156,6 +163,13 @@ class Watch(threading.Thread):
             self._say(f"{listed(again)} {'runs' if len(again) == 1 else 'run'} what is new, {took}")
         else:
             self._say(f"reloaded, {took}")
+
+    def _prepare(self, on_progress: Callable[[str], None]) -> None:
+        """Build and compile what is stale, and see what it is made from."""
+        from theater.supervisor.prepare import prepare_system
+
+        prepared = prepare_system(self._manifest, self._data, on_progress)
+        self._inputs.update(path for built in prepared.built for path in built.files)
 
 
 def _below(directory: str) -> Iterator[str]:
