@@ -6,7 +6,7 @@ functions have calls that are none: an open that neither creates nor truncates, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 PREFIX = "wasi:"
@@ -48,6 +48,14 @@ WRITES = frozenset(
     )
 )
 SPLICES = frozenset(f"[method]output-stream.{name}" for name in ("splice", "blocking-splice"))
+# What stdout and stderr are got by, and what they are written to with.
+LINES = frozenset(
+    f"wasi:cli/{name}" for name in ("stdout", "stderr", "terminal-stdout", "terminal-stderr")
+)
+SAYS = WRITES | {
+    f"[method]output-stream.{name}"
+    for name in ("check-write", "subscribe", "flush", "blocking-flush")
+}
 SYNCS = frozenset(f"[method]descriptor.{name}" for name in ("sync", "sync-data"))
 # interface -> function -> what becomes of one that was interrupted: see `grants.HandlerType`.
 WORLD: Mapping[str, Mapping[str, str]] = {
@@ -66,6 +74,16 @@ def is_change(interface: str, function: str, arguments: Any) -> bool:
         return True
     flags = arguments[3] if len(arguments) == 5 else None
     return isinstance(flags, list) and ("create" in flags or "truncate" in flags)
+
+
+def only_says(
+    interface: str, function: str, arguments: Any, streams: Container[int] = (STDOUT, STDERR)
+) -> bool:
+    """Whether all that a call can do is to write lines. `streams`: the numbers of the two."""
+    if interface != STREAMS:
+        return interface in LINES
+    of = arguments[0] if isinstance(arguments, list) and arguments else None
+    return isinstance(of, int) and of in streams and function in SAYS
 
 
 def is_done(interface: str, function: str, payload: Any) -> bool:

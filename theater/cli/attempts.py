@@ -64,11 +64,7 @@ def _of_wasi(event: Event) -> str:
     if event.type != EventType.HOST_CALL or not event.interface.startswith(wasi.PREFIX):
         return ""
     arguments = event.payload[0] if isinstance(event.payload, list) and event.payload else None
-    if event.interface == wasi.STREAMS:
-        of = arguments[0] if isinstance(arguments, list) and arguments else None
-        if of in (wasi.STDOUT, wasi.STDERR):
-            return WRITES_LINES
-    elif event.interface.startswith(("wasi:cli/std", "wasi:cli/terminal-std")):
+    if wasi.only_says(event.interface, event.function, arguments):
         return WRITES_LINES
     return f"{event.interface.rpartition('/')[2]}.{event.function}"
 

@@ -13,17 +13,13 @@ from typing import Any
 
 from theater import calls, difference
 from theater.events import Event, EventType
-from theater.wasi import STDERR, STDOUT, STREAMS, WRITES
+from theater.wasi import STDERR, STDOUT, STREAMS, WRITES, only_says
 from theater.worker.wasi.io import WRITE_MAX
 from theater.worker.wasi.streams import LineWriter
 
 # Numbers for the pollables of what is said: none that a record has handed out.
 _FIRST = 0x4000_0000
 ALIGNED_MAX = 500  # lines of a turn, but for those that are the same before and after, put in order
-
-
-_WRITES = {name.removeprefix("[method]output-stream.") for name in WRITES}
-_SAYS = _WRITES | {"check-write", "subscribe", "flush", "blocking-flush"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +78,7 @@ class Output:
                 return Said(self._next)
             case "flush" | "blocking-flush":
                 return Said({"ok": None})
-            case name if name in _WRITES:
+            case _ if function in WRITES:
                 self._write(args)
                 return Said({"ok": None})
         return Said(None)
@@ -101,21 +97,12 @@ class Output:
         return True
 
     def _only_says(self, interface: str, function: str, args: list[Any]) -> bool:
-        match interface:
-            case calls.RUNTIME:
-                return function == "log"
-            case (
-                "wasi:cli/stdout"
-                | "wasi:cli/stderr"
-                | "wasi:cli/terminal-stdout"
-                | "wasi:cli/terminal-stderr"
-            ):
-                return True
-            case "wasi:io/poll":
-                of = args[0] if function == "poll" else args
-                return bool(of) and all(rep in self._pollables for rep in of)
-        name = function.removeprefix("[method]output-stream.")
-        return interface == STREAMS and name in _SAYS and args[0] in self._writers
+        if interface == calls.RUNTIME:
+            return function == "log"
+        if interface == "wasi:io/poll":
+            of = args[0] if function == "poll" else args
+            return bool(of) and all(rep in self._pollables for rep in of)
+        return only_says(interface, function, args, self._writers)
 
     def _write(self, args: list[Any]) -> None:
         writer = self._writers.get(args[0])
