@@ -127,29 +127,23 @@ class Place:
 
     def _ended_by_itself(self) -> str:
         """How the last one did, if it did; "" if somebody took it down, or nothing is known."""
+        from theater.client.history import History
         from theater.client.reader import LogReader
-        from theater.events import decode
 
-        with contextlib.suppress(TheaterError):
-            log = LogReader(self.log_path())
-            try:
-                rows = log.query(
-                    "SELECT at, bytes FROM events WHERE type = 'decided' ORDER BY seq DESC LIMIT 20"
-                )
-            finally:
-                log.close()
-            for at, data in rows:
-                event = decode(data)
-                facts = event.payload if isinstance(event.payload, dict) else {}
-                match event.actor, facts.get("decision"):
+        with (
+            contextlib.suppress(TheaterError),
+            contextlib.closing(LogReader(self.log_path())) as log,
+        ):
+            for fact in History(log).decisions(log.last_seq() + 1):
+                match fact.name, fact.decision:
                     case _, "up" | "shutdown":
                         return ""
                     case "/", "gave-up":
-                        when = datetime.datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M:%S")
-                        child = str(facts.get("child"))
+                        at = datetime.datetime.fromtimestamp(fact.at).strftime("%Y-%m-%d %H:%M:%S")
+                        child = fact.text("child")
                         return (
-                            f"\nthe last one gave up at {when}: {child} died too often"
-                            f" ({facts.get('reason')}); `theater why-restarted"
+                            f"\nthe last one gave up at {at}: {child} died too often"
+                            f" ({fact.text('reason')}); `theater why-restarted"
                             f"{self.options()} {child}` tells"
                         )
         return ""
