@@ -65,6 +65,22 @@ class EventType(StrEnum):
     DECIDED = "decided"
 
 
+# What a chain says about its actor: in these, as a whole.
+FACTS = frozenset(
+    {EventType.CREATED, EventType.COMPONENT_CHANGED, EventType.CHANGED, EventType.RETURNED}
+)
+# The parts of a payload that is an array, by type.
+PARTS: Mapping[str, tuple[str, ...]] = {
+    EventType.WASM_CALL: ("state", "parameters"),
+    EventType.HOST_CALL: ("arguments", "answer"),
+    EventType.HOST_ANSWER: ("answer",),
+    EventType.LOG: ("line",),
+    EventType.WASM_RESULT: ("result", "fuel"),
+    EventType.CARRIED_ON: (),
+}
+IN_TURNS = frozenset(PARTS)  # the committed record of a turn is made of these
+
+
 @dataclass(slots=True)  # not frozen: that triples the time to make one, and the broker makes many
 class Event:
     """An event as fields."""

@@ -13,7 +13,7 @@ import pytest
 from tests.fsck.conftest import Damaged
 from theater import wire
 from theater.chain import GENESIS, link
-from theater.events import CHAIN_CODE, Event, EventType, decode, encode, ref
+from theater.events import CHAIN_CODE, IN_TURNS, Event, EventType, decode, encode, ref
 from theater.fsck import chain
 from theater.fsck.chain import line_of
 
@@ -434,4 +434,4 @@ def test_what_follows_from_events_is_not_believed(damaged: Damaged, case: str) -
 
 
 def test_every_type_of_event_is_known_to_be_of_a_turn_of_a_life_or_evidence() -> None:
-    assert set(EventType) == chain.IN_TURNS | chain.LIFECYCLE | chain.NEVER
+    assert set(EventType) == IN_TURNS | chain.LIFECYCLE | chain.NEVER

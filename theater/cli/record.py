@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from theater.cli.page import utc_time
 from theater.cli.terminal import BOLD, DIM, RED, Stream
 from theater.errors import ProtocolError
-from theater.events import Event, EventType
+from theater.events import PARTS, Event, EventType
 from theater.values import SHOWN_HASH, Content, json_value, shortened, text, visible
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ def crossing_json(event: Event, content: Content) -> dict[str, Any]:
 def _named(event: Event) -> Any:
     """The payload with its parts named; as it is when it has not the shape of its type."""
     payload = event.payload
-    if event.type in NAMES and isinstance(payload, list):
-        names = NAMES[event.type]
+    if event.type in PARTS and isinstance(payload, list):
+        names = PARTS[event.type]
         if len(payload) <= len(names):
             return dict(zip(names, payload, strict=False))
     if isinstance(payload, dict) and event.turn == 0:
@@ -62,15 +62,6 @@ def _named(event: Event) -> Any:
             for key, value in payload.items()
         }
     return payload
-
-
-NAMES: dict[str, tuple[str, ...]] = {
-    EventType.WASM_CALL: ("state", "parameters"),
-    EventType.HOST_CALL: ("arguments", "answer"),
-    EventType.HOST_ANSWER: ("answer",),
-    EventType.LOG: ("line",),
-    EventType.WASM_RESULT: ("result", "fuel"),
-}
 
 
 def event_text(row: LoggedEvent, content: Content, stream: Stream, actor_width: int = 0) -> str:

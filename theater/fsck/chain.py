@@ -8,7 +8,7 @@ from typing import Any
 from theater import calls
 from theater.chain import GENESIS, link
 from theater.errors import ProtocolError
-from theater.events import Event, EventType, decode, has_refs, refs_in
+from theater.events import IN_TURNS, Event, EventType, decode, has_refs, refs_in
 from theater.fsck.findings import Reports, both_shown, shown
 from theater.fsck.rows import EVENTS, EventRow
 
@@ -21,16 +21,6 @@ ASKS, HELD, MESSAGES = calls.ASKS, calls.HELD, calls.MESSAGES
 SEND, REQUEST, OPEN_CHANNEL = ((MESSAGES, each) for each in ("send", "request", "open-channel"))
 SAY, CLOSE = (MESSAGES, "send-on-channel"), (MESSAGES, "close-channel")
 RESPOND, CANCEL = (MESSAGES, "respond-to-request"), (MESSAGES, "cancel-request")
-IN_TURNS = frozenset(
-    {
-        EventType.WASM_CALL,
-        EventType.HOST_CALL,
-        EventType.HOST_ANSWER,
-        EventType.LOG,
-        EventType.WASM_RESULT,
-        EventType.CARRIED_ON,
-    }
-)
 NEVER = frozenset({EventType.WASM_ERROR})  # only ever evidence
 LIFECYCLE = frozenset(EventType) - IN_TURNS - NEVER
 

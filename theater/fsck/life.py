@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from theater import preopens
-from theater.events import EventType
+from theater.events import FACTS, EventType
 from theater.fsck.ahead import Ahead
 from theater.fsck.chain import LIFECYCLE, THEATER, Crossing
 from theater.fsck.findings import Reports, shown
@@ -17,14 +17,6 @@ PHASES = frozenset(
     {"starting", "running", "unresponsive", "restarting", "stopping", "stopped", "failed", GONE}
 )
 END = (1 << 64,)  # a key after every other
-FACTS = frozenset(
-    {
-        EventType.CREATED,
-        EventType.COMPONENT_CHANGED,
-        EventType.CHANGED,
-        EventType.RETURNED,
-    }
-)
 
 
 class Life:

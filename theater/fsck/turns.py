@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from theater import wasi
-from theater.events import EventType, ref_hash
+from theater.events import IN_TURNS, EventType, ref_hash
 from theater.fsck.ahead import Ahead
 from theater.fsck.asks import Asks, Expect
 from theater.fsck.chain import (
@@ -22,7 +22,6 @@ from theater.fsck.chain import (
     CALLS,
     CANCEL,
     HELD,
-    IN_TURNS,
     RESPOND,
     Crossing,
 )

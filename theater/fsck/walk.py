@@ -9,13 +9,13 @@ from typing import Any
 
 from theater import wire
 from theater.errors import ProtocolError
-from theater.events import EventType, decode, refs_in
+from theater.events import FACTS, EventType, decode, refs_in
 from theater.fsck.ahead import Ahead, Key
 from theater.fsck.asks import Expect
 from theater.fsck.chain import EVENT_MAX, Chain, Crossing, references
 from theater.fsck.file import Row, comes_after
 from theater.fsck.findings import shown
-from theater.fsck.life import FACTS, Life
+from theater.fsck.life import Life
 from theater.fsck.rows import (
     ACTORS,
     ASKS,

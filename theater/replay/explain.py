@@ -18,7 +18,7 @@ import msgpack
 
 from theater import difference
 from theater.difference import Change, Sort
-from theater.events import Event, EventType, content_hash, decode, internalise
+from theater.events import IN_TURNS, PARTS, Event, EventType, content_hash, decode, internalise
 from theater.replay.slices import Crossing
 from theater.values import Content, visible
 
@@ -28,14 +28,6 @@ BEFORE = 5  # events that are shown before a difference
 # How much is looked at to guess a cause: of a large state everything may differ.
 CHANGES_SEEN, CALLS_SEEN = 200, 500
 ORDER_MAX = 65_536  # items, characters or bytes whose order may have changed
-
-_PARTS: dict[str, tuple[str, ...]] = {
-    EventType.WASM_CALL: ("state", "parameters"),
-    EventType.HOST_CALL: ("arguments",),
-    EventType.HOST_ANSWER: ("answer",),
-    EventType.LOG: ("line",),
-    EventType.WASM_RESULT: ("result", "fuel"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +102,10 @@ def _name(event: Event) -> tuple[str, str, str]:
 def _named(event: Event, inside: Any) -> Any:
     """The parts of a payload by name, whole; of a call only what the guest has said."""
     payload = event.payload
-    names = _PARTS.get(event.type)
-    if names is not None and isinstance(payload, list):
-        payload = dict(zip(names, payload, strict=False))
+    if event.type in IN_TURNS and isinstance(payload, list):
+        payload = dict(zip(PARTS[event.type], payload, strict=False))
+    if event.type == EventType.HOST_CALL and isinstance(payload, dict):
+        payload.pop("answer", None)
     if event.type == EventType.WASM_RESULT and isinstance(payload, dict):
         # {"ok": [state, [answer]]}: by their names.
         returned = payload.get("result")

@@ -166,7 +166,6 @@ class _Replay:
         return self._on_their_way > 0
 
     def all(self) -> Iterator[Replayed | Ended]:
-        window = 1 if self._options.one_by_one else WINDOW
         for item in self._recording.slices(self._actor, self._options.first_turn):
             if isinstance(item, Began):
                 self._began, self._has_begun = item, False
@@ -176,20 +175,23 @@ class _Replay:
                 break
             else:
                 self._send(item)
-            while self._sent and (
-                self._on_their_way >= window
-                or self._bytes > WINDOW_BYTES
-                or isinstance(self._sent[0], Ended)
-            ):
-                replayed = self._receive()
-                yield replayed
-                if isinstance(replayed, Replayed) and replayed.difference is not None:
+            while self._is_due():
+                yield (replayed := self._receive())
+                if _differs(replayed):
                     return
         while self._sent:
-            replayed = self._receive()
-            yield replayed
-            if isinstance(replayed, Replayed) and replayed.difference is not None:
+            yield (replayed := self._receive())
+            if _differs(replayed):
                 return
+
+    def _is_due(self) -> bool:
+        """Whether to hear of the next one before more is sent."""
+        window = 1 if self._options.one_by_one else WINDOW
+        return bool(self._sent) and (
+            self._on_their_way >= window
+            or self._bytes > WINDOW_BYTES
+            or isinstance(self._sent[0], Ended)
+        )
 
     def _send(self, run: Run) -> None:
         began = self._began
@@ -281,6 +283,10 @@ class _Replay:
             recorded, now, contents = difference
             told = Difference(recorded, now, tuple(contents))
         return Replayed(began, run, events, told, tuple(lines), state, tuple(beyond), *is_same)
+
+
+def _differs(replayed: Replayed | Ended) -> bool:
+    return isinstance(replayed, Replayed) and replayed.difference is not None
 
 
 _SYSTEM = SystemSpec("", SupervisorSpec(""))

@@ -14,22 +14,10 @@ from enum import StrEnum
 from typing import Any
 
 from theater.errors import ProtocolError
-from theater.events import Event, EventType, decode, ref_hash
+from theater.events import FACTS, IN_TURNS, Event, EventType, decode, ref_hash
 
-# What a chain says about its actor: in these, as a whole.
-_FACTS = (EventType.CREATED, EventType.COMPONENT_CHANGED, EventType.CHANGED, EventType.RETURNED)
 # Each has a payload of its own shape; what all others have are facts.
-_OF_THEIR_OWN = (
-    EventType.WASM_CALL,
-    EventType.HOST_CALL,
-    EventType.HOST_ANSWER,
-    EventType.LOG,
-    EventType.WASM_RESULT,
-    EventType.CARRIED_ON,
-    EventType.STARTED,
-    EventType.TURN_FAILED,
-    EventType.EXITED,
-)
+_OF_THEIR_OWN = IN_TURNS | {EventType.STARTED, EventType.TURN_FAILED, EventType.EXITED}
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 Evidence = Callable[[bytes], list[bytes] | None]  # its hash -> event bytes; None: not there
@@ -176,7 +164,7 @@ class Slices:
             yield from self.end(event.payload.get("reason", ""), event.payload.get("kind", ""))
         elif event.type == EventType.TURN_FAILED:
             yield from self._failed(event)
-        elif event.type in _FACTS:
+        elif event.type in FACTS:
             self.facts = {**self.facts, **event.payload}
 
     def end(self, reason: str = "", kind: str = "") -> Iterator[Item]:
