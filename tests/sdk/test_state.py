@@ -12,8 +12,6 @@ import pytest
 from theater_actor import StateError
 from theater_actor.state import decode, encode, initial
 
-from theater.testing import InProcess  # noqa: F401 - finds theater_actor
-
 
 class Colour(enum.Enum):
     RED = "red"

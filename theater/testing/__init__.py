@@ -5,9 +5,6 @@ The last two as pytest knows them, see `plugin`.
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,10 +12,6 @@ if TYPE_CHECKING:
     from theater.testing.running import Running
 
 __all__ = ["InProcess", "Running"]
-
-# Where it is installed the package stands beside theater; in a checkout it lies in it.
-if importlib.util.find_spec("theater_actor") is None:  # pragma: no cover
-    sys.path.append(str(Path(__file__).parent.parent / "sdk"))
 
 
 def __getattr__(name: str) -> Any:
