@@ -1,7 +1,8 @@
 """The frame around the commands: which options they have, and every way they can end.
 
 Exit codes: 0 ok, 1 failed, 2 usage, 3 bad manifest or component, 4 not running, 6 environment,
-7 the log is damaged, 130 interrupted, 141 nobody reads the output any more.
+7 the log is damaged, nothing is proven, or a replay differs, 130 interrupted, 141 nobody reads the
+output any more.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import Any
 
 from theater.cli.orderly import ended_in_order
 from theater.cli.place import Usage
-from theater.cli.tally import Tally, counted, number_of, tally_json, told
+from theater.cli.tally import DIFFERS, Tally, counted, number_of, tally_json, told
 from theater.cli.terminal import BOLD, RED, Stream, Terminal
 from theater.errors import TheaterError
 from theater.quoting import quoted
@@ -19,8 +19,6 @@ from theater.replay.run import Options, Replayer
 from theater.runs.format import Header
 from theater.runs.unpack import header_of, opened
 from theater.values import visible
-
-DIFFERS = 7
 
 
 class OpenRun:

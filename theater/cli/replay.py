@@ -14,7 +14,7 @@ from typing import Any
 from theater import difference
 from theater.cli.place import Place, Usage, choose_actors
 from theater.cli.record import crossing_text
-from theater.cli.tally import Tally, counted, tally_json, told
+from theater.cli.tally import DIFFERS, Tally, counted, tally_json, told
 from theater.cli.terminal import BOLD, DIM, Terminal
 from theater.errors import EnvironmentProblem, NotRunning
 from theater.replay.recording import Recording
@@ -22,8 +22,6 @@ from theater.replay.run import Options, Replayed, Replayer
 from theater.replay.slices import Ending
 from theater.runs.format import SUFFIX
 from theater.values import Content, visible
-
-DIFFERS = 7  # the exit code
 
 
 def replay_command(

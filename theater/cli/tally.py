@@ -8,12 +8,14 @@ from typing import Any
 
 from theater.cli.record import crossing_json, crossing_text
 from theater.cli.terminal import BOLD, RED, Stream
+from theater.errors import Damaged
 from theater.replay.explain import Explained, explain
 from theater.replay.recording import Recording
 from theater.replay.run import Options, Replayed, Replayer
 from theater.replay.slices import Ended, Ending
 from theater.values import Content, visible
 
+DIFFERS = Damaged.exit_code  # of a command, if not all is as recorded
 PROGRESS_EVERY = 50  # turns
 
 Progress = Callable[[str], None]

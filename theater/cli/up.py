@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from theater.cli.frame import INTERRUPTED
 from theater.cli.page import Page
 from theater.cli.place import Place, Usage, shown_path
 from theater.cli.story import DeadLetters, Mark, Story, last_dead_letter
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from theater.client.launch import Launch
     from theater.client.reader import LogReader
 
-INTERRUPTED = 130
 LOOK_S = 2.0  # the log is looked at this often even if nobody says that it has grown
 STORY_MAX = 20  # lines about a start that failed, when nothing was told before
 
