@@ -42,7 +42,9 @@ Data = Annotated[
         help="The data directory, if not .theater beside the manifest; or a recorded run.",
     ),
 ]
+Actor = Annotated[str, typer.Argument(metavar="ACTOR", help="Its address, as in `theater ps`.")]
 Json = Annotated[bool, typer.Option("--json", help="For programs: a list of objects.")]
+JsonObject = Annotated[bool, typer.Option("--json", help="For programs: one object.")]
 JsonLines = Annotated[bool, typer.Option("--json", help="For programs: one object a line.")]
 
 

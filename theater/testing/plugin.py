@@ -89,7 +89,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addini(
         "theater_allow_logs",
-        "More log lines than were recorded are no difference.",
+        "Other log lines than were recorded are no difference.",
         type="bool",
         default=False,
     )

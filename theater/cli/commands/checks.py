@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from theater.cli.frame import Data, Json, JsonLines, Manifest, ManifestArgument, place, run
+from theater.cli.frame import (
+    Data,
+    Json,
+    JsonLines,
+    JsonObject,
+    Manifest,
+    ManifestArgument,
+    place,
+    run,
+)
 
 commands = typer.Typer()
 
@@ -29,7 +38,7 @@ def inspect(
     component: Annotated[
         Path, typer.Argument(metavar="COMPONENT", help="Or a source, which is built.")
     ],
-    json: Annotated[bool, typer.Option("--json", help="For programs: one object.")] = False,
+    json: JsonObject = False,
     wit: Annotated[bool, typer.Option("--wit", help="Only its world, in WIT.")] = False,
 ) -> None:
     """Show what a component needs, and why one does not link."""

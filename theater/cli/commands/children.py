@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from theater.cli.frame import Data, Json, Manifest, place, run
+from theater.cli.frame import Data, Json, JsonObject, Manifest, place, run
 from theater.cli.terminal import Terminal
 
 commands = typer.Typer()
@@ -144,7 +144,7 @@ def reload(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show what would change.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="For programs: one object.")] = False,
+    json: JsonObject = False,
     file: Manifest = None,
     data: Data = None,
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from theater.cli.frame import Data, Json, Manifest, place, run
+from theater.cli.frame import Data, Json, JsonObject, Manifest, place, run
 
 commands = typer.Typer(
     no_args_is_help=True,
@@ -52,7 +52,7 @@ def show_dead(
         int,
         typer.Argument(metavar="ID", min=1, help="Its number in `theater dead list`."),
     ],
-    json: Annotated[bool, typer.Option("--json", help="For programs: one object.")] = False,
+    json: JsonObject = False,
     manifest: Manifest = None,
     data: Data = None,
 ) -> None:

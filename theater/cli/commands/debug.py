@@ -7,11 +7,10 @@ from typing import Annotated
 
 import typer
 
-from theater.cli.frame import Data, JsonLines, Manifest, place, run
+from theater.cli.frame import Actor, Data, JsonLines, Manifest, place, run
 
 commands = typer.Typer()
 
-Actor = Annotated[str, typer.Argument(metavar="ACTOR", help="Its address, as in `theater ps`.")]
 Json = Annotated[bool, typer.Option("--json", help="For programs: one object, nothing shortened.")]
 
 
@@ -92,7 +91,7 @@ def test(
         typer.Option(metavar="ACTOR=FILE", help="Would this build have done the same?"),
     ] = None,
     allow_logs: Annotated[
-        bool, typer.Option("--allow-logs", help="More log lines are no difference.")
+        bool, typer.Option("--allow-logs", help="Other log lines are no difference.")
     ] = False,
     json: JsonLines = False,
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from theater.cli.frame import Data, JsonLines, Manifest, place, run
+from theater.cli.frame import Actor, Data, JsonLines, Manifest, place, run
 
 commands = typer.Typer()
 
@@ -19,7 +19,6 @@ Follow = Annotated[
     bool, typer.Option("--follow", "-f", help="Go on with what comes, until the system ends.")
 ]
 Count = Annotated[int | None, typer.Option("-n", min=0, metavar="N", help="Only the last N.")]
-Actor = Annotated[str, typer.Argument(metavar="ACTOR", help="Its address, as in `theater ps`.")]
 Message = Annotated[
     str | None, typer.Argument(metavar="MESSAGE", help="The message; - reads stdin.")
 ]

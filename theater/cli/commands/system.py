@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from theater.cli.frame import Data, Json, Manifest, ManifestArgument, Options, place, run
+from theater.cli.frame import (
+    Data,
+    Json,
+    JsonObject,
+    Manifest,
+    ManifestArgument,
+    Options,
+    place,
+    run,
+)
 
 commands = typer.Typer()
 
@@ -142,7 +151,7 @@ def why_restarted(
     count: Annotated[
         int, typer.Option("-n", min=1, metavar="N", help="The last N times, oldest first.")
     ] = 1,
-    json: Annotated[bool, typer.Option("--json", help="For programs: one object.")] = False,
+    json: JsonObject = False,
     manifest: Manifest = None,
     data: Data = None,
 ) -> None:
