@@ -14,28 +14,9 @@ import theater
 from tests.cli.conftest import Home
 from theater.cli.app import application, named
 
-COMMANDS = ["up", "down", "ps", "logs", "events", "send", "request"]
-COMMANDS += ["stop", "start", "restart", "check", "fsck"]
-COMMANDS += [
-    "tree",
-    "why-restarted",
-    "children",
-    "add",
-    "delete",
-    "scale",
-    "start-instance",
-    "reload",
-    "dead",
-    "verify",
-    "head",
-    "prove",
-    "check-proof",
-    "inspect",
-    "new",
-    "run",
-    "completion",
-]
-DEAD = ["list", "show", "retry", "drop"]
+ALL = typer.main.get_command(application()).commands  # type: ignore[attr-defined]
+BELOW = {name: getattr(each, "commands", {}) for name, each in ALL.items()}
+COMMANDS = [*ALL, *(f"{name} {each}" for name, below in BELOW.items() for each in below)]
 
 
 def test_the_version_is_that_of_the_package(home: Home) -> None:
@@ -44,7 +25,7 @@ def test_the_version_is_that_of_the_package(home: Home) -> None:
 
 def test_help_lists_every_command_in_80_columns(home: Home) -> None:
     text = home.out("--help", env={"COLUMNS": "80"})
-    for command in COMMANDS:
+    for command in ALL:
         assert f"\n  {command} " in text
     assert "..." not in text.partition("Commands:")[2], "a description is cut"
     assert all(len(line) <= 80 for line in text.splitlines())
@@ -60,7 +41,7 @@ def test_the_overview_lists_what_there_is() -> None:
     assert listed(is_overview=True) == listed(is_overview=False)
 
 
-@pytest.mark.parametrize("command", COMMANDS + [f"dead {each}" for each in DEAD])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_without_escapes(home: Home, command: str) -> None:
     text = home.out(*command.split(), "--help", env={"COLUMNS": "80"})
     assert text.startswith(f"Usage: theater {command} ")
