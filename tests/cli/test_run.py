@@ -28,6 +28,11 @@ def left(home: Home) -> list[str]:
     return os.listdir(home.directory / "tmp")
 
 
+def wait_running(run: subprocess.Popen[bytes]) -> None:
+    assert run.stderr is not None
+    assert any(b"is running" in line for line in run.stderr), "it has ended before"
+
+
 def test_a_component_needs_no_manifest_and_leaves_nothing_behind(here: Home) -> None:
     done = here.run("run", "probe.wat", "--", "log heard\necho hi", "echo you")
     assert (done.returncode, done.stdout) == (0, b"hi\nyou\n")
@@ -119,9 +124,7 @@ def test_two_runs_do_not_share_what_they_keep(here: Home) -> None:
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    assert first.stderr is not None
-    while b"is running" not in first.stderr.readline():
-        pass
+    wait_running(first)
     errors = here.fails(1, "run", "counter.wat", "--data", "kept", "--", "x")
     assert "a system is running on" in errors
 
@@ -137,7 +140,7 @@ def test_a_start_that_fails_says_why(here: Home) -> None:
 
 
 def test_a_manifest_with_one_actor_is_run_with_its_own_grants(here: Home) -> None:
-    here.write(actor("prober").replace('{ type = "runtime" }', '{ type = "runtime" }'))
+    here.write(actor("prober"))
     for words in ([], [".."]):
         done = here.run("run", *words, "--", "self", cwd=here.directory / "tmp")
         assert (done.returncode, done.stdout) == (0, b"prober\n")
@@ -222,9 +225,8 @@ def test_ctrl_c_ends_a_request_that_takes_for_ever(here: Home) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_in_order(here: Home, number: signal.Signals) -> None:
     run = here.popen("run", "counter.wat", stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    wait_running(run)
     assert run.stderr is not None
-    while b"is running" not in run.stderr.readline():
-        pass
     run.send_signal(number)
     assert run.wait(30) == 128 + number
     assert run.stderr.read().endswith(b"counter * stopped\n")
