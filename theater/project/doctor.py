@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import re
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +11,7 @@ from pathlib import Path
 from theater.project import machine
 from theater.project.findings import RUN, Finding, State, missing, noted, ok
 from theater.project.languages import javascript, python, rust
+from theater.project.tool import answer
 
 COMPONENTIZE_PY = "componentize-py 0.25."
 NODE_MIN = 20
@@ -51,7 +50,7 @@ def _of_python() -> Iterator[Finding]:
 
 
 def _of_javascript(directory: Path) -> Iterator[Finding]:
-    node = _version("node")
+    node = answer(["node", "--version"])
     install = f"install Node.js {NODE_MIN} or newer (https://nodejs.org)"
     if node is None:
         yield missing(_JAVASCRIPT, "node", "not installed", install)
@@ -59,7 +58,7 @@ def _of_javascript(directory: Path) -> Iterator[Finding]:
         yield missing(_JAVASCRIPT, "node", node, install)
     else:
         yield ok(_JAVASCRIPT, "node", node)
-    npm = _version("npm")
+    npm = answer(["npm", "--version"])
     if npm is None:
         yield missing(_JAVASCRIPT, "npm", "not installed", "it comes with Node.js")
     else:
@@ -83,13 +82,3 @@ def _of_rust() -> Iterator[Finding]:
         yield ok(_RUST, rust.TARGET, "installed")
     else:
         yield missing(_RUST, rust.TARGET, "not installed", rust.install_target())
-
-
-def _version(tool: str) -> str | None:
-    if shutil.which(tool) is None:
-        return None
-    try:
-        ended = subprocess.run([tool, "--version"], capture_output=True, text=True, timeout=60)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return ended.stdout.strip() if ended.returncode == 0 else None

@@ -10,16 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import theater
 from theater.addresses import check_segment
 from theater.errors import TheaterError
 from theater.project.build import recipe_for
-from theater.project.job import Job
+from theater.project.job import WIT, Job
 from theater.project.names import Names, names, suggestion
 from theater.quoting import quoted
 
 TEMPLATES = Path(__file__).with_name("templates")
-WIT = Path(theater.__file__).parent / "wit"
 # The name on the command line, which is the template's too, and what people call it.
 LANGUAGES = {"python": "Python", "js": "JavaScript", "rust": "Rust", "wat": "WAT"}
 DEFAULT = "python"

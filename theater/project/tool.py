@@ -17,6 +17,7 @@ from theater import linux
 from theater.project.job import BuildFailed, Progress
 
 TIMEOUT_S = 900.0  # fetching crates and compiling them can take long; a tool that hangs, for ever
+ANSWER_S = 60.0  # to say which version it is
 SAID_FIRST_LINES, SAID_LAST_LINES = 16, 16  # the first error, and what it came to
 SAID_MAX_BYTES = 16 << 20  # its end is what is read: cargo says last what it has built
 _LOOK_S = 0.5
@@ -90,6 +91,18 @@ class Tools:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def answer(command: list[str], directory: Path | None = None) -> str | None:
+    """What a short question is answered (`cargo --version`); None if the tool is not there, fails,
+    or has nothing to say."""
+    try:
+        ended = subprocess.run(
+            command, cwd=directory, capture_output=True, text=True, timeout=ANSWER_S
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return ended.stdout.strip() or None if ended.returncode == 0 else None
 
 
 def _end_of(file: IO[bytes]) -> str:

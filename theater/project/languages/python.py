@@ -10,7 +10,6 @@ import ast
 import importlib.util
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from pathlib import Path
 import theater
 from theater.project.job import WIT, BuildFailed, Job, Run, ToolMissing
 from theater.project.languages.closure import GUEST_PYTHON, Closure, closure, syntax_error
+from theater.project.tool import answer
 from theater.quoting import did_you_mean
 from theater.sources import PYTHON, WORLD
 
@@ -98,13 +98,7 @@ def componentize_py() -> str | None:
     if (version := _installed()) is not None:
         return f"componentize-py {version}"
     found = shutil.which("componentize-py")
-    if found is None:
-        return None
-    try:
-        said = subprocess.run([found, "--version"], capture_output=True, text=True, timeout=30)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return said.stdout.strip() or None
+    return None if found is None else answer([found, "--version"])
 
 
 def _installed() -> str | None:

@@ -6,11 +6,11 @@ import json
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from theater.project.job import BuildFailed, Job, Run, ToolMissing
+from theater.project.tool import answer
 from theater.sources import RUST
 
 TARGET = "wasm32-wasip2"
@@ -72,12 +72,12 @@ class Rust:
 
 def cargo() -> str | None:
     """Name and version."""
-    return _said(["cargo", "--version"])
+    return answer(["cargo", "--version"])
 
 
 def has_target(directory: Path | None = None) -> bool:
     """Whether the compiler that is used there has the standard library for the target."""
-    place = _said(["rustc", "--print", "target-libdir", "--target", TARGET], directory)
+    place = answer(["rustc", "--print", "target-libdir", "--target", TARGET], directory)
     return place is not None and any(Path(place).glob("libcore-*"))
 
 
@@ -85,14 +85,6 @@ def install_target() -> str:
     if shutil.which("rustup") is None and shutil.which("cargo") is not None:
         return f"install Rust with rustup ({RUSTUP}), then run rustup target add {TARGET}"
     return f"rustup target add {TARGET}"
-
-
-def _said(command: list[str], directory: Path | None = None) -> str | None:
-    try:
-        ended = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=60)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return ended.stdout.strip() if ended.returncode == 0 else None
 
 
 def _sources(directory: Path, without: frozenset[str] = frozenset()) -> Iterator[Path]:
