@@ -5,16 +5,18 @@ from __future__ import annotations
 import io
 import json
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Home
+from tests.cli.conftest import ROOT, Home
 from theater.cli.doctor import lines, verdict
 from theater.cli.terminal import Stream
-from theater.project.doctor import can_run
+from theater.project.doctor import COMPONENTIZE_PY, can_run
 from theater.project.findings import RUN, Finding, State, missing, noted, ok
+from theater.project.machine import PACKAGES, PYTHON_MIN, WASMTIME
 
 AREAS = [RUN, *(f"to build actors in {each}" for each in ("Python", "JavaScript", "Rust", "WAT"))]
 
@@ -57,6 +59,16 @@ def test_what_running_needs_makes_it_fail(home: Home) -> None:
     assert done.returncode == 6
     assert b"raise the hard limit" in done.stdout
     assert done.stdout.endswith(b"before this is mended: open files\n")
+
+
+def test_what_it_asks_for_is_what_is_installed_with_theater() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    least = dict(each.split(">=") for each in project["dependencies"] if ">=" in each)
+    assert {name: least[name].partition(".")[0] for name in PACKAGES} == PACKAGES
+    assert f"wasmtime=={WASMTIME}.*" in project["dependencies"]
+    assert project["requires-python"] == f">={'.'.join(map(str, PYTHON_MIN))}"
+    [tool] = project["optional-dependencies"]["python"]
+    assert tool == f"{COMPONENTIZE_PY.replace(' ', '==')}*"
 
 
 @pytest.mark.parametrize("state", State)

@@ -28,7 +28,7 @@ DESCRIPTORS_MIN, DESCRIPTORS_GOOD = 256, 4096
 PROCESSES_GOOD = 500
 ROOM_MIN, ROOM_GOOD = 64 << 20, 2 << 30  # bytes
 MEMORY_GOOD = 2 << 30  # what compiling a component may take, if a manifest says nothing else
-_PACKAGES = {"pyzmq": "27", "msgpack": "1", "psutil": "6", "pydantic": "2", "cryptography": "42"}
+PACKAGES = {"pyzmq": "27", "msgpack": "1", "psutil": "6", "pydantic": "2", "cryptography": "42"}
 
 
 def findings() -> Iterator[Finding]:
@@ -193,7 +193,7 @@ def _wasmtime() -> Finding:
 
 
 def _packages() -> Iterator[Finding]:
-    for name, least in _PACKAGES.items():
+    for name, least in PACKAGES.items():
         try:
             version = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
