@@ -141,12 +141,10 @@ def sentence(death: Death) -> str:
     match death.cause:
         case Cause.TRAP:
             return f"trapped: {death.reason}"
-        case Cause.FUEL | Cause.MEMORY | Cause.TOO_LARGE | Cause.LINK:
+        case Cause.FUEL | Cause.MEMORY | Cause.TOO_LARGE | Cause.LINK | Cause.EXIT:
             return f"failed: {death.reason}"
         case Cause.ERR:
             return f"failed: it returned Err: {death.reason}"
-        case Cause.EXIT:
-            return f"failed: {death.reason}"
         case Cause.DIVERGED:
             return f"was carried on and did something else than its record says: {death.reason}"
         case Cause.TIMEOUT:
