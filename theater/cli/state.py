@@ -30,13 +30,10 @@ def state(
         raise Usage("--raw writes the bytes as they are: into a file or a pipe, not a terminal")
     if raw and as_json:
         raise Usage("--raw and --json are two ways to say it: give one of them")
-    from theater.client.turn import state_after
-
     log = place.reader()
     try:
         name = actor_of(log, name)
-        number = _turn(log, name, number)
-        hash = state_after(log, name, number)
+        number, hash = _turn(log, name, number)
         found = None if hash is None else log.content(hash)
         is_kept = found is not None
         if found is not None and content_hash(found) != hash:
@@ -63,22 +60,24 @@ def state(
         _show(terminal, found)
 
 
-def _turn(log: LogReader, name: str, number: int | None) -> int:
-    """The turn that is meant; TheaterError if it has not ended."""
-    from theater.client.turn import last_turn, turn_status
+def _turn(log: LogReader, name: str, number: int | None) -> tuple[int, bytes | None]:
+    """The turn that is meant, and the hash of the state after it; TheaterError if it has not
+    ended."""
+    from theater.client.turn import last_turn, status_and_state
 
     last = last_turn(log, name)
     if number is None:
         if last is None:
             raise TheaterError(f"{name} has no state yet: it has ended no turn")
-        return last
-    status = turn_status(log, name, number)
-    if status is None:
+        number = last
+    found = status_and_state(log, name, number)
+    if found is None:
         raise TheaterError(no_turn(log, name, number))
+    status, hash = found
     if status not in ("done", "failed"):
         until = "" if last is None else f"; until it does, its state is that after turn {last}"
         raise TheaterError(f"turn {number} of {name} has not ended{until}")
-    return number
+    return number, hash
 
 
 def _computed(log: LogReader, place: Place, name: str, number: int, hash: bytes) -> bytes:

@@ -12,7 +12,6 @@ from theater.errors import Damaged, ProtocolError
 from theater.events import Event, EventType, decode, ref_hash
 
 INIT = "init"
-DONE, FAILED = "done", "failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,37 +112,25 @@ def message_of(log: LogReader, id: int) -> Message | None:
     return Message(id, kind, sender, turn, channel, size, whole)
 
 
-def last_turn(log: LogReader, actor: str, before: int = 1 << 62) -> int | None:
-    """The last turn, before a number, that has ended."""
+def last_turn(log: LogReader, actor: str) -> int | None:
+    """The last turn that has ended."""
     rows = log.query(
         "SELECT t.turn FROM turns t JOIN actors a ON a.id = t.actor"
-        " WHERE a.name = ? AND t.turn < ? AND t.status IN ('done', 'failed')"
-        " ORDER BY t.turn DESC LIMIT 1",
+        " WHERE a.name = ? AND t.status IN ('done', 'failed') ORDER BY t.turn DESC LIMIT 1",
         actor,
-        before,
     )
     return rows[0][0] if rows else None
 
 
-def turn_status(log: LogReader, actor: str, number: int) -> str | None:
+def status_and_state(log: LogReader, actor: str, number: int) -> tuple[str, bytes | None] | None:
+    """Of a turn: its status, and the hash of the state after it, if it has ended and left one."""
     rows = log.query(
-        "SELECT t.status FROM turns t JOIN actors a ON a.id = t.actor"
+        "SELECT t.status, t.state FROM turns t JOIN actors a ON a.id = t.actor"
         " WHERE a.name = ? AND t.turn = ?",
         actor,
         number,
     )
-    return rows[0][0] if rows else None
-
-
-def state_after(log: LogReader, actor: str, number: int) -> bytes | None:
-    """Hash of the state after a turn that has ended; None: there was none."""
-    rows = log.query(
-        "SELECT t.state FROM turns t JOIN actors a ON a.id = t.actor"
-        " WHERE a.name = ? AND t.turn = ?",
-        actor,
-        number,
-    )
-    return rows[0][0] if rows else None
+    return rows[0] if rows else None
 
 
 def kept_beside(log: LogReader, actor: str, number: int) -> list[int]:
