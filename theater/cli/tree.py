@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-import signal
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from theater.cli.drawing import draw
 from theater.cli.follow import LOOK_S, Follower
+from theater.cli.orderly import ended_in_order
 from theater.cli.place import Place
 from theater.cli.terminal import Stream, Terminal
 from theater.errors import NotRunning
@@ -105,22 +105,14 @@ def _tell_changes(
 @contextlib.contextmanager
 def _screen(stream: Stream) -> Iterator[None]:
     """The other screen of the terminal, without a cursor; whatever happens, it is put back."""
-    before = {
-        number: signal.signal(number, _end_orderly) for number in (signal.SIGTERM, signal.SIGHUP)
-    }
-    try:
-        stream.file.write("\x1b[?1049h\x1b[?25l")
-        yield
-    finally:
-        with contextlib.suppress(OSError):  # the terminal may be gone
-            stream.file.write("\x1b[?25h\x1b[?1049l")
-            stream.file.flush()
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _end_orderly(number: int, _frame: Any) -> NoReturn:
-    raise SystemExit(128 + number)
+    with ended_in_order():
+        try:
+            stream.file.write("\x1b[?1049h\x1b[?25l")
+            yield
+        finally:
+            with contextlib.suppress(OSError):  # the terminal may be gone
+                stream.file.write("\x1b[?25h\x1b[?1049l")
+                stream.file.flush()
 
 
 def _redraw(stream: Stream, lines: list[str]) -> None:
