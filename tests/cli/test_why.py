@@ -266,15 +266,25 @@ def test_of_a_damaged_log_it_is_said_that_it_is(
     log.close()
 
 
-def test_a_state_that_is_not_what_its_hash_says_is_not_shown(died: Home, tmp_path: Path) -> None:
+@pytest.mark.parametrize("value", ["x'00'", "'text'"])
+def test_a_content_that_is_not_what_its_hash_says_is_not_shown(
+    died: Home, tmp_path: Path, value: str
+) -> None:
     shutil.copy(died.data / "chain.db", tmp_path)
+    shutil.copytree(died.data / "components", tmp_path / "components")
     db = sqlite3.connect(tmp_path / "chain.db")
-    db.execute("UPDATE blobs SET bytes = x'00'")
+    db.execute(f"UPDATE blobs SET bytes = {value}")
     db.commit()
     db.close()
-    assert "not what its hash says" in died.fails(
-        7, "--data", str(tmp_path), "state", "trap", "--at", "2"
-    )
+    there = ("--data", str(tmp_path))
+    for command in (("state", "trap", "--at", "2"), ("why", "trap"), ("replay", "trap")):
+        done = died.run(*there, *command)
+        assert done.returncode == 7, command
+        assert "not what its hash says" in done.stderr.decode(), command
+        assert b"Traceback" not in done.stderr, command
+    events = died.out(*there, "events").splitlines()
+    assert len(events) == len(died.out("events").splitlines()), "the others are listed"
+    assert any("not what its hash says" in line for line in events)
 
 
 def test_a_start_that_failed_is_told_also_when_nothing_ever_ran(home: Home) -> None:

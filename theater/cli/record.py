@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from theater.cli.page import utc_time
 from theater.cli.terminal import BOLD, DIM, RED, Stream
-from theater.errors import ProtocolError
+from theater.errors import Damaged, ProtocolError
 from theater.events import PARTS, Event, EventType
 from theater.values import SHOWN_HASH, Content, json_value, shortened, text, visible
 
@@ -26,10 +26,9 @@ def event_json(row: LoggedEvent, content: Content) -> dict[str, Any]:
     facts: dict[str, Any] = {"seq": row.seq, "time": utc_time(row.at)}
     hash = {"position": row.position, "hash": row.hash.hex()}
     try:
-        event = row.event
-    except ProtocolError as error:
+        crossing = crossing_json(row.event, content)
+    except (ProtocolError, Damaged) as error:
         return {**facts, **hash, "error": str(error), "bytes": row.data.hex()}
-    crossing = crossing_json(event, content)
     payload = crossing.pop("payload")
     return {**facts, **crossing, **hash, "payload": payload}
 
@@ -73,10 +72,11 @@ def event_text(row: LoggedEvent, content: Content, stream: Stream, actor_width: 
     head = stream.style(f"{row.seq:>5} {when}", DIM)
     try:
         event = row.event
-    except ProtocolError as error:
+        crossing = crossing_text(event, content, stream)
+    except (ProtocolError, Damaged) as error:
         return f"{head} {visible(str(error))}"
     actor = stream.style(visible(event.actor).ljust(actor_width), BOLD)
-    return f"{head} {actor} {crossing_text(event, content, stream)}"
+    return f"{head} {actor} {crossing}"
 
 
 def crossing_text(event: Event, content: Content, stream: Stream) -> str:

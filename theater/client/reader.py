@@ -10,8 +10,8 @@ from typing import Any
 
 import msgpack
 
-from theater.errors import EnvironmentProblem, NotRunning
-from theater.events import Event, decode
+from theater.errors import Damaged, EnvironmentProblem, NotRunning
+from theater.events import Event, content_hash, decode
 
 PAGE = 1000  # rows a transaction
 VERSION = 4  # of the schema in broker/schema.py; older ones can be read too
@@ -141,22 +141,25 @@ class LogReader:
         return [decode(data) for data in msgpack.unpackb(rows[0][0])]
 
     def content(self, hash: bytes) -> bytes | None:
-        """What a reference in an event stands for; None: a state whose bytes are not kept."""
+        """What a reference in an event stands for; None: a state whose bytes are not kept.
+
+        Raises Damaged if what is there is something else.
+        """
         rows = self._rows("SELECT bytes FROM blobs WHERE hash = ?", (hash,))
         if not rows and self.version() >= 4:
             rows = self._rows("SELECT bytes FROM last_states WHERE hash = ? LIMIT 1", (hash,))
-        return bytes(rows[0][0]) if rows else None
+        return _checked(rows[0][0], hash) if rows else None
 
     def state(self, actor: str) -> bytes | None:
-        """The last committed state; None: the actor has none."""
+        """The last committed state; None: the actor has none. Raises Damaged as `content` does."""
         loose = "(SELECT bytes FROM last_states l WHERE l.actor = t.actor AND l.hash = t.state)"
         rows = self._rows(
-            f"SELECT coalesce(b.bytes, {loose if self.version() >= 4 else 'NULL'})"
+            f"SELECT coalesce(b.bytes, {loose if self.version() >= 4 else 'NULL'}), t.state"
             " FROM turns t JOIN actors a ON a.id = t.actor LEFT JOIN blobs b ON b.hash = t.state"
             " WHERE a.name = ? AND t.status IN ('done', 'failed') ORDER BY t.turn DESC LIMIT 1",
             (actor,),
         )
-        return bytes(rows[0][0]) if rows and rows[0][0] is not None else None
+        return _checked(*rows[0]) if rows and rows[0][0] is not None else None
 
     def copy_to(self, path: str) -> None:
         """A copy of the whole log as it is at one instant, without what was in it before."""
@@ -165,6 +168,13 @@ class LogReader:
     def query(self, sql: str, *parameters: Any) -> list[Any]:
         """Any SELECT; see `broker/schema.py` for the tables."""
         return self._rows(sql, parameters)
+
+
+def _checked(content: Any, hash: bytes) -> bytes:
+    """A column of the log says what it should be: believe nothing else."""
+    if not isinstance(content, bytes) or content_hash(content) != hash:
+        raise Damaged(f"the content {hash.hex()[:12]} is not what its hash says")
+    return content
 
 
 def _quoted(path: str) -> str:
