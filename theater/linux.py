@@ -17,6 +17,8 @@ from collections.abc import Iterable
 from theater.errors import EnvironmentProblem
 
 LOCK_LOOK_S = 0.05  # between two looks at a lock that another one has
+# What file systems answer that have no hard links, or no more of them for this file.
+NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
@@ -244,6 +246,15 @@ def lock_within(descriptor: int, timeout_s: float) -> bool:
             if time.monotonic() >= by_s:
                 return False
             time.sleep(LOCK_LOOK_S)  # flock itself waits for ever, or until a signal
+
+
+def sync_directory(path: str) -> None:
+    """Names that were made or changed in it are on the disk when this returns."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def signal_name(number: int) -> str:

@@ -128,12 +128,4 @@ def _write(path: str, content: bytes, mode: int) -> None:
         file.flush()
         os.fsync(descriptor)
     os.rename(temporary, path)
-    sync_directory(os.path.dirname(path))
-
-
-def sync_directory(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    linux.sync_directory(os.path.dirname(path))

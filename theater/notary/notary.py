@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 
-from theater import heads
+from theater import heads, linux
 from theater.errors import Damaged, EnvironmentProblem, NotRunning
 from theater.heads import Head
 from theater.notary import files
@@ -75,7 +75,7 @@ def _sign(
     head = heads.sign(key, size, frontier.root(), now)
     file.append(head)
     if before is None:
-        files.sync_directory(paths.directory)
+        linux.sync_directory(paths.directory)
     return head
 
 

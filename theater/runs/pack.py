@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import errno
 import hashlib
 import os
 import sqlite3
@@ -13,7 +12,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from theater import __version__
+from theater import __version__, linux
 from theater.client.reader import LogReader
 from theater.errors import Damaged, EnvironmentProblem, ProtocolError, Refused
 from theater.events import EventType, decode
@@ -22,9 +21,6 @@ from theater.runs.format import HEADER, HEADS_FILES, LOG, MANIFEST, Header, is_t
 
 _CHUNK = 1 << 20
 _TIME = (1980, 1, 1, 0, 0, 0)  # of every entry: the header says when it was packed
-# What file systems answer that have no hard links.
-_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
-
 _TAKEN = "{} is there already; choose another name, or delete it"
 
 Progress = Callable[[str], None]
@@ -104,7 +100,7 @@ def _publish(part: str, target: str) -> None:
     except FileExistsError:
         raise Refused(_TAKEN.format(target)) from None
     except OSError as error:
-        if error.errno not in _NO_LINKS:
+        if error.errno not in linux.NO_LINKS:
             raise
         os.rename(part, target)
 

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from theater import linux
 from theater.errors import EnvironmentProblem
 from theater.paths import HEADS, DataPaths
-from theater.supervisor.originals import link_all, sync_directory
+from theater.supervisor.originals import link_all
 
 HEAD_S = 60.0  # the longest that a tree head is waited for
 
@@ -39,7 +39,7 @@ def put_away(paths: DataPaths, now: float) -> str | None:
         os.makedirs(paths.archive, mode=0o700, exist_ok=True)
         part = _free_name(paths, now) + _PART
         os.mkdir(part, 0o700)
-        sync_directory(paths.archive)
+        linux.sync_directory(paths.archive)
         return _finish(paths, part)
     except OSError as error:
         raise EnvironmentProblem(
@@ -104,11 +104,11 @@ def _move(paths: DataPaths, part: str) -> str:
             os.rename(source, target)
     # Linked and not moved: what begins anew mostly runs the same components.
     link_all(paths.components, DataPaths(part).components)
-    sync_directory(part)
-    sync_directory(paths.directory)
+    linux.sync_directory(part)
+    linux.sync_directory(paths.directory)
     final = part.removesuffix(_PART)
     os.rename(part, final)
-    sync_directory(paths.archive)
+    linux.sync_directory(paths.archive)
     return final
 
 

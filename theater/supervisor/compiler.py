@@ -190,11 +190,7 @@ def write_atomically(path: str, content: bytes | bytearray) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.rename(temporary, path)
-    directory = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    linux.sync_directory(os.path.dirname(path))
 
 
 @contextlib.contextmanager

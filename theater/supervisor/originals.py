@@ -15,13 +15,12 @@ import os
 import stat
 from collections.abc import Iterable
 
+from theater import linux
 from theater.errors import ComponentError, EnvironmentProblem
 from theater.supervisor.cache import Artifact, open_component
 
 _CHUNK = 1 << 20  # bytes
 _UNFINISHED = ".tmp"
-# What file systems answer that have no hard links, or no more of them for this file.
-_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
 def keep(directory: str, artifacts: Iterable[Artifact]) -> None:
@@ -37,7 +36,7 @@ def keep(directory: str, artifacts: Iterable[Artifact]) -> None:
             target = f"{directory}/{sha256}"
             if not _is_whole(target, sha256):
                 _write(target, sha256, file)
-        sync_directory(directory)
+        linux.sync_directory(directory)
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise EnvironmentProblem(
@@ -108,10 +107,10 @@ def link_all(directory: str, other: str) -> None:
         except FileExistsError:
             continue
         except OSError as error:
-            if error.errno not in _NO_LINKS:
+            if error.errno not in linux.NO_LINKS:
                 raise
             _write(target, name, source)
-    sync_directory(other)
+    linux.sync_directory(other)
 
 
 def keep_only(directory: str, needed: set[str]) -> None:
@@ -135,12 +134,3 @@ def _kept(directory: str) -> list[str]:
         return sorted(each for each in os.listdir(directory) if not each.endswith(_UNFINISHED))
     except FileNotFoundError:
         return []
-
-
-def sync_directory(directory: str) -> None:
-    """Names that were made or changed in it are on the disk when this returns."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
