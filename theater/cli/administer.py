@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from theater.cli.place import Place, ask
+from theater.cli.status import number_of
 from theater.cli.terminal import RED, Terminal
 from theater.errors import NotRunning, Refused, TheaterError
 
@@ -69,15 +70,11 @@ def check(terminal: Terminal, place: Place) -> None:
     for warning in prepared.warnings:
         terminal.note(f"{file}: warning: {warning}")
     root = prepared.spec.root
-    counts = [_count(len(list(root.actors())), "actor")]
+    counts = [number_of(len(list(root.actors())), "actor")]
     written = [root, *root.all_written()]
     if pools := sum(
         isinstance(each, SupervisorSpec) and each.template is not None for each in written
     ):
-        counts.append(_count(pools, "pool"))
-    counts.append(_count(len(prepared.artifacts), "component"))
+        counts.append(number_of(pools, "pool"))
+    counts.append(number_of(len(prepared.artifacts), "component"))
     terminal.print(f"ok: {', '.join(counts)}")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

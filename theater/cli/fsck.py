@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 
 from theater.cli.place import Place
+from theater.cli.status import number_of
 from theater.cli.terminal import Terminal
 from theater.errors import NotRunning
 from theater.fsck.check import check
@@ -43,12 +44,8 @@ def told(summary: Summary) -> str:
         (summary.events, "event"),
         (summary.contents, "content"),
     )
-    seen = ", ".join(counted(*count) for count in counts)
+    seen = ", ".join(number_of(*count) for count in counts)
     until = f" up to event {summary.last_seq:,}" if summary.went_on else ""
     if summary.problems:
-        return f"{seen}{until}: {counted(summary.problems, 'problem')}"
+        return f"{seen}{until}: {number_of(summary.problems, 'problem')}"
     return f"{seen}: whole{until}"
-
-
-def counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

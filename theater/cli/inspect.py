@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from theater.cli.place import shown_path
-from theater.cli.status import size
+from theater.cli.status import number_of, size
 from theater.cli.terminal import BOLD, DIM, RED, Terminal
 from theater.errors import ComponentError
 from theater.linkage import (
@@ -155,8 +155,7 @@ def _wasi(terminal: Terminal, interfaces: list[Interface], width: int) -> Iterat
     for each in interfaces:
         packages.setdefault(wasi_package(each.name), []).append(each)
     count = sum(len(each.functions) for each in interfaces)
-    functions = "1 function" if count == 1 else f"{count} functions"
-    yield f"{style('WASI', BOLD)}, {functions}  {style('(always links)', DIM)}"
+    yield f"{style('WASI', BOLD)}, {number_of(count, 'function')}  {style('(always links)', DIM)}"
     for package, found in sorted(packages.items()):
         handler = found[0].handler
         note = ""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from theater.cli.decisions import listed
 from theater.cli.place import Place, Usage
-from theater.cli.status import size
+from theater.cli.status import number_of, size
 from theater.cli.terminal import Terminal
 from theater.values import visible
 
@@ -29,7 +29,7 @@ def record(terminal: Terminal, place: Place, target: Path | None) -> None:
     except NotRunning:
         raise place.never_ran() from None
     counts = ((packed.actors, "actor"), (packed.events, "event"), (packed.components, "component"))
-    told = ", ".join(f"{count:,} {noun}{'s' * (count != 1)}" for count, noun in counts)
+    told = ", ".join(number_of(*count) for count in counts)
     terminal.print(f"{visible(name)}: {size(packed.size)}, {told}")
     for hash, actors in packed.missing.items():
         terminal.error(

@@ -10,7 +10,8 @@ from typing import Any
 
 from theater.cli.orderly import ended_in_order
 from theater.cli.place import Usage
-from theater.cli.tally import DIFFERS, Tally, counted, number_of, tally_json, told
+from theater.cli.status import number_of
+from theater.cli.tally import DIFFERS, Tally, counted, tally_json, told
 from theater.cli.terminal import BOLD, RED, Stream, Terminal
 from theater.errors import TheaterError
 from theater.quoting import quoted

@@ -20,6 +20,7 @@ from theater.cli import solo
 from theater.cli.orderly import ended_in_order
 from theater.cli.page import Page
 from theater.cli.place import Place, Usage, shown_path
+from theater.cli.status import number_of
 from theater.cli.story import DeadLetters, Line, Mark, Story
 from theater.cli.terminal import DIM, Terminal
 from theater.cli.up import end_of_log
@@ -29,7 +30,6 @@ from theater.paths import DataPaths
 from theater.values import visible
 
 if TYPE_CHECKING:
-    from theater.cli.solo import Solo
     from theater.client import LogReader, System
 
 LOOK_S = 2.0  # the log is looked at this often even if nobody says that it has grown
@@ -75,7 +75,7 @@ class Session:
     """One actor, as long as we talk to it."""
 
     def __init__(
-        self, terminal: Terminal, what: Solo, kept: Path | None, made_in: str, wishes: Wishes
+        self, terminal: Terminal, what: solo.Solo, kept: Path | None, made_in: str, wishes: Wishes
     ) -> None:
         """`kept`: the data directory that stays; else one in `made_in`, which does not."""
         self._terminal = terminal
@@ -169,7 +169,7 @@ class Session:
             self._settle()
         if messages:
             self._failed = True
-            left = "1 message" if len(messages) == 1 else f"{len(messages)} messages"
+            left = number_of(len(messages), "message")
             self._terminal.note(f"{left} not given to it, because it has ended")
 
     def _say(self, message: bytes) -> None:

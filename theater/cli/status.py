@@ -129,3 +129,8 @@ def size(count: float | None) -> str:
         if count >= unit:
             return f"{count / unit:.1f} {name}"
     return f"{count / 1e3:.0f} kB"
+
+
+def number_of(count: int, noun: str) -> str:
+    """1 event, 1,200 events."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

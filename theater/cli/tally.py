@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from theater.cli.record import crossing_json, crossing_text
+from theater.cli.status import number_of
 from theater.cli.terminal import BOLD, RED, Stream
 from theater.errors import Damaged
 from theater.replay.explain import Explained, explain
@@ -171,10 +172,6 @@ def difference_lines(found: Explained, content: Content, stream: Stream) -> Iter
             yield f"  {line}"
     yield heading("likely cause")
     yield f"  {found.cause}"
-
-
-def number_of(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def tally_json(tally: Tally, content: Content) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from theater.cli.fsck import DAMAGED, counted
+from theater.cli.fsck import DAMAGED
 from theater.cli.place import Place
+from theater.cli.status import number_of
 from theater.cli.terminal import Terminal
 from theater.errors import NotRunning
 from theater.fsck.findings import Note, Problem, Tell
@@ -70,9 +71,9 @@ def told(summary: Summary) -> list[str]:
         (summary.contents, "content"),
         (summary.heads, "tree head"),
     )
-    seen = ", ".join(counted(*count) for count in counts)
+    seen = ", ".join(number_of(*count) for count in counts)
     if summary.problems:
-        return [f"{seen}: {counted(summary.problems, 'problem')}"]
+        return [f"{seen}: {number_of(summary.problems, 'problem')}"]
     until = f" up to event {summary.size:,}" if summary.went_on else ""
     lines = [f"{seen}: verified{until}"]
     if summary.signed < summary.size:
@@ -89,9 +90,9 @@ def _chain_file(terminal: Terminal, name: str, tell: Tell, as_json: bool) -> int
     if as_json:
         terminal.print(json.dumps({"kind": "summary", **asdict(summary)}))
     elif summary.problems:
-        problems = counted(summary.problems, "problem")
-        terminal.print(f"{counted(summary.events, 'event')}: {problems}")
+        problems = number_of(summary.problems, "problem")
+        terminal.print(f"{number_of(summary.events, 'event')}: {problems}")
     else:
         head = f", head {summary.head}" if summary.head else ""
-        terminal.print(f"{counted(summary.events, 'event')}: verified{head}")
+        terminal.print(f"{number_of(summary.events, 'event')}: verified{head}")
     return DAMAGED if summary.problems else 0
