@@ -157,6 +157,19 @@ class Home:
         assert "Traceback" not in errors
         return errors
 
+    def pytest(self, directory: Path, *arguments: str) -> tuple[int, str]:
+        """The exit code of an author's tests there, and what pytest prints."""
+        done = subprocess.run(
+            # The plugin may be installed as well, and is one.
+            [sys.executable, "-m", "pytest", "-p", "no:theater", "-p", "theater.testing.plugin",
+             "-p", "no:cacheprovider", *arguments],
+            cwd=directory,
+            env=self.env,
+            capture_output=True,
+            timeout=WAIT_S,
+        )  # fmt: skip
+        return done.returncode, done.stdout.decode() + done.stderr.decode()
+
     def ask(self, actor: str, *bodies: bytes | str) -> None:
         """Requests, one after the other, whatever the answers are; without a command for each."""
         with System(str(self.data)) as system:

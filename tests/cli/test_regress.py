@@ -125,16 +125,7 @@ def pytest_run(runs: Home, directory: Path, *arguments: str) -> tuple[int, str]:
     for name in ("one.theater", "new.wat"):
         if not (directory / name).exists():
             (directory / name).symlink_to(runs.directory / name)
-    done = subprocess.run(
-        # The plugin may be installed as well, and is one.
-        [sys.executable, "-m", "pytest", "-p", "no:theater", "-p", "theater.testing.plugin",
-         "-p", "no:cacheprovider", *arguments],
-        cwd=directory,
-        env=runs.env,
-        capture_output=True,
-        timeout=WAIT_S,
-    )  # fmt: skip
-    return done.returncode, done.stdout.decode() + done.stderr.decode()
+    return runs.pytest(directory, *arguments)
 
 
 def ini(directory: Path, *lines: str) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,22 +10,7 @@ import pytest
 from tests.cli.conftest import COMPONENTS, Home, actor
 from tests.cli.conftest import cache as cache
 from tests.cli.conftest import home as home
-from tests.waiting import WAIT_S
 from theater.project.new import create
-
-
-def pytest_run(home: Home, directory: Path, *arguments: str) -> tuple[int, str]:
-    """Its exit code and what it prints."""
-    done = subprocess.run(
-        # The plugin may be installed as well, and is one.
-        [sys.executable, "-m", "pytest", "-p", "no:theater", "-p", "theater.testing.plugin",
-         "-p", "no:cacheprovider", "-q", *arguments],
-        cwd=directory,
-        env=home.env,
-        capture_output=True,
-        timeout=WAIT_S,
-    )  # fmt: skip
-    return done.returncode, done.stdout.decode() + done.stderr.decode()
 
 
 def write(directory: Path, text: str) -> Path:
@@ -39,7 +22,7 @@ def write(directory: Path, text: str) -> Path:
 
 def test_the_test_of_a_new_project_is_one_with_a_running_system(home: Home) -> None:
     create("hello", "wat", str(home.directory / "hello"))
-    code, text = pytest_run(home, home.directory / "hello")
+    code, text = home.pytest(home.directory / "hello")
     assert code == 0 and "2 passed" in text, text
     assert not home.processes()
     assert not (home.directory / "hello" / ".theater").exists(), "its own data is left alone"
@@ -74,7 +57,7 @@ def test_all(theater_system):
     assert "host-call" in kinds
 """,
     )
-    code, text = pytest_run(home, home.directory)
+    code, text = home.pytest(home.directory)
     assert code == 0, text
     assert not home.processes()
 
@@ -89,7 +72,7 @@ def test_it(theater_system):
     assert theater_system.request("a", "echo x") == b"y"
 """,
     )
-    code, text = pytest_run(home, home.directory)
+    code, text = home.pytest(home.directory)
     assert code == 1 and "a | evil \\x1b[31m" in text, text
     assert "\x1b[31m" not in text
     assert not home.processes()
@@ -103,10 +86,10 @@ def test_it(theater_system):
     pass
 """,
     )
-    code, text = pytest_run(home, home.directory)
+    code, text = home.pytest(home.directory)
     assert code == 1 and "no theater.toml or manifest.toml here or above" in text, text
     home.write(actor("a", "none.wat"))
-    code, text = pytest_run(home, home.directory)
+    code, text = home.pytest(home.directory)
     assert code == 1 and "none.wat" in text, text
     assert not home.processes()
 
@@ -129,12 +112,12 @@ def test_it(theater_start):
         'name = "one"\n[[child]]\nname = "counter"\ncomponent = "../counter.wat"\n'
         'handler = [{ type = "message-server" }]\n'
     )
-    code, text = pytest_run(home, home.directory)
+    code, text = home.pytest(home.directory)
     assert code == 0, text
     assert not home.processes()
 
 
 @pytest.mark.parametrize("name", ["theater_system", "theater_start"])
 def test_the_fixtures_say_what_they_are(home: Home, tmp_path: Path, name: str) -> None:
-    _, text = pytest_run(home, tmp_path, "--fixtures")
+    _, text = home.pytest(tmp_path, "--fixtures")
     assert f"\n{name} -- " in text
