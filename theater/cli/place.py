@@ -209,6 +209,11 @@ def meant(name: str, known: list[str]) -> str:
     return f'; did you mean "{close}"?' if close else ""
 
 
+def at_or_below(name: str, known: list[str]) -> list[str]:
+    """Of these addresses, that of an actor, or those of all below a supervisor."""
+    return [address for address in known if address == name or address.startswith(f"{name}/")]
+
+
 def choose_actors(known: list[str], wanted: list[str]) -> list[str] | None:
     """The addresses meant by `wanted`: actors, or supervisors with everything below; None: all.
 
@@ -218,7 +223,7 @@ def choose_actors(known: list[str], wanted: list[str]) -> list[str] | None:
         return None
     chosen: list[str] = []
     for name in wanted:
-        found = [address for address in known if address == name or address.startswith(f"{name}/")]
+        found = at_or_below(name, known)
         if not found:
             from theater.quoting import quoted
 

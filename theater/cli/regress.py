@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from theater.cli.orderly import ended_in_order
-from theater.cli.place import Usage
+from theater.cli.place import Usage, at_or_below
 from theater.cli.status import number_of
 from theater.cli.tally import DIFFERS, Tally, counted, tally_json, told
 from theater.cli.terminal import BOLD, RED, Stream, Terminal
@@ -88,14 +88,20 @@ def component_for(components: Mapping[str, str], actor: str) -> str | None:
         name = name.rpartition("/")[0]
 
 
+def replacement(said: str) -> tuple[str, str] | None:
+    """The two of ACTOR=FILE; None: it is something else."""
+    actor, _, file = (part.strip() for part in said.partition("="))
+    return (actor, file) if actor and file else None
+
+
 def parsed(replacements: list[str]) -> dict[str, str]:
-    """ACTOR=FILE, as given on a command line. Raises Usage."""
+    """As given on a command line. Raises Usage."""
     found = {}
     for each in replacements:
-        actor, equals, file = each.partition("=")
-        if not (actor and equals and file):
+        pair = replacement(each)
+        if pair is None:
             raise Usage(f"--component {each}: say ACTOR=FILE, as in shop/prices=new.wasm")
-        found[actor] = file
+        found[pair[0]] = pair[1]
     return found
 
 
@@ -117,7 +123,7 @@ def test_command(
             broken[path] = error
     actors = [actor for header in headers.values() for actor in header.actors]
     for name in components:
-        if actors and not any(each == name or each.startswith(f"{name}/") for each in actors):
+        if actors and not at_or_below(name, actors):
             raise Usage(f"--component: no actor {quoted(name)} is in a run, and none is below it")
     for path, problem in broken.items():
         if not as_json:

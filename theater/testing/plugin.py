@@ -111,9 +111,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     actors = [item.name for item in session.items if isinstance(item, RunItem)]
     if not actors:
         return
+    from theater.cli.place import at_or_below
+
     asked = {each.partition("=")[0].strip() for each in session.config.getoption(_OPTION)}
     for name in components(session.config):
-        if any(actor == name or actor.startswith(f"{name}/") for actor in actors):
+        if at_or_below(name, actors):
             continue
         text = f"theater component {name!r}: no actor of a run that is tested has this name"
         if name in asked:
@@ -182,13 +184,15 @@ class RunItem(pytest.Item):
 
 def components(config: pytest.Config) -> dict[str, str]:
     """By the address of an actor or a supervisor. Raises UsageError."""
+    from theater.cli.regress import replacement
+
     found: dict[str, str] = {}
     base = config.inipath.parent if config.inipath is not None else config.rootpath
     said = [(each, base) for each in config.getini("theater_components")]
     said += [(each, config.invocation_params.dir) for each in config.getoption(_OPTION)]
     for each, where in said:
-        actor, equals, file = each.partition("=")
-        if not (actor.strip() and equals and file.strip()):
+        pair = replacement(each)
+        if pair is None:
             raise pytest.UsageError(f"theater component {each!r}: say ACTOR=FILE")
-        found[actor.strip()] = str(where / file.strip())
+        found[pair[0]] = str(where / pair[1])
     return found
