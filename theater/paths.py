@@ -7,6 +7,7 @@ system is named by a hash of its data directory.
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 
 SOCKET_PATH_MAX = 107  # bytes
@@ -118,3 +119,10 @@ def runtime_paths(base: str, data_directory: str) -> RuntimePaths:
 def box_name(actor: str, incarnation: int) -> str:
     """The file name of an incarnation's black box."""
     return f"{hashlib.sha256(actor.encode()).hexdigest()[:16]}-{incarnation}"
+
+
+def python_path(before: str | None) -> str:
+    """PYTHONPATH for a Python that we start: this very package is first, also if it is not
+    installed. `before`: what it is for us."""
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    return f"{root}{os.pathsep}{before}" if before else root

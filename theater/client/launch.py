@@ -13,10 +13,8 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO, Any
 
-import theater
 from theater.errors import (
     EnvironmentProblem,
     ManifestError,
@@ -25,6 +23,7 @@ from theater.errors import (
     Refused,
     TheaterError,
 )
+from theater.paths import python_path
 
 
 @dataclass(slots=True)
@@ -130,17 +129,14 @@ def launch(manifest: str, data: str, fresh: bool = False) -> Launch:
         stderr=errors,
         pass_fds=[theirs.fileno()],
         start_new_session=True,  # Ctrl-C in the terminal is for whoever holds the leash
-        env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": _python_path()},
+        env={
+            **os.environ,
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONPATH": python_path(os.environ.get("PYTHONPATH")),
+        },
     )
     theirs.close()
     return Launch(process, ours, errors)
-
-
-def _python_path() -> str:
-    """Where this very package lies comes first, also if it is not installed."""
-    root = str(Path(theater.__file__).parent.parent)
-    before = os.environ.get("PYTHONPATH")
-    return f"{root}{os.pathsep}{before}" if before else root
 
 
 def raise_failure(event: dict[str, Any]) -> None:

@@ -14,12 +14,11 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-import theater
 from theater import sources
 from theater.errors import EnvironmentProblem
+from theater.paths import python_path
 from theater.spec import Build
 
 Progress = Callable[[str], None]
@@ -71,7 +70,7 @@ def build(wishes: dict[str, Build], on_progress: Progress) -> dict[str, Built | 
             stdin=wanted,
             stdout=subprocess.PIPE,
             stderr=errors,
-            env=_environment(),
+            env={**os.environ, "PYTHONPATH": python_path(os.environ.get("PYTHONPATH"))},
             process_group=0,  # Ctrl-C is for the caller to see, which then ends the build
         )
         assert process.stdout is not None
@@ -116,9 +115,3 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             process.wait()
     if process.stdout is not None:
         process.stdout.close()
-
-
-def _environment() -> dict[str, str]:
-    root = str(Path(theater.__file__).parent.parent)
-    path = os.environ.get("PYTHONPATH")
-    return {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{path}" if path else root}

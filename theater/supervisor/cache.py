@@ -25,10 +25,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import theater
 from theater import linux
 from theater.engine import SETTINGS
 from theater.errors import ComponentError, EnvironmentProblem
+from theater.paths import python_path
 from theater.supervisor.compiler import FORMAT, Orders
 
 MIB = 1024 * 1024
@@ -349,12 +349,10 @@ def _compile(
 
 
 def _environment() -> dict[str, str]:
-    root = str(Path(theater.__file__).parent.parent)
-    path = os.environ.get("PYTHONPATH")
     cores = min(os.cpu_count() or 1, 8)
     return {
         **os.environ,
-        "PYTHONPATH": f"{root}{os.pathsep}{path}" if path else root,
+        "PYTHONPATH": python_path(os.environ.get("PYTHONPATH")),
         # Each thread of the compiler reserves address space, which is limited.
         "RAYON_NUM_THREADS": str(cores),
         "MALLOC_ARENA_MAX": "2",
