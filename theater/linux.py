@@ -12,11 +12,12 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from theater.errors import EnvironmentProblem
 
 LOCK_LOOK_S = 0.05  # between two looks at a lock that another one has
+LOCK_TOLD_S = 0.5  # between two words that it is waited for
 # What file systems answer that have no hard links, or no more of them for this file.
 NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
@@ -235,17 +236,33 @@ def wait_exit(pidfd: int) -> int | None:
     return result.si_status if result.si_code == os.CLD_EXITED else -result.si_status
 
 
-def lock_within(descriptor: int, timeout_s: float) -> bool:
-    """Lock an open file (flock) against all others; False: another one has it all the time."""
-    by_s = time.monotonic() + timeout_s
+class NoLocks(OSError):
+    """A file system without locks."""
+
+
+def lock_within(
+    descriptor: int, timeout_s: float, on_wait: Callable[[float], None] = lambda _waited_s: None
+) -> bool:
+    """Lock an open file (flock) against all others; False: another one has it all the time.
+
+    `on_wait` is told now and then for how many seconds it has been waited. Raises NoLocks.
+    """
+    started_s = told_s = time.monotonic()
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
         except BlockingIOError:
-            if time.monotonic() >= by_s:
-                return False
-            time.sleep(LOCK_LOOK_S)  # flock itself waits for ever, or until a signal
+            pass
+        except OSError as error:
+            raise NoLocks(error.errno, error.strerror) from None
+        now_s = time.monotonic()
+        if now_s - started_s >= timeout_s:
+            return False
+        if now_s - told_s >= LOCK_TOLD_S:
+            told_s = now_s
+            on_wait(now_s - started_s)
+        time.sleep(LOCK_LOOK_S)  # flock itself waits for ever, or until a signal
 
 
 def sync_directory(path: str) -> None:

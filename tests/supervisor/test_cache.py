@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -388,6 +389,19 @@ def test_two_processes_that_need_the_same_component_compile_it_once(
         for lines in outputs
         for line in lines
     )
+
+
+def test_where_there_are_no_locks_components_are_compiled_nevertheless(
+    component: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+
+    def flock(descriptor: int, _operation: int) -> None:
+        tried.append(descriptor)
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    assert Path(prepare(component).path).exists() and tried
 
 
 def test_a_compiler_does_not_outlive_its_caller(

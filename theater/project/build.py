@@ -8,8 +8,8 @@ the component has two builds of the same thing wait for each other.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
+import math
 import os
 import shutil
 import tempfile
@@ -17,13 +17,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from theater import sources
+from theater import linux, sources
 from theater.project import stamp
 from theater.project.job import BuildFailed, Job, Made, Progress, Recipe
 from theater.project.stamp import Stamp
 from theater.project.tool import Tools
-
-_LOOK_S = 0.1
 
 
 def build(job: Job, on_progress: Progress) -> Made:
@@ -112,26 +110,13 @@ def _locked(job: Job, on_progress: Progress) -> Iterator[bool]:
     directory, name = os.path.split(job.component)
     os.makedirs(directory, exist_ok=True)
     lock = os.open(f"{directory}/.{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    started_s = said_s = time.monotonic()
-    alone = True
+    what = f"waiting for another process that builds {os.path.basename(job.source)}"
+    alone = False
     try:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                pass
-            except OSError:
-                alone = False  # not on this file system: then two may build, and both succeed
-                break
-            now_s = time.monotonic()
-            if now_s - said_s >= _LOOK_S * 5:
-                said_s = now_s
-                name = os.path.basename(job.source)
-                on_progress(
-                    f"waiting for another process that builds {name} ... {now_s - started_s:.0f} s"
-                )
-            time.sleep(_LOOK_S)
+        with contextlib.suppress(linux.NoLocks):  # then two may build, and both succeed
+            alone = linux.lock_within(
+                lock, math.inf, lambda s: on_progress(f"{what} ... {s:.0f} s")
+            )
         yield alone
     finally:
         os.close(lock)

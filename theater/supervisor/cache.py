@@ -10,7 +10,6 @@ compiling the same component at once.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import functools
 import hashlib
 import json
@@ -64,8 +63,8 @@ def prepare(
 ) -> Artifact:
     """The compiled form of a component file; compiles it if the cache has no good one.
 
-    Calls `on_progress` with a sentence about once a second while it compiles or waits for
-    another process that does. Raises ComponentError, or EnvironmentProblem for the cache.
+    Calls `on_progress` with a sentence about once a second while it compiles, and twice while it
+    waits for another process that does. Raises ComponentError, or EnvironmentProblem for the cache.
     """
     with open_component(component) as source:
         size = os.fstat(source).st_size
@@ -283,26 +282,10 @@ def _locked(path: str, component: str, timeout_s: float, on_progress: Progress) 
     except OSError as error:
         raise _unwritable(str(error)) from None
     try:
-        started_s = said_s = time.monotonic()
-        while True:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                pass
-            except OSError:
-                break  # no locks on this file system: then two may compile, and both succeed
-            now_s = time.monotonic()
+        what = f"waiting for another process that compiles {_short(component)}"
+        with contextlib.suppress(linux.NoLocks):  # then two may compile, and both succeed
             # Whoever holds it has a time limit too; after that it must have hung.
-            if now_s - started_s > timeout_s + 10:
-                break
-            if now_s - said_s >= 1:
-                said_s = now_s
-                on_progress(
-                    f"waiting for another process that compiles {_short(component)} ... "
-                    f"{now_s - started_s:.0f} s"
-                )
-            time.sleep(0.05)
+            linux.lock_within(fd, timeout_s + 10, lambda s: on_progress(f"{what} ... {s:.0f} s"))
         yield
     finally:
         os.close(fd)
