@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -131,7 +131,8 @@ def show(figures: Sequence[Figure], facts: dict[str, Any]) -> None:
     console = Console() if sys.stdout.isatty() else Console(width=132)
     table = Table(title="Theater beside its floors")
     for column in ("figure", "median", "10-90 %", "floor", "ratio", "of rounds", "bar", ""):
-        table.add_column(column, justify="left" if column in ("figure", "bar", "") else "right")
+        justify: Literal["left", "right"] = "left" if column in ("figure", "bar", "") else "right"
+        table.add_column(column, justify=justify, no_wrap=column == "figure")
     for figure in figures:
         table.add_row(*_row(figure))
     console.print(table)

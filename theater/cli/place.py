@@ -127,13 +127,14 @@ class Place:
 
     def _ended_by_itself(self) -> str:
         """How the last one did, if it did; "" if somebody took it down, or nothing is known."""
-        from theater.client.history import History
         from theater.client.reader import LogReader
 
         with (
             contextlib.suppress(TheaterError),
             contextlib.closing(LogReader(self.log_path())) as log,
         ):
+            from theater.client.history import History  # worth its time where there is a log
+
             for fact in History(log).decisions(log.last_seq() + 1):
                 match fact.name, fact.decision:
                     case _, "up" | "shutdown":
