@@ -14,8 +14,6 @@ from theater.spec import Build
 from theater.supervisor import building
 from theater.supervisor.building import Built, NotBuilt
 
-pytestmark = pytest.mark.xdist_group("javascript-actor")  # one process builds and compiles it
-
 HELLO = """
 import { log } from "theater:simple/runtime";
 import { greet } from "./words.mjs";

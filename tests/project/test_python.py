@@ -22,8 +22,6 @@ from theater.spec import Build
 from theater.supervisor import building
 from theater.supervisor.building import Built, NotBuilt
 
-pytestmark = pytest.mark.xdist_group("python-actor")  # one process builds and compiles it
-
 EXAMPLES = Path(__file__).parents[2] / "examples"
 EXAMPLE = EXAMPLES / "markdown"
 HEAD = "from theater_actor import Actor\n"

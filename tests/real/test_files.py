@@ -21,8 +21,6 @@ from theater.client import System
 from theater.crashpoints import VARIABLE, Shot
 from theater.errors import NotDelivered
 
-pytestmark = pytest.mark.xdist_group("python-actor")  # one process builds and compiles it
-
 POINT = "worker.world-call"
 DONE = "worker.world-done"
 HEAD = "[supervisor]\nintensity = 100\nperiod = 1\n"

@@ -18,8 +18,6 @@ from theater.errors import NotDelivered
 from theater.supervisor.cache import Artifact
 from theater.worker.wasi import Wasi
 
-pytestmark = pytest.mark.xdist_group("javascript-actor")  # one process builds and compiles it
-
 HEAD = "[supervisor]\nintensity = 100\nperiod = 1\n"
 
 

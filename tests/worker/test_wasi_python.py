@@ -17,8 +17,6 @@ from theater.worker.failure import GuestFailure
 from theater.worker.instance import Instance
 from theater.worker.wasi import Wasi, WasiExit
 
-pytestmark = pytest.mark.xdist_group("python-actor")  # one process builds and compiles it
-
 FUEL = 10_000_000_000
 MIB = 1024 * 1024
 CLIENT = "theater:simple/message-server-client"
