@@ -39,9 +39,14 @@ def is_source(path: Path) -> bool:
     """Whether one component is built from it, without a manifest."""
     if sources.language_of(str(path)) is not None:
         return True
-    if not path.is_dir() or any((path / name).exists() for name in NAMES):
+    if not path.is_dir() or manifest_in(path) is not None:
         return False
     return any((path / name).exists() for name in sources.PROJECTS)
+
+
+def manifest_in(directory: Path) -> str | None:
+    """The manifest of this very directory."""
+    return next((str(directory / name) for name in NAMES if (directory / name).exists()), None)
 
 
 def _manifest(place: Place, path: Path | None) -> str:
@@ -50,9 +55,8 @@ def _manifest(place: Place, path: Path | None) -> str:
     if not path.exists():
         raise ManifestError(str(path), [Problem("", "there is no such file or directory")])
     if path.is_dir():
-        for name in NAMES:
-            if (path / name).exists():
-                return str(path / name)
+        if (found := manifest_in(path)) is not None:
+            return found
         names = ", ".join((*NAMES, *sources.PROJECTS))
         raise ManifestError(
             str(path), [Problem("", f"nothing here says what to build: no {names}")]

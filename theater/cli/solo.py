@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from theater import sources
-from theater.cli.build import is_source, made_of
+from theater.cli.build import is_source, made_of, manifest_in
 from theater.cli.place import Place, Usage, shown_path
 from theater.errors import ManifestError, Problem
 from theater.linkage import manifest_lines, name_of, needed
@@ -45,9 +45,8 @@ def find(place: Place, path: Path | None, made_in: str, on_progress: Progress) -
 
 
 def _in_directory(directory: Path) -> str:
-    for name in NAMES:
-        if (directory / name).exists():
-            return str(directory / name)
+    if (found := manifest_in(directory)) is not None:
+        return found
     names = ", ".join((*NAMES, *sources.PROJECTS))
     raise Usage(f"nothing in {directory} says what to run: no {names}")
 
