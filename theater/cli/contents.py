@@ -15,6 +15,7 @@ from theater.values import json_content, lines, shortened
 
 LINES_MAX, LINE_MAX = 20, 200  # of a content, and characters of one of its lines
 WIDTH = 76  # characters of a value that stays in one line
+MORE = "--json has all of it"
 _NAMES = {Kind.JSON: "JSON", Kind.MSGPACK: "msgpack", Kind.TEXT: "text"}
 
 
@@ -31,7 +32,7 @@ def content(body: bytes | None, none: str, more: str) -> Iterator[str]:
 def message(body: bytes | None, stream: Stream) -> Iterator[str]:
     """On a terminal a long one is shortened, in a pipe it is not."""
     if stream.is_terminal:
-        yield from content(body, "not in the log any more", "--json has all of it")
+        yield from content(body, "not in the log any more", MORE)
     else:
         for line in content_lines(body, "not in the log any more"):
             yield f"  {line}"
@@ -114,6 +115,11 @@ def content_json(body: bytes) -> dict[str, Any]:
 def amount(count: int) -> str:
     """Bytes as 812 B, 5 kB, 5.3 MB."""
     return f"{count} B" if count < 1000 else size(count)
+
+
+def not_kept(hash: bytes | None) -> str:
+    """What to say of a state that is not shown. None: there is none."""
+    return "none" if hash is None else f"its bytes are not kept ({short_hash(hash)})"
 
 
 def short_hash(hash: bytes) -> str:

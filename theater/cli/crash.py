@@ -14,7 +14,7 @@ from theater.causes import Account, follows
 from theater.cli import contents, page
 from theater.cli.account import account_json, wrapped
 from theater.cli.attempts import attempt_json, attempt_lines, crossings, head
-from theater.cli.contents import content_json, short_hash, sized
+from theater.cli.contents import MORE, content_json, short_hash, sized
 from theater.cli.decisions import decided
 from theater.cli.headline import headline
 from theater.cli.page import utc_time
@@ -30,8 +30,6 @@ from theater.values import visible
 if TYPE_CHECKING:
     from theater.client.reader import LogReader
     from theater.client.turn import Message, Turn
-
-MORE = "--json has all of it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +236,7 @@ def _turn(crash: Crash, turn: Turn, log: LogReader, stream: Stream) -> Iterator[
         yield from contents.message(turn.message.body, stream)
     before = None if turn.before is None else log.content(turn.before)
     yield head(stream, f"state before the turn{_state_size(before, turn.before)}")
-    yield from contents.content(before, _not_kept(turn.before), MORE)
+    yield from contents.content(before, contents.not_kept(turn.before), MORE)
     if turn.committed:
         yield head(stream, "what the turn had committed" if turn.status != "done" else "its calls")
         yield from crossings(events_of(turn.committed), log.content, stream)
@@ -261,15 +259,11 @@ def _state_after(turn: Turn, before: bytes | None, log: LogReader, stream: Strea
     if before and after:
         yield from (f"  {line}" for line in difference.told(before, after))
     else:
-        yield from contents.content(after, _not_kept(turn.after), MORE)
+        yield from contents.content(after, contents.not_kept(turn.after), MORE)
 
 
 def _state_size(state: bytes | None, hash: bytes | None) -> str:
     return "" if state is None or hash is None else f" ({sized(state)}, {short_hash(hash)})"
-
-
-def _not_kept(hash: bytes | None) -> str:
-    return "none" if hash is None else f"its bytes are not kept ({short_hash(hash)})"
 
 
 def _after(account: Account, now_at: float) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from theater.cli import contents, page
 from theater.cli.attempts import attempt_json, attempt_lines, crossings, head
-from theater.cli.contents import amount, short_hash
+from theater.cli.contents import MORE, amount, short_hash
 from theater.cli.decisions import listed
 from theater.cli.page import utc_time
 from theater.cli.place import Place, Usage, choose_actors
@@ -144,12 +144,7 @@ def tell(report: Report, log: LogReader, stream: Stream, now_at: float) -> Itera
         yield from contents.message(report.body, stream)
     if letter.turn is not None:
         yield head(stream, f"state before the turn{_state_size(report)}")
-        none = (
-            "none"
-            if letter.state is None
-            else f"its bytes are not kept ({short_hash(letter.state)})"
-        )
-        yield from contents.content(report.state, none, "--json has all of it")
+        yield from contents.content(report.state, contents.not_kept(letter.state), MORE)
     if report.committed:
         yield head(stream, "what the turn had committed")
         yield from crossings([row.event for row in report.committed], log.content, stream)
