@@ -29,14 +29,13 @@ import struct
 import subprocess
 import sys
 import threading
-from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, BinaryIO
 
-import theater
 from theater import linux
 from theater.errors import ComponentError, TheaterError
 from theater.events import content_hash, decode
+from theater.paths import python_path
 from theater.replay.slices import Crossing, Ending, Run
 from theater.wire import pack, unpack
 
@@ -67,8 +66,6 @@ class PlayerProcess:
     def __init__(self) -> None:
         ours, theirs = socket.socketpair()
         self._given, given = socket.socketpair()
-        root = str(Path(theater.__file__).parent.parent)
-        path = os.environ.get("PYTHONPATH")
         self._process = subprocess.Popen(
             [
                 *(sys.executable, "-P", "-m", "theater.replay.process"),
@@ -78,7 +75,7 @@ class PlayerProcess:
             stdout=subprocess.DEVNULL,
             pass_fds=(theirs.fileno(), given.fileno()),
             process_group=0,  # Ctrl-C is for us, who end it
-            env={**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{path}" if path else root},
+            env={**os.environ, "PYTHONPATH": python_path(os.environ.get("PYTHONPATH"))},
         )
         theirs.close()
         given.close()
