@@ -83,6 +83,12 @@ def component_path(data_directory: str, sha256: str) -> str:
     return f"{DataPaths(data_directory).components}/{sha256}"
 
 
+def reading_uri(database: str) -> str:
+    """What SQLite opens a database by that it only reads."""
+    quoted = database.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    return f"file:{quoted}?mode=ro"
+
+
 def suspect(log: str) -> str:
     return f"{log}.suspect"
 

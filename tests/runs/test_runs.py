@@ -88,6 +88,14 @@ def test_what_comes_out_is_what_went_in_and_no_secret(data: DataPaths, tmp_path:
     assert sorted(os.listdir(tmp_path)) == ["data", "run.theater"]
 
 
+def test_a_run_comes_out_in_a_directory_of_any_name(data: DataPaths, tmp_path: Path) -> None:
+    target = str(tmp_path / "run.theater")
+    record(data.directory, target)
+    for name in ("50%25", "what?", "#1"):
+        (tmp_path / name).mkdir()
+        assert unpack(target, str(tmp_path / name)).actors == ("a", "b")
+
+
 def test_a_log_that_is_written_to_is_copied_as_it_is_at_one_instant(
     data: DataPaths, tmp_path: Path
 ) -> None:

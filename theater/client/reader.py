@@ -12,6 +12,7 @@ import msgpack
 
 from theater.errors import Damaged, EnvironmentProblem, NotRunning
 from theater.events import Event, content_hash, decode
+from theater.paths import reading_uri
 
 PAGE = 1000  # rows a transaction
 VERSION = 4  # of the schema in broker/schema.py; older ones can be read too
@@ -37,7 +38,7 @@ class LogReader:
     def __init__(self, path: str) -> None:
         if not os.path.exists(path):
             raise NotRunning(f"there is no log at {path}: nothing has run here yet")
-        self._db = sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True, timeout=10)
+        self._db = sqlite3.connect(reading_uri(path), uri=True, timeout=10)
         self._db.isolation_level = None
         version = self.version()
         if version > VERSION:
@@ -175,8 +176,3 @@ def _checked(content: Any, hash: bytes) -> bytes:
     if not isinstance(content, bytes) or content_hash(content) != hash:
         raise Damaged(f"the content {hash.hex()[:12]} is not what its hash says")
     return content
-
-
-def _quoted(path: str) -> str:
-    """A path inside a file: URI."""
-    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")

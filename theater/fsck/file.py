@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from theater.errors import EnvironmentProblem, NotRunning
+from theater.paths import reading_uri
 
 Row = tuple[Any, ...]
 
@@ -53,7 +54,7 @@ class LogFile:
         with self._errors():
             self.bytes = os.stat(path).st_size
             self._db = sqlite3.connect(
-                f"file:{_quoted(path)}?mode=ro", uri=True, timeout=10, isolation_level=None
+                reading_uri(path), uri=True, timeout=10, isolation_level=None
             )
             # Text that is no UTF-8 is text that is wrong, not an error.
             self._db.text_factory = lambda data: data.decode("utf-8", "backslashreplace")
@@ -200,11 +201,6 @@ def _rank(value: Any) -> tuple[int, Any]:
         case bytes():
             return 3, value
     return 1, value
-
-
-def _quoted(path: str) -> str:
-    """A path inside a file: URI."""
-    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
 
 
 class Scratch:

@@ -19,6 +19,7 @@ from typing import Any
 from theater import merkle
 from theater.errors import Damaged, EnvironmentProblem
 from theater.merkle import Frontier
+from theater.paths import reading_uri
 
 PAGE = 4096  # rows in one transaction
 SAVE_EVERY = 1 << 18  # events, on the way to the end of a long log
@@ -30,12 +31,11 @@ class Log:
     """`chain.db`, to be read in short transactions. `at_rest`: nobody can be writing it."""
 
     def __init__(self, path: str, at_rest: bool = False) -> None:
-        quoted = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
         # A reader makes the WAL and its index and cannot remove them again, which takes room on a
         # disk that may have none for the next start. All that is in one file needs neither.
         alone = at_rest and not os.path.exists(f"{path}-wal")
         self._db = sqlite3.connect(
-            f"file:{quoted}?mode=ro{'&immutable=1' if alone else ''}",
+            f"{reading_uri(path)}{'&immutable=1' if alone else ''}",
             uri=True,
             timeout=10,
             isolation_level=None,

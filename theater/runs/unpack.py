@@ -22,7 +22,7 @@ from typing import IO
 
 from theater.client.reader import LogReader
 from theater.errors import Damaged, EnvironmentProblem, TheaterError
-from theater.paths import DataPaths
+from theater.paths import DataPaths, reading_uri
 from theater.runs.format import (
     COMPONENT,
     ENTRIES_MAX,
@@ -197,7 +197,7 @@ def _extract(
 def _check_log(path: str, log: str, header: Header) -> None:
     """A database with the tables of a log, all of them plain, and without anything that runs."""
     try:
-        db = sqlite3.connect(f"file:{log}?mode=ro", uri=True)
+        db = sqlite3.connect(reading_uri(log), uri=True)
         try:
             db.execute("PRAGMA trusted_schema = OFF")
             rows = db.execute("SELECT type, name, coalesce(sql, '') FROM sqlite_master").fetchall()

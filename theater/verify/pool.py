@@ -21,6 +21,7 @@ from typing import Any
 from theater import linux
 from theater.errors import EnvironmentProblem
 from theater.fsck.file import LogFile
+from theater.paths import reading_uri
 from theater.verify import contents
 from theater.verify.careful import Careful
 from theater.verify.part import Part, Range
@@ -72,9 +73,8 @@ class Worker:
     def _fast(self) -> sqlite3.Connection:
         """A connection on which nothing is looked after but the size of a value."""
         if self._db is None:
-            quoted = self._facts.path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
             db = sqlite3.connect(
-                f"file:{quoted}?mode=ro", uri=True, timeout=10, isolation_level=None
+                reading_uri(self._facts.path), uri=True, timeout=10, isolation_level=None
             )
             for pragma in ("query_only = 1", "trusted_schema = 0", "cell_size_check = 1"):
                 db.execute(f"PRAGMA {pragma}")
