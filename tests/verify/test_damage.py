@@ -267,3 +267,5 @@ def test_what_is_no_log_is_told(copy: Copy, content: bytes) -> None:
     Path(copy.paths.log).write_bytes(content)
     found, summary = copy.verify()
     assert summary.problems == 1 and found[0].startswith("chain.db: ")
+    Path(copy.paths.heads).write_text("nonsense\n")
+    assert copy.verify()[0][1:] == found, "whatever else is wrong"

@@ -12,7 +12,6 @@ import contextlib
 from dataclasses import dataclass
 from typing import Any
 
-from theater.errors import EnvironmentProblem
 from theater.fsck import answers, channels, contents, creators, post, shape
 from theater.fsck.answers import Answers
 from theater.fsck.channels import Channels
@@ -27,8 +26,6 @@ from theater.fsck.rows import ACTORS, SENDERS, as_of
 from theater.fsck.tools import Tools, part, shown_line
 from theater.fsck.walk import Progress, Walk
 
-ROOT = "/"  # the root supervisor; version 1 had none
-NEVER = float("inf")
 OWNED = ("events", "incarnations", "turns", "steps", "asks", "senders", "evidence", "last_states")
 COUNTERS = frozenset(
     {
@@ -95,7 +92,7 @@ class Check:
 
     def run(self) -> Summary:
         with part(self._reports, file="chain.db"):
-            self._version = self._schema_version()
+            self._version = shape.version_of(self._file, self._reports)
         self._progress("checking the file")
         for finding in self._file.integrity():
             self._reports.wrong(f"SQLite finds: {shown_line(finding)}", "whole", file="chain.db")
@@ -130,21 +127,6 @@ class Check:
             went_on,
         )
 
-    def _schema_version(self) -> int:
-        """0, told already: this is no log."""
-        ((version,),) = self._file.rows("PRAGMA user_version")
-        if version > shape.VERSION:
-            raise EnvironmentProblem(
-                f"the log has schema version {version}; this theater reads {shape.VERSION} and"
-                " older. Use the theater that wrote it"
-            )
-        if version < 1:
-            there = self._file.rows("SELECT 1 FROM sqlite_schema LIMIT 1")
-            found = f"has schema version {version}" if there else "is empty"
-            self._reports.wrong(found, f"a log of version 1 to {shape.VERSION}", file="chain.db")
-            return 0
-        return int(version)
-
     def _now(self) -> Mark:
         with self._file.moment():
             last = {
@@ -159,14 +141,7 @@ class Check:
                 )
             }
             counters = self._file.rows("SELECT name, value FROM counters ORDER BY name LIMIT 100")
-            root = self._file.one(
-                "SELECT e.seq FROM actors a JOIN events e ON e.actor = a.id AND e.position = 0"
-                " WHERE a.name = ?",
-                (ROOT,),
-            )
-        old_until: float = NEVER if self._version == 1 else 0
-        if root is not None and isinstance(root[0], int):
-            old_until = root[0]
+            old_until = shape.old_until(self._file, self._version)
         return Mark(**last, old_until=old_until, counters=tuple(counters))
 
     def _went_on(self) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from theater.causes import ROOT
+from theater.errors import EnvironmentProblem
 from theater.fsck.file import LogFile, Unreadable
 from theater.fsck.findings import Reports, shown
 
@@ -72,6 +74,34 @@ INDEXES = {  # and whether they hold only some rows
     "evidence": ("actor, id", False),
     "blobs": ("hash", False),
 }
+
+
+def version_of(file: LogFile, reports: Reports) -> int:
+    """The version of a log's schema. 0, told already: this is no log."""
+    ((version,),) = file.rows("PRAGMA user_version")
+    if version > VERSION:
+        raise EnvironmentProblem(
+            f"the log has schema version {version}; this theater reads {VERSION} and older."
+            " Use the theater that wrote it"
+        )
+    if version < 1:
+        there = file.rows("SELECT 1 FROM sqlite_schema LIMIT 1")
+        found = f"has schema version {version}" if there else "is empty"
+        reports.wrong(found, f"a log of version 1 to {VERSION}", file="chain.db")
+        return 0
+    return int(version)
+
+
+def old_until(file: LogFile, version: int) -> float:
+    """The events before this one are of version 1, which had no root supervisor."""
+    if version == 1:
+        return float("inf")
+    root = file.one(
+        "SELECT e.seq FROM actors a JOIN events e ON e.actor = a.id AND e.position = 0"
+        " WHERE a.name = ?",
+        (ROOT,),
+    )
+    return root[0] if root is not None and isinstance(root[0], int) else 0
 
 
 def columns(table: str, version: int) -> list[tuple[str, str]]:

@@ -8,16 +8,15 @@ holds to its bytes. The trees over the ranges combine. What is found comes in th
 from __future__ import annotations
 
 import bisect
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from theater.errors import EnvironmentProblem
 from theater.fsck import shape
-from theater.fsck.file import LogFile, Unreadable
+from theater.fsck.file import LogFile
 from theater.fsck.findings import Reports, Tell, both_shown
 from theater.fsck.tools import part as readable
-from theater.fsck.tools import shown_line
 from theater.merkle import Frontier
 from theater.paths import DataPaths
 from theater.verify import accounts, kept
@@ -29,7 +28,6 @@ from theater.verify.pool import Begun, Facts, Pool, Task
 RANGE = 1 << 14  # events
 BLOB_RANGE = 1 << 12  # rows
 FEW = 4 * RANGE  # so many events one process has verified before others have begun
-ROOT = "/"
 
 Progress = Callable[[str], None]
 
@@ -147,37 +145,17 @@ class _Verify:
 
     def _look(self) -> tuple[int, Mark, float]:
         """The version, 0 if it is no log that can be verified; and the log at this moment."""
-        file = LogFile(self._paths.log)
-        try:
-            version = 0
-            with readable(self._reports, file="chain.db"):
-                ((version,),) = file.rows("PRAGMA user_version")
-            if version > shape.VERSION:
-                raise EnvironmentProblem(
-                    f"the log has schema version {version}; this theater reads {shape.VERSION}"
-                    " and older. Use the theater that wrote it"
-                )
-            if version < 1:
-                if not self._reports.count:
-                    found = f"has schema version {version}"
-                    expected = f"a log of version 1 to {shape.VERSION}"
-                    self._reports.wrong(found, expected, file="chain.db")
-                return 0, Mark(), 0
+        with (
+            contextlib.closing(LogFile(self._paths.log)) as file,
+            readable(self._reports, file="chain.db"),
+        ):
+            version = shape.version_of(file, self._reports)
             before = self._reports.count
-            with readable(self._reports, file="chain.db"):
+            if version:
                 shape.judge(file, version, self._reports)
-            if self._reports.count > before:
-                return 0, Mark(), 0
-            try:
-                mark = accounts.mark(file)
-                old_until = _old_until(file, version)
-            except Unreadable as error:
-                found = f"cannot be read: {shown_line(str(error))}"
-                self._reports.wrong(found, "readable", file="chain.db")
-                return 0, Mark(), 0
-            return version, mark, old_until
-        finally:
-            file.close()
+            if version and self._reports.count == before:
+                return version, accounts.mark(file), shape.old_until(file, version)
+        return 0, Mark(), 0
 
     def _ranges(self, mark: Mark) -> list[Range]:
         sizes = sorted({each.head.size for each in self._heads if 0 < each.head.size <= mark.seq})
@@ -274,18 +252,6 @@ class _Verify:
             self._tree.root().hex() if whole and self._tree is not None else "",
             went_on,
         )
-
-
-def _old_until(file: LogFile, version: int) -> float:
-    """Up to which event the log is of version 1, which wrote other times beside turns."""
-    if version == 1:
-        return float("inf")
-    row = file.one(
-        "SELECT e.seq FROM actors a JOIN events e ON e.actor = a.id AND e.position = 0"
-        " WHERE a.name = ?",
-        (ROOT,),
-    )
-    return row[0] if row is not None and isinstance(row[0], int) else 0
 
 
 def _spans(last: int, size: int) -> list[tuple[int, int]]:
