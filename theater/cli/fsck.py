@@ -10,13 +10,30 @@ from theater.cli.status import number_of
 from theater.cli.terminal import Terminal
 from theater.errors import NotRunning
 from theater.fsck.check import check
-from theater.fsck.findings import Note, Problem, Summary
+from theater.fsck.findings import Note, Problem, Summary, Tell
 
 DAMAGED = 7  # the exit code
 
 
 def fsck(terminal: Terminal, place: Place, as_json: bool) -> int:
     """One line for each problem, then what was looked at. The exit code."""
+    try:
+        summary = check(
+            place.log_path(),
+            teller(terminal, as_json),
+            lambda text: terminal.progress(text, passing=True),
+        )
+    except NotRunning:
+        raise place.never_ran() from None
+    if as_json:
+        terminal.print(json.dumps({"kind": "summary", **asdict(summary)}))
+    else:
+        terminal.print(told(summary))
+    return DAMAGED if summary.problems else 0
+
+
+def teller(terminal: Terminal, as_json: bool) -> Tell:
+    """Print what is found, as text or as JSON."""
 
     def tell(finding: Problem | Note) -> None:
         kind = "problem" if isinstance(finding, Problem) else "note"
@@ -27,15 +44,7 @@ def fsck(terminal: Terminal, place: Place, as_json: bool) -> int:
         else:
             terminal.print(str(finding))
 
-    try:
-        summary = check(place.log_path(), tell, lambda text: terminal.progress(text, passing=True))
-    except NotRunning:
-        raise place.never_ran() from None
-    if as_json:
-        terminal.print(json.dumps({"kind": "summary", **asdict(summary)}))
-    else:
-        terminal.print(told(summary))
-    return DAMAGED if summary.problems else 0
+    return tell
 
 
 def told(summary: Summary) -> str:

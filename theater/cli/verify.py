@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from theater.cli.fsck import DAMAGED
+from theater.cli.fsck import DAMAGED, teller
 from theater.cli.place import Place
 from theater.cli.status import number_of
 from theater.cli.terminal import Terminal
 from theater.errors import NotRunning
-from theater.fsck.findings import Note, Problem, Tell
+from theater.fsck.findings import Tell
 from theater.paths import DataPaths
 from theater.verify.verify import Summary
 
@@ -49,19 +49,6 @@ def verify(
         for line in told(summary):
             terminal.print(line)
     return DAMAGED if summary.problems else 0
-
-
-def teller(terminal: Terminal, as_json: bool) -> Tell:
-    def tell(finding: Problem | Note) -> None:
-        kind = "problem" if isinstance(finding, Problem) else "note"
-        if as_json:
-            terminal.print(json.dumps({"kind": kind, **asdict(finding)}))
-        elif isinstance(finding, Note):
-            terminal.print(f"note: {finding.text}")
-        else:
-            terminal.print(str(finding))
-
-    return tell
 
 
 def told(summary: Summary) -> list[str]:
