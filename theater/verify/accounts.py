@@ -12,9 +12,10 @@ from theater.events import EventType, decode
 from theater.fsck.file import LogFile, Row
 from theater.fsck.findings import Reports, both_shown, shown
 from theater.fsck.tools import part as readable
+from theater.fsck.verdict import FAILED, OPEN, RENUMBERED, WAITING
 from theater.verify.part import Evidence, Part, Place
 
-STATUSES = ("waiting", "open", "failed", "renumbered")
+STATUSES = (WAITING, OPEN, FAILED, RENUMBERED)  # of a turn without a result
 TURNS = "SELECT actor, count(*), sum(status = 'done') FROM turns GROUP BY actor"
 STEPS = "SELECT actor, count(*) FROM steps GROUP BY actor"
 MANY = 1 << 40  # more than there can be

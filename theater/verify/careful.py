@@ -5,22 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from theater import calls, merkle
+from theater import merkle
 from theater.chain import link
 from theater.events import EventType, ref_hash, refs_in
-from theater.fsck.chain import Chain, Crossing, references
+from theater.fsck.chain import CALLS, Chain, Crossing, references
 from theater.fsck.file import LogFile, Unreadable
-from theater.fsck.findings import Reports, both_shown, shown
+from theater.fsck.findings import both_shown, shown
 from theater.fsck.rows import EventRow
 from theater.fsck.tools import shown_line
 from theater.merkle import Frontier
-from theater.verify.part import Evidence, Part, Peaks, Place, Range
+from theater.verify.part import Evidence, Part, Peaks, Place, Range, collecting
 
 _SELECT = (
     "SELECT seq, actor, position, incarnation, turn, idx, type, function, line, bytes, hash, at"
     " FROM events"
 )
-KINDS = {call: kind for kind, call in calls.CALLS.items()}
 INSIDE = frozenset({EventType.WASM_CALL, EventType.LOG, EventType.CARRIED_ON, EventType.HOST_CALL})
 TURN_COLUMNS = ("kind", "status", "incarnation", "steps", "state", "fuel", "reason", "at")
 WHY = {"at": "as of its last event", "steps": "as are chained"}
@@ -29,8 +28,10 @@ WHY = {"at": "as of its last event", "steps": "as are chained"}
 class Links(Chain):
     """A chain whose rows come in the order of the log."""
 
-    def in_place(self, row: EventRow) -> bool:
-        return self._in_place(row)
+    @property
+    def last(self) -> int:
+        """The position that it has come to."""
+        return self._next - 1
 
     def _in_place(self, row: EventRow) -> bool:
         expected = self._next
@@ -56,7 +57,7 @@ class _Steps:
     def __init__(self, name: str, chain: Links, first: int) -> None:
         self.name = name
         self.chain = chain
-        self.first = self.last = first
+        self.first = first
         self.turn = 0
         self.asks = -1  # of that turn so far; -1: it may have begun before
         self.sure = True  # nothing of the turn that is counted is missing
@@ -84,7 +85,7 @@ class _Pass:
         self._names = names
         self._old_until = old_until
         self._part = part
-        self._reports: Reports = part.reports()
+        self._reports = collecting(part.problems)
         self._actors: dict[int, _Steps] = {}
         self._tree: Frontier | None = Frontier()
         self._heads = list(part.range.heads)
@@ -106,12 +107,12 @@ class _Pass:
             self._tree = None
             for actor in self._actors.values():
                 self._lose(actor)
-        while self._heads and self._tree is not None:
-            self._at_head(self._heads.pop(0))
+        if self._tree is not None:
+            self._heads_before(last + 1, self._tree)
         for id, actor in self._actors.items():
             self._beside(id, actor)
         if self._tree is not None:
-            self._part.tree = Peaks(self._tree.size, tuple(self._tree.peaks))
+            self._part.tree = Peaks.of(self._tree)
 
     def _rows(self) -> Iterator[tuple[Any, ...]]:
         first, last, _ = self._part.range
@@ -141,13 +142,13 @@ class _Pass:
         if self._tree is None or name is None or not typed:
             self._tree = None
             return
-        while self._heads and self._heads[0] < row.seq:
-            self._at_head(self._heads.pop(0))
+        self._heads_before(row.seq, self._tree)
         self._tree.append(merkle.leaf(row.seq, name, row.hash, row.time))
 
-    def _at_head(self, _size: int) -> None:
-        assert self._tree is not None
-        self._part.at_heads.append(Peaks(self._tree.size, tuple(self._tree.peaks)))
+    def _heads_before(self, seq: int, tree: Frontier) -> None:
+        while self._heads and self._heads[0] < seq:
+            self._heads.pop(0)
+            self._part.at_heads.append(Peaks.of(tree))
 
     # Rows
 
@@ -161,7 +162,6 @@ class _Pass:
             return
         actor = self._actors.get(id) or self._begin(id, name, row)
         at = actor.chain.take(row)
-        actor.last = actor.chain._next - 1
         if at is None:
             self._lose(actor)
             self._before = None
@@ -239,7 +239,7 @@ class _Pass:
         try:
             value, fuel = at.payload
             state = value["ok"][0]
-            kind = KINDS[at.name]
+            kind = CALLS[at.name]
         except (ValueError, TypeError, KeyError, IndexError):
             where: Place = {
                 "actor": actor.name,
@@ -293,7 +293,7 @@ class _Pass:
 
     def _beside(self, id: int, actor: _Steps) -> None:
         part = self._part
-        part.spans[id] = actor.first, actor.last
+        part.spans[id] = actor.first, actor.chain.last
         part.done[id], part.steps[id] = len(actor.done), len(actor.steps)
         if actor.unsure:
             part.unsure.add(id)

@@ -12,6 +12,7 @@ from typing import Any
 from theater.fsck.file import LogFile
 from theater.fsck.findings import Problem, Reports, both_shown, shown
 from theater.fsck.tools import part as readable
+from theater.verify.part import collecting
 
 PAGE = 64  # rows in one transaction, each of up to a mebibyte
 SMALL = 65536  # bytes that are read with their row; larger ones come in pieces
@@ -35,7 +36,8 @@ def blobs_hold(db: sqlite3.Connection, first: int, last: int) -> bool:
 
 def blobs(file: LogFile, first: int, last: int) -> tuple[list[Problem], int]:
     """Rows `first` to `last` of `blobs`: what is wrong, and how many there are."""
-    problems, reports = _reports()
+    problems: list[Problem] = []
+    reports = collecting(problems)
     count, expected = 0, first
     with readable(reports, table="blobs", first_row=first):
         for row, hash, type, size, data in file.pages(
@@ -81,7 +83,8 @@ def _digest(file: LogFile, table: str, column: str, row: int) -> bytes:
 
 def evidence(file: LogFile, first: int, last: int) -> list[Problem]:
     """Rows `first` to `last` of `evidence`, by id."""
-    problems, reports = _reports()
+    problems: list[Problem] = []
+    reports = collecting(problems)
     with readable(reports, table="evidence", first_row=first):
         for id, type, hash in file.pages(
             "SELECT id, typeof(events), hash FROM evidence",
@@ -102,7 +105,8 @@ def evidence(file: LogFile, first: int, last: int) -> list[Problem]:
 
 def last_states(file: LogFile, names: dict[int, str]) -> list[Problem]:
     """The last state of each actor, where it may go again; and that it is the last one."""
-    problems, reports = _reports()
+    problems: list[Problem] = []
+    reports = collecting(problems)
     with readable(reports, table="last_states"):
         for (id,) in file.pages("SELECT actor FROM last_states", ("actor",)):
             name = names.get(id)
@@ -143,7 +147,8 @@ def _last_state(file: LogFile, actor: int) -> Any:
 def states(file: LogFile, actor: int, name: str, version: int) -> list[Problem]:
     """The states of an actor that have to be there with their bytes: those that are kept, and the
     last one."""
-    problems, reports = _reports()
+    problems: list[Problem] = []
+    reports = collecting(problems)
     kept = "t.kept = 1" if version >= 4 else "1"
     told: set[Any] = set()  # of each state the first turn that had it is enough
     with readable(reports, actor=name, table="turns"):
@@ -178,13 +183,3 @@ def _is_last_state(file: LogFile, actor: int, state: Any, version: int) -> bool:
         return False
     sql = "SELECT 1 FROM last_states WHERE actor = ? AND hash = ?"
     return file.one(sql, (actor, state)) is not None
-
-
-def _reports() -> tuple[list[Problem], Reports]:
-    problems: list[Problem] = []
-
-    def keep(finding: Any) -> None:
-        if isinstance(finding, Problem):
-            problems.append(finding)
-
-    return problems, Reports(keep)

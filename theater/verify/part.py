@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from theater.fsck.findings import Note, Problem, Reports
+from theater.merkle import Frontier
 
 Place = dict[str, str | int]  # where something is, for a report
 
@@ -23,6 +24,10 @@ class Peaks(NamedTuple):
 
     size: int
     hashes: tuple[bytes, ...]
+
+    @classmethod
+    def of(cls, tree: Frontier) -> Peaks:
+        return cls(tree.size, tuple(tree.peaks))
 
 
 class Evidence(NamedTuple):
@@ -49,9 +54,12 @@ class Part:
     evidence: list[Evidence] = field(default_factory=list)
     unsure: set[int] = field(default_factory=set)  # actors whose turns cannot be counted here
 
-    def reports(self) -> Reports:
-        def keep(finding: Problem | Note) -> None:
-            if isinstance(finding, Problem):
-                self.problems.append(finding)
 
-        return Reports(keep)
+def collecting(problems: list[Problem]) -> Reports:
+    """What is wrong is added to them, to be told by another process."""
+
+    def keep(finding: Problem | Note) -> None:
+        if isinstance(finding, Problem):
+            problems.append(finding)
+
+    return Reports(keep)

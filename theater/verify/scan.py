@@ -156,7 +156,7 @@ class Scan:
                 begun = max(begun, size + 1)
                 tree.extend(self._leaves)
                 self._leaves.clear()
-                part.at_heads.append(Peaks(tree.size, tuple(tree.peaks)))
+                part.at_heads.append(Peaks.of(tree))
             for actor in self._actors.values():
                 self._beside(actor, part)
             self._contents()
