@@ -63,16 +63,18 @@ def _newest(terminal: Terminal, place: Place) -> Head:
 def _read_head(file: Path, sizes: Sequence[int] = ()) -> Head:
     """The head in a file; of several the one with one of these sizes, else the last."""
     found: Head | None = None
-    content = _content(file, 1 << 30)
-    for line in content.splitlines():
-        if not line.strip():
-            continue
-        try:
-            each = heads.parse(line)
-        except NoHead as error:
-            raise NoHead(f"{file} holds no tree head: {error}") from None
-        if found is None or found.size not in sizes:
-            found = each
+    try:
+        with open(file, "rb") as opened:
+            for _, line, _ in heads.lines(opened):
+                if not line.strip():
+                    continue
+                each = heads.parse(line)
+                if found is None or found.size not in sizes:
+                    found = each
+    except OSError as error:
+        raise EnvironmentProblem(f"cannot read {file}: {error.strerror}") from None
+    except NoHead as error:
+        raise NoHead(f"{file} holds no tree head: {error}") from None
     if found is None:
         raise NoHead(f"{file} holds no tree head: it is empty")
     return found
