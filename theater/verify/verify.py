@@ -27,7 +27,7 @@ from theater.verify.pool import Begun, Facts, Pool, Task
 
 RANGE = 1 << 14  # events
 BLOB_RANGE = 1 << 12  # rows
-FEW = 4 * RANGE  # so many events one process has verified before others have begun
+FEW = 4  # so many ranges one process has verified before others have begun
 
 Progress = Callable[[str], None]
 
@@ -101,7 +101,7 @@ class _Verify:
         if not version:
             return self._summary(mark)
         facts = Facts(self._paths.log, version, mark.names, old_until)
-        if mark.seq < FEW and self._range == RANGE:
+        if mark.seq < FEW * self._range:
             self._processes = 1
         self._beyond(mark)
         # No connection is open here while processes are made: SQLite's do not survive a fork.
