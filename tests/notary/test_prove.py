@@ -65,11 +65,14 @@ def test_an_event_is_named_by_its_number_or_its_place_in_a_chain(made: Made) -> 
         assert prove.find(log, "5") == 5
         assert prove.find(log, "a:1") == 5
         assert prove.find(log, "pool/worker-1:0") == 3
+        made.change("UPDATE events SET turn = 4, idx = 2 WHERE seq = 5")
+        assert prove.find(log, "a:4.2") == 5 and prove.find(log, "a:1") == 5
         assert prove.find(log, "/:2") == 7
         for event, why in (
             ("8", "the log has no event 8; it has 7"),
             ("0", "the log has no event 0"),
             ("a:9", 'the chain of "a" has no position 9'),
+            ("a:4.1", 'the chain of "a" has no event 4.1'),
             ("b:0", 'the chain of "b" has no position 0'),
             ("a", '"a" names no event: it is a number'),
             ("a:x", '"a:x" names no event'),

@@ -63,9 +63,9 @@ def head(json: Json = False, manifest: Manifest = None, data: Data = None) -> No
 
 
 @commands.command(
-    epilog="EVENT is its number, as `theater events` shows it first, or ACTOR:POSITION in a"
-    " chain.\n\n\b\nExamples:\n  theater prove 1234 -o proof.json\n"
-    "  theater prove --from kept.json > goes-on.json"
+    epilog="EVENT is its number, as `theater events` shows it first, or ACTOR:TURN.INDEX as it"
+    " shows those, or ACTOR:POSITION in a chain.\n\n\b\nExamples:\n"
+    "  theater prove 1234 -o proof.json\n  theater prove --from kept.json > goes-on.json"
 )
 def prove(
     event: Annotated[str | None, typer.Argument(metavar="EVENT", help="What is proven.")] = None,
