@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
-from theater import grants
+from theater.calls import ACTOR
+from theater.capabilities import HANDLERS, check_handler
+from theater.capabilities.capability import Loc
 from theater.errors import Problem
-from theater.grants import ACTOR, HANDLERS, INIT, check_grants, check_handler
+from theater.grants import INIT, check_grants
 from theater.spec import ActorSpec, Handler
 
 HOST = "theater:simple/message-server-host"
@@ -267,7 +269,7 @@ def test_handlers_take_their_settings(type_: str, settings: dict[str, object]) -
     ],
 )
 def test_a_wrong_handler_says_where_and_what(
-    type_: object, settings: dict[str, object], where: grants.Loc, words: str
+    type_: object, settings: dict[str, object], where: Loc, words: str
 ) -> None:
     [(loc, text)] = check_handler(type_, settings)
     assert loc == where

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from theater import manifest
-from theater.grants import ACTOR, HANDLERS, INIT
+from theater.calls import ACTOR
+from theater.capabilities import HANDLERS
+from theater.grants import INIT
 from theater.linkage import (
     End,
     exported,

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from theater import manifest, preopens, wasi
+from theater.capabilities import check_handler, world_calls
 from theater.errors import ManifestError
-from theater.grants import check_handler, world_calls
 from theater.manifest_files import directory_problem
 from theater.preopens import Preopen
 from theater.spec import ActorSpec, Handler

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from theater.calls import ACTOR
+from theater.capabilities import CALLED, HANDLERS, LATER, PROVIDED
 from theater.errors import Problem
-from theater.grants import ACTOR, CALLED, HANDLERS, LATER, PROVIDED, TYPES, check_grants
+from theater.grants import TYPES, check_grants
 from theater.quoting import quoted
 from theater.spec import ActorSpec, Handler
 

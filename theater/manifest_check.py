@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from theater import addresses, grants, manifest_supervision, preopens, sources
+from theater import addresses, capabilities, manifest_supervision, preopens, sources
 from theater.errors import Problem
 from theater.manifest_files import Files
 from theater.manifest_findings import Enough, Findings, Loc, path_text
@@ -281,7 +281,9 @@ def _check_build(table: Mapping[str, Any], loc: Loc, files: Files, findings: Fin
 
 
 def _check_preopens(handler: Mapping[str, Any], loc: Loc, files: Files, findings: Findings) -> None:
-    if grants.check_handler(preopens.HANDLER, {k: v for k, v in handler.items() if k != "type"}):
+    if capabilities.check_handler(
+        preopens.HANDLER, {k: v for k, v in handler.items() if k != "type"}
+    ):
         return  # which is told where handlers are checked
     for index, each in enumerate(preopens.read(handler)):
         if problem := files.check_directory(each.host, each.write):
@@ -304,13 +306,13 @@ def _check_handlers(
         settings = {key: value for key, value in handler.items() if key != "type"}
         if "type" not in handler:
             if not meant(settings, ("type",), {"type"}):
-                names = ", ".join(grants.HANDLERS)
+                names = ", ".join(capabilities.HANDLERS)
                 findings.add((*here, "type"), f"missing; available: {names}")
             for key in settings:
                 if nearest(key, ("type",)):
                     findings.add((*here, key), 'unknown key; did you mean "type"?')
             continue
-        for below, message in grants.check_handler(type_, settings):
+        for below, message in capabilities.check_handler(type_, settings):
             if message.startswith("unknown setting") and (
                 place := place_of(str(below[0]), (*here, below[0]), top, findings.tables)
             ):

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from theater.capabilities.capability import Wrong
 from theater.errors import Problem
-from theater.grants import Wrong
 from theater.quoting import quoted
 
 Loc = tuple[str | int, ...]

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from theater import grants
+from theater import capabilities
 from theater.manifest_findings import Findings, Loc
 from theater.manifest_schema import (
     BackoffTable,
@@ -170,7 +170,7 @@ def place_of(key: str, loc: Loc, top: type[Table], tables: Mapping[str, Any]) ->
         if top is FragmentTable:
             return _IN_MANIFEST
         return "the [limits] of the system, at the top of the file"
-    for type_, handler in grants.HANDLERS.items():
+    for type_, handler in capabilities.HANDLERS.items():
         if key in handler.settings or (key == "type" and type_ == "runtime"):
             of_type = f' of type "{type_}"' if key != "type" else ""
             return f"a [[{prefix}handler]]{of_type}"

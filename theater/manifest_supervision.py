@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
-from theater.grants import Wrong
+from theater.capabilities.capability import Wrong
 from theater.manifest_schema import INSTANCES_MAX, instances, seconds
 from theater.quoting import described
 from theater.spec import AutoShutdown, Backoff, OnRestart, Restart, Strategy

@@ -40,7 +40,7 @@ _SYNONYMS = {
     "mode": "write",
 }
 
-Wrong = list[tuple[tuple[str | int, ...], str]]  # as in `grants`
+Wrong = list[tuple[tuple[str | int, ...], str]]  # as in `capabilities.capability`
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ SAYS = WRITES | {
     for name in ("check-write", "subscribe", "flush", "blocking-flush")
 }
 SYNCS = frozenset(f"[method]descriptor.{name}" for name in ("sync", "sync-data"))
-# interface -> function -> what becomes of one that was interrupted: see `grants.HandlerType`.
+# interface -> function -> what becomes of one that was interrupted: see `capabilities.HandlerType`.
 WORLD: Mapping[str, Mapping[str, str]] = {
     TYPES: dict.fromkeys(sorted(CHANGES), "error"),
     STREAMS: dict.fromkeys(sorted(WRITES | SPLICES), "error"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-VERSION = 4  # PRAGMA user_version
+VERSION = 5  # PRAGMA user_version
 
 TABLES = """
 CREATE TABLE actors (
@@ -206,6 +206,54 @@ FROM turns t JOIN actors a ON a.id = t.actor LEFT JOIN blobs b ON b.hash = t.sta
 LEFT JOIN last_states l ON l.actor = t.actor AND l.hash = t.state;
 """
 
+# What handlers keep.
+_HANDLERS = """
+CREATE TABLE timers (
+    actor INTEGER NOT NULL REFERENCES actors(id),
+    name TEXT NOT NULL,
+    interval_ms INTEGER,                -- NULL: it goes off once
+    due_at REAL NOT NULL,               -- Unix time
+    message INTEGER,                    -- messages.id of its tick that has not been handled
+    turn INTEGER NOT NULL,              -- the call that set it
+    idx INTEGER NOT NULL,
+    PRIMARY KEY (actor, name)
+) WITHOUT ROWID;
+
+-- What a store has. The bytes are in a file by their hash, in the data directory.
+CREATE TABLE contents (
+    store TEXT NOT NULL,
+    hash BLOB NOT NULL,                 -- SHA-256
+    size INTEGER NOT NULL,
+    seq INTEGER NOT NULL,               -- events.seq of the call that first put it there
+    PRIMARY KEY (store, hash)
+) WITHOUT ROWID;
+
+CREATE TABLE labels (
+    store TEXT NOT NULL,
+    label TEXT NOT NULL,
+    hash BLOB NOT NULL,                 -- of the content that it names now
+    seq INTEGER NOT NULL,               -- events.seq of the call that said so
+    PRIMARY KEY (store, label)
+) WITHOUT ROWID;
+
+-- Actors that other actors have spawned.
+CREATE TABLE children (
+    actor INTEGER PRIMARY KEY REFERENCES actors(id),
+    parent INTEGER NOT NULL REFERENCES actors(id),
+    turn INTEGER NOT NULL,              -- the ask of the parent's that spawned it
+    idx INTEGER NOT NULL,
+    spec BLOB NOT NULL                  -- its specification, as msgpack
+);
+
+-- Whose events a parent has asked to be told of.
+CREATE TABLE subscriptions (
+    parent INTEGER NOT NULL REFERENCES actors(id),
+    child INTEGER NOT NULL REFERENCES actors(id),
+    position INTEGER NOT NULL,          -- of the first event of the child's that it has not seen
+    PRIMARY KEY (parent, child)
+) WITHOUT ROWID;
+"""
+
 # Of version 3 already.
 _DEAD = """
 -- What was set aside or came nowhere: SELECT id, reason, body FROM dead WHERE status = 'open';
@@ -254,9 +302,10 @@ ALTER TABLE turns ADD COLUMN kept INTEGER NOT NULL DEFAULT 1;
 DROP VIEW states;
 {_STATES}
 """,
+    4: _HANDLERS,
 }
 
-TABLES += _CHANNELS + _LAST_STATES
+TABLES += _CHANNELS + _LAST_STATES + _HANDLERS
 
 VIEWS = f"""
 {_DEAD}

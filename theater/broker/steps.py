@@ -42,6 +42,7 @@ class Effect:
     """What a held call does."""
 
     index: int
+    interface: str
     function: str
     name: str = ""  # of an actor, a request or a channel
     body: bytes = b""
@@ -247,7 +248,7 @@ def _host_call(actor: Actor, step: Step, event: Event, is_last: bool, message_ma
         _check_channel(actor, step, subject)
     if event.function == "close-channel":
         step.closed.add(subject)
-    step.effects.append(Effect(event.index, event.function, subject, content))
+    step.effects.append(Effect(event.index, event.interface, event.function, subject, content))
 
 
 def _is_local(event: Event) -> bool:

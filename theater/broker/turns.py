@@ -11,7 +11,7 @@ from typing import Any
 
 import msgpack
 
-from theater import addresses
+from theater import addresses, calls
 from theater.broker import channels, handing, keeping, outstanding, steps
 from theater.broker.actors import (
     CHANNEL_OPEN,
@@ -94,7 +94,7 @@ class Turns(Post):
         self.acked[actor.name] = actor
         shut_down = False
         for effect in checked.effects:
-            if effect.function == "shutdown":
+            if effect.interface == calls.RUNTIME:
                 shut_down = True
             else:
                 self._do(actor, turn, effect, now_s)
@@ -167,10 +167,17 @@ class Turns(Post):
             actor.due_s = now_s + actor.budget_s
             self._ask_row(actor, step.turn, ask, None, None)
             return
-        if event.function == "get-chain":
-            self._ask_row(actor, step.turn, ask, None, None)
-            self._answer_chain(actor, current)
-            return
+        match event.interface:
+            case calls.RUNTIME:
+                self._ask_row(actor, step.turn, ask, None, None)
+                self._answer_chain(actor, current)
+            case _:
+                self._ask_actor(actor, current, ask, step, now_s)
+
+    def _ask_actor(
+        self, actor: Actor, current: OpenTurn, ask: Ask, step: Step, now_s: float
+    ) -> None:
+        """A request, or what opens a channel."""
         to = ask.callee = step.callee
         cycle = self._cycle(actor, to)
         if cycle is not None:
@@ -178,10 +185,10 @@ class Turns(Post):
             self.answer(actor, {"err": f"cycle: {' → '.join(cycle)}"}, now_s)
             return
         kind, channel = REQUEST, None
-        if event.function == "open-channel":
-            kind, channel = CHANNEL_OPEN, f"{actor.name}:{step.turn}:{event.index}"
+        if ask.function == "open-channel":
+            kind, channel = CHANNEL_OPEN, f"{actor.name}:{step.turn}:{ask.index}"
         message_id, error = self.deliver(
-            actor, step.turn, event.index, to, step.question, kind, channel
+            actor, step.turn, ask.index, to, step.question, kind, channel
         )
         timeout_s = actor.settings.request_timeout_s
         self._ask_row(actor, step.turn, ask, message_id, timeout_s)

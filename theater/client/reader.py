@@ -15,7 +15,7 @@ from theater.events import Event, content_hash, decode
 from theater.paths import reading_uri
 
 PAGE = 1000  # rows a transaction
-VERSION = 4  # of the schema in broker/schema.py; older ones can be read too
+VERSION = 5  # of the schema in broker/schema.py; older ones can be read too
 
 
 @dataclass(frozen=True, slots=True)

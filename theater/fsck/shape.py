@@ -9,7 +9,7 @@ from theater.errors import EnvironmentProblem
 from theater.fsck.file import LogFile, Unreadable
 from theater.fsck.findings import Reports, shown
 
-VERSION = 4  # of the schema in broker/schema.py; older ones can be read too
+VERSION = 5  # of the schema in broker/schema.py; older ones can be read too
 
 # Columns with their types, in order.
 TABLES = {
@@ -39,8 +39,17 @@ TABLES = {
     "evidence": "id INTEGER, actor INTEGER, incarnation INTEGER, turn INTEGER, events BLOB,"
     " hash BLOB, at REAL",
     "counters": "name TEXT, value INTEGER",
+    "timers": "actor INTEGER, name TEXT, interval_ms INTEGER, due_at REAL, message INTEGER,"
+    " turn INTEGER, idx INTEGER",
+    "contents": "store TEXT, hash BLOB, size INTEGER, seq INTEGER",
+    "labels": "store TEXT, label TEXT, hash BLOB, seq INTEGER",
+    "children": "actor INTEGER, parent INTEGER, turn INTEGER, idx INTEGER, spec BLOB",
+    "subscriptions": "parent INTEGER, child INTEGER, position INTEGER",
 }
-NEW = ("channels", "last_states")  # tables of version 4
+NEW = {  # tables that came later, with their version
+    **dict.fromkeys(("channels", "last_states"), 4),
+    **dict.fromkeys(("timers", "contents", "labels", "children", "subscriptions"), 5),
+}
 # What came later: (table, column) -> version. They are the last ones of their tables.
 SINCE = {
     ("actors", "role"): 2,
@@ -50,7 +59,11 @@ SINCE = {
     ("dead_letters", "decided_at"): 3,
     ("messages", "channel"): 4,
     ("turns", "kept"): 4,
-    **{(table, name): 4 for table in NEW for name in TABLES[table].split()[::2]},
+    **{
+        (table, name): version
+        for table, version in NEW.items()
+        for name in TABLES[table].split()[::2]
+    },
 }
 # The keys by which rows are found. Without them a read would take for ever.
 KEYS = {
@@ -67,6 +80,11 @@ KEYS = {
     "dead_letters": ("id",),
     "evidence": ("id",),
     "counters": ("name",),
+    "timers": ("actor", "name"),
+    "contents": ("store", "hash"),
+    "labels": ("store", "label"),
+    "children": ("actor",),
+    "subscriptions": ("parent", "child"),
 }
 INDEXES = {  # and whether they hold only some rows
     "events": ("actor, position", False),

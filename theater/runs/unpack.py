@@ -38,7 +38,8 @@ _CHUNK = 1 << 20
 _TABLES = ("actors", "incarnations", "turns", "steps", "events", "messages", "asks", "blobs",
            "dead_letters", "evidence")  # fmt: skip
 # Of later versions only. Whoever reads one of these by its name must get a table.
-_LATER_TABLES = ("channels", "last_states", "senders", "counters")
+_LATER_TABLES = ("channels", "last_states", "senders", "counters", "timers", "contents", "labels",
+                 "children", "subscriptions")  # fmt: skip
 
 # What zipfile raises of one that somebody made up.
 _NO_ZIP = (

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from theater.calls import CLIENT
+from theater.capabilities import world_calls
 from theater.engine import SETTINGS
-from theater.grants import world_calls
 from theater.spec import ActorSpec, OnRestart, SupervisorSpec, SystemSpec, plain
 
 KINDS = ("send", "request", "channel-open", "channel-message", "channel-close")  # of messages

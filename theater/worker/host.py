@@ -32,7 +32,7 @@ class Recorder:
 
     `ask` sends the step that ends with an ask; `wait` waits for the answer of the ask at an index,
     `settle` until the step that was sent is committed. `world` has the world calls, and what
-    becomes of an interrupted one: see `grants.py`.
+    becomes of an interrupted one: see `capabilities`.
     """
 
     def __init__(

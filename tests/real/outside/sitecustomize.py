@@ -13,7 +13,8 @@ import os
 import signal
 from typing import Any
 
-from theater import grants
+from theater import capabilities
+from theater.capabilities.capability import HandlerType
 from theater.worker.handlers import REGISTERED, WORLD, Handler
 
 INTERFACE = "test:outside/post"
@@ -45,11 +46,14 @@ class Outside(Handler):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-grants.HANDLERS["test-outside"] = grants.HandlerType(
+capabilities.HANDLERS["test-outside"] = HandlerType(
     imports={INTERFACE: {"post": SIGNATURE, "put": SIGNATURE}},
     exports={},
     settings={"path": lambda value: []},
     world={INTERFACE: {"post": "error", "put": "again"}},
 )
-grants.PROVIDED[INTERFACE] = ("test-outside", grants.HANDLERS["test-outside"].imports[INTERFACE])
+capabilities.PROVIDED[INTERFACE] = (
+    "test-outside",
+    capabilities.HANDLERS["test-outside"].imports[INTERFACE],
+)
 REGISTERED["test-outside"] = Outside

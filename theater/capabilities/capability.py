@@ -1,0 +1,40 @@
+"""What a handler is to those who grant it: interfaces, settings, world calls. Pure.
+
+Signatures are written with every alias expanded, the way the compiler describes a component:
+`func(msg: list<u8>) -> result<_, string>`, `record{a: string}`, `enum{a, b}`. Names of
+parameters are for people: they take no part in linking and are not compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Signatures = Mapping[str, str]  # function -> type text
+Loc = tuple[str | int, ...]  # where in the manifest: ("child", 0, "name")
+Wrong = list[tuple[Loc, str]]  # what is wrong, and where below the thing checked
+
+# Of what the host calls: the state before, and what comes of it.
+STATE = "state: option<list<u8>>"
+NEW_STATE = "result<tuple<option<list<u8>>>, string>"
+CHAIN_EVENT = (
+    "record{hash: list<u8>, parent-hash: option<list<u8>>, event-type: string, data: list<u8>}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerType:
+    """A capability that can be granted, what it links, and the settings it takes."""
+
+    imports: Mapping[str, Signatures]  # interface -> what the host provides
+    exports: Mapping[str, Signatures]  # interface -> what the host may call, all optional
+    settings: Mapping[str, Callable[[object], Wrong]] = field(default_factory=dict)
+    # World calls: what changes something outside. interface -> function -> what becomes of one
+    # that was interrupted: "error" (its outcome is unknown) or "again" (it is done once more,
+    # with the same key).
+    world: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    # Whether these settings grant the world calls.
+    has_world: Callable[[Mapping[str, Any]], bool] = lambda _settings: True
+    required: tuple[str, ...] = ()  # settings without which it grants nothing
+    synonyms: Mapping[str, str] = field(default_factory=dict)  # of settings, elsewhere
