@@ -17,6 +17,13 @@ ALPHABET = "a-z, 0-9, _, . and -, beginning with a-z, 0-9 or _"
 
 _SEGMENT = re.compile(r"[a-z0-9_][a-z0-9_.-]*")
 _PATTERN_SEGMENT = re.compile(r"[a-z0-9_*][a-z0-9_.*-]*")
+# The same of a whole pattern, as a JSON schema: no ** but as a segment of its own.
+_ONE = r"(\*\*|\*|(\*[a-z0-9_.-]|[a-z0-9_])(\*?[a-z0-9_.-])*\*?)"
+PATTERN_SCHEMA = {
+    "type": "string",
+    "maxLength": ADDRESS_MAX_BYTES,
+    "pattern": f"^{_ONE}(/{_ONE})*$",
+}
 
 
 def check_segment(text: str) -> str | None:

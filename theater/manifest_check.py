@@ -17,23 +17,21 @@ from theater.manifest_files import Files
 from theater.manifest_findings import Enough, Findings, Loc, path_text
 from theater.manifest_keys import check_values, meant, place_of
 from theater.manifest_schema import (
-    INSTANCES_MAX,
-    ROW_MAX,
     ActorKeys,
     ChildTable,
     FragmentTable,
     SingleTable,
     SystemTable,
     Table,
-    file_path,
 )
 from theater.manifest_supervision import CHILDREN_MAX, Above, is_supervisor
+from theater.manifest_values import INSTANCES_MAX, ROW_MAX, file_path
 from theater.quoting import described, nearest, quoted
 
 DEPTH_MAX = 16  # of supervisors in supervisors
 
-_SINGLE_ONLY = SingleTable.model_fields.keys() - SystemTable.model_fields.keys()
-_ACTOR_ONLY = (ActorKeys.model_fields.keys() | {"limits"}) - {"restart", "shutdown", "significant"}
+SINGLE_ONLY = SingleTable.model_fields.keys() - SystemTable.model_fields.keys()
+ACTOR_ONLY = (ActorKeys.model_fields.keys() | {"limits"}) - {"restart", "shutdown", "significant"}
 
 
 def check(
@@ -90,7 +88,7 @@ def is_single(tables: Mapping[str, Any]) -> bool:
     """Whether this is a manifest of one actor (`package`) rather than of a system."""
     if "child" in tables or "defaults" in tables:
         return False
-    return not tables.keys().isdisjoint(_SINGLE_ONLY)
+    return not tables.keys().isdisjoint(SINGLE_ONLY)
 
 
 def _check_package(tables: dict[str, Any], findings: Findings) -> None:
@@ -112,7 +110,7 @@ def _check_kind_of_system(tables: dict[str, Any], findings: Findings) -> dict[st
             "in a [[child]] the key is called component",
         )
         # The keys of an actor are checked too, though there is no telling whose they are.
-        alone = {key: value for key, value in tables.items() if key in _SINGLE_ONLY}
+        alone = {key: value for key, value in tables.items() if key in SINGLE_ONLY}
         _check_handlers(tables, (), SystemTable, findings)
         check_values(SingleTable, alone, findings, missing=False)
         return {key: value for key, value in tables.items() if key not in alone}
@@ -234,7 +232,7 @@ def _check_kind_of_child(child: dict[str, Any], loc: Loc, findings: Findings) ->
             f"has {component} and {supervisor[0]}: a child is either an actor or a supervisor",
         )
     elif supervisor:
-        for key in child.keys() & _ACTOR_ONLY:
+        for key in child.keys() & ACTOR_ONLY:
             findings.add((*loc, key), "belongs to an actor, and this child is a supervisor")
     elif component is None and not meant(
         child, ChildTable.model_fields, {"component", "build", "supervisor", "child"}

@@ -1,292 +1,63 @@
-"""The keys of a manifest and what each may be: pydantic models and the checks of single values.
+"""The tables of a manifest: which keys there are, what each is for, and what holds without it.
 
-Every check takes what TOML gave and returns what the program wants (bytes, seconds), or raises
-ValueError saying what was found and what is allowed. Importing this module costs 0.1 s
-(pydantic), so `manifest.py` imports it late.
+What a value may be is in `manifest_values`, what holds between keys in `manifest_check`. The
+descriptions and defaults are for people: editors show them (`theater schema`), and so does the
+reference. The defaults that work are those of `spec`, from where they are taken.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import datetime
-import json
-import re
-from collections.abc import Callable
-from fractions import Fraction
-from typing import Annotated, Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, PlainValidator
+from pydantic import BaseModel, ConfigDict, Field
 
-from theater import sources
-from theater.addresses import check_segment
-from theater.manifest_files import StateFile
-from theater.quoting import described, did_you_mean, quoted
-from theater.spec import (
-    AutoShutdown,
-    Build,
-    Durability,
-    OnFull,
-    OnRestart,
-    Restart,
-    Shutdown,
-    ShutdownKind,
-    Strategy,
+from theater.manifest_values import (
+    AutoShutdownWord,
+    BuildValue,
+    Bytes,
+    ChildName,
+    CompileMemory,
+    Count,
+    CountOrNone,
+    DurabilityWord,
+    EnvName,
+    Factor,
+    FilePath,
+    Flag,
+    Fuel,
+    InitialState,
+    Instances,
+    Memory,
+    OnFullWord,
+    OnRestartWord,
+    Part,
+    RestartWord,
+    RowBytes,
+    Seconds,
+    SecondsOrNone,
+    ShutdownValue,
+    StrategyWord,
+    SystemName,
+    Text,
+    size_text,
 )
+from theater.spec import ActorSpec, Backoff, SupervisorSpec, SystemSpec
 
-KIB, MIB, GIB, TIB = 1024, 1024**2, 1024**3, 1024**4
-# poll() counts milliseconds in 31 bits: 2,147,483 s is all it can wait.
-SECONDS_MAX = 2_000_000
-# SQLite holds at most 10^9 bytes in a row, and a message travels with its event.
-ROW_MAX = 512 * MIB
-COUNT_MAX = 2**31 - 1
-INSTANCES_MAX = 10_000  # that one pool begins with
-FACTOR_MAX = 1000
-
-T = TypeVar("T")
-_UNITS = {"B": 1, "KiB": KIB, "MiB": MIB, "GiB": GIB, "TiB": TIB}
-_UNITS |= {"kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-_SIZE = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,6})?) ?([A-Za-z]+)")
-_SECONDS_IN = {"ms": Fraction(1, 1000), "s": Fraction(1), "m": Fraction(60), "h": Fraction(3600)}
-_SYSTEM_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_ACTOR = ActorSpec(path="", component="")
+_SUPERVISOR = SupervisorSpec(path="")
+_SYSTEM = SystemSpec(name="", root=_SUPERVISOR)
+_BACKOFF = Backoff(base_s=1)
 
 
-def size_text(size: int) -> str:
-    """A size in the largest unit that divides it: 65536 -> "64KiB"."""
-    for unit, factor in (("TiB", TIB), ("GiB", GIB), ("MiB", MIB), ("KiB", KIB)):
-        if size and size % factor == 0:
-            return f"{size // factor}{unit}"
-    return f"{size}B"
+def key(description: str, default: Any = None) -> Any:
+    """A key that may be left out. `default`: what holds then, None: nothing that can be said."""
+    said = None if default is None else {"default": default}
+    return Field(default=None, description=description, json_schema_extra=said)
 
 
-def _size(minimum: int, maximum: int) -> Callable[[object], int]:
-    allowed = (
-        f'must be a size from {size_text(minimum)} to {size_text(maximum)}, as bytes or "64MiB"'
-    )
-
-    def check(value: object) -> int:
-        size: int | Fraction
-        if type(value) is int:
-            size = value
-        elif isinstance(value, str) and (match := _SIZE.fullmatch(value)):
-            number, unit = match.groups()
-            if unit not in _UNITS:
-                raise ValueError(f"found {quoted(value)}; a size ends in {', '.join(_UNITS)}")
-            size = Fraction(number) * _UNITS[unit]
-        else:
-            raise ValueError(f"found {described(value)}; {allowed}")
-        if size != int(size) or not minimum <= size <= maximum:
-            raise ValueError(f"found {described(value)}; {allowed}")
-        return int(size)
-
-    return check
-
-
-def _whole(minimum: int, maximum: int) -> Callable[[object], int]:
-    def check(value: object) -> int:
-        if type(value) is int and minimum <= value <= maximum:
-            return value
-        raise ValueError(
-            f"found {described(value)}; must be a whole number from {minimum} to {maximum}"
-        )
-
-    return check
-
-
-def _number(minimum: int, maximum: int) -> Callable[[object], float]:
-    def check(value: object) -> float:
-        # NaN compares false with everything.
-        if (type(value) is int or type(value) is float) and minimum <= value <= maximum:
-            return float(value)
-        raise ValueError(f"found {described(value)}; must be a number from {minimum} to {maximum}")
-
-    return check
-
-
-def _flag(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    raise ValueError(f"found {described(value)}; must be true or false")
-
-
-def _duration(*, zero: bool = False, also: str = "") -> Callable[[object], float]:
-    least = "from 0" if zero else "above 0,"
-    allowed = f'must be {least} up to {SECONDS_MAX} seconds: a number, "500ms", "2s", "1m"{also}'
-
-    def check(value: object) -> float:
-        seconds: int | float | Fraction
-        if isinstance(value, str):
-            match = re.fullmatch(r"([0-9]{1,18}(?:\.[0-9]{1,9})?) ?(ms|s|m|h)", value)
-            if match is None:
-                raise ValueError(f"found {quoted(value)}; {allowed}")
-            seconds = Fraction(match[1]) * _SECONDS_IN[match[2]]
-        elif type(value) is int or type(value) is float:
-            seconds = value
-        else:
-            raise ValueError(f"found {described(value)}; {allowed}")
-        # NaN compares false with everything, so it ends up here too.
-        if not (0 < seconds <= SECONDS_MAX or (zero and seconds == 0)):
-            raise ValueError(f"found {described(value)}; {allowed}")
-        return abs(float(seconds))
-
-    return check
-
-
-def _shutdown(value: object) -> Shutdown:
-    if value in ("brutal_kill", "infinity"):
-        return Shutdown(ShutdownKind(value))
-    if isinstance(value, float) and value == float("inf"):
-        raise ValueError('found inf; write shutdown = "infinity"')
-    if isinstance(value, str) and value[:1].isalpha():
-        hint = did_you_mean(value, ("brutal_kill", "infinity"))
-        raise ValueError(
-            f'found {quoted(value)}{hint} must be seconds, "brutal_kill" or "infinity"'
-        )
-    return Shutdown(timeout_s=_duration(zero=True, also=', or "brutal_kill", "infinity"')(value))
-
-
-def _one_of(*words: str) -> Callable[[object], str]:
-    allowed = ", ".join(words)
-
-    def check(value: object) -> str:
-        if not isinstance(value, str):
-            raise ValueError(f"found {described(value)}; allowed: {allowed}")
-        if value not in words:
-            hint = did_you_mean(value, words)
-            raise ValueError(f"found {quoted(value)}{hint} allowed: {allowed}")
-        return value
-
-    return check
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"found {described(value)}; must be a string")
-    if "\0" in value:
-        raise ValueError(f"found {quoted(value)}; cannot contain the character NUL")
-    return value
-
-
-def _env_name(value: object) -> str:
-    name = _text(value)
-    if not name or "=" in name:
-        raise ValueError(f"{quoted(name)} cannot be a variable's name: it is empty or contains =")
-    return name
-
-
-def file_path(value: object) -> str:
-    path = _text(value)
-    if not path:
-        raise ValueError('found ""; must be the path of a file, relative to this manifest')
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", path):
-        raise ValueError(f"found {quoted(path)}; must be the path of a file, not a URL")
-    return path
-
-
-def _system_name(value: object) -> str:
-    name = _text(value)
-    if not _SYSTEM_NAME.fullmatch(name) or len(name) > 64:
-        raise ValueError(
-            f"{quoted(name)} is not a name; a system's name is 1 to 64 characters of "
-            "a-z, 0-9, _ and -, beginning with a-z or 0-9"
-        )
-    return name
-
-
-def _child_name(value: object) -> str:
-    name = _text(value)
-    if problem := check_segment(name):
-        raise ValueError(problem)
-    return name
-
-
-def _from_base64(text: str) -> bytes:
-    try:
-        return base64.b64decode("".join(text.split()).encode("ascii"), validate=True)
-    except (binascii.Error, UnicodeEncodeError):
-        raise ValueError(f"found {quoted(text)}; base64 must be valid base64") from None
-
-
-def _from_hex(text: str) -> bytes:
-    try:
-        return bytes.fromhex(text)
-    except ValueError:
-        raise ValueError(f"found {quoted(text)}; hex must be pairs of hex digits") from None
-
-
-def _to_json(value: object) -> bytes:
-    def refuse(what: object) -> object:
-        if isinstance(what, datetime.date | datetime.time):
-            raise ValueError(f"json holds {described(what)}; JSON has no dates, write a string")
-        raise ValueError(f"json holds {described(what)}, which JSON cannot express")
-
-    try:
-        text = json.dumps(
-            value, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=refuse
-        )
-    except RecursionError:
-        raise ValueError("json is nested too deeply") from None
-    except ValueError as problem:
-        if str(problem).startswith("Out of range float"):
-            raise ValueError("json holds inf or nan, which JSON cannot express") from None
-        if "integer string conversion" in str(problem):
-            raise ValueError("json holds a number of too many digits") from None
-        raise
-    return text.encode()
-
-
-def _state(value: object) -> bytes | StateFile:
-    forms = "must be a string or one of { base64 = .. }, { hex = .. }, { file = .. }, { json = .. }"
-    if isinstance(value, str):
-        return value.encode()
-    if not isinstance(value, dict):
-        raise ValueError(f"found {described(value)}; {forms}")
-    if len(value) != 1:
-        raise ValueError(f"found a table with {len(value)} keys; {forms}")
-    [(kind, content)] = value.items()
-    if kind == "json":
-        return _to_json(content)
-    if kind not in ("base64", "hex", "file"):
-        hint = did_you_mean(kind, ("base64", "hex", "file", "json"))
-        raise ValueError(f"found a table with the key {quoted(kind)}{hint} {forms}")
-    if not isinstance(content, str):
-        raise ValueError(f"{kind}: found {described(content)}; must be a string")
-    if kind == "file":
-        return StateFile(file_path(content))
-    return _from_base64(content) if kind == "base64" else _from_hex(content)
-
-
-# What is also needed where one key is compared with another.
-seconds = _duration()
-instances = _whole(0, INSTANCES_MAX)
-
-StrategyWord = Annotated[str, PlainValidator(_one_of(*Strategy))]
-AutoShutdownWord = Annotated[str, PlainValidator(_one_of(*AutoShutdown))]
-RestartWord = Annotated[str, PlainValidator(_one_of(*Restart))]
-OnRestartWord = Annotated[str, PlainValidator(_one_of(*OnRestart))]
-DurabilityWord = Annotated[str, PlainValidator(_one_of(*Durability))]
-OnFullWord = Annotated[str, PlainValidator(_one_of(*OnFull))]
-ShutdownValue = Annotated[Shutdown, PlainValidator(_shutdown)]
-Seconds = Annotated[float, PlainValidator(seconds)]
-SecondsOrNone = Annotated[float, PlainValidator(_duration(zero=True))]
-Factor = Annotated[float, PlainValidator(_number(1, FACTOR_MAX))]
-Part = Annotated[float, PlainValidator(_number(0, 1))]
-Flag = Annotated[bool, PlainValidator(_flag)]
-Instances = Annotated[int, PlainValidator(instances)]
-Memory = Annotated[int, PlainValidator(_size(64 * KIB, TIB))]
-Bytes = Annotated[int, PlainValidator(_size(1, TIB))]
-RowBytes = Annotated[int, PlainValidator(_size(1, ROW_MAX))]
-CompileMemory = Annotated[int, PlainValidator(_size(MIB, TIB))]
-Count = Annotated[int, PlainValidator(_whole(1, COUNT_MAX))]
-CountOrNone = Annotated[int, PlainValidator(_whole(0, COUNT_MAX))]
-Fuel = Annotated[int, PlainValidator(_whole(1, 2**63 - 1))]
-Text = Annotated[str, PlainValidator(_text)]
-EnvName = Annotated[str, PlainValidator(_env_name)]
-BuildValue = Annotated[Build, PlainValidator(sources.read)]
-FilePath = Annotated[str, PlainValidator(file_path)]
-SystemName = Annotated[str, PlainValidator(_system_name)]
-ChildName = Annotated[str, PlainValidator(_child_name)]
-InitialState = Annotated[bytes | StateFile, PlainValidator(_state)]
+def needed(description: str) -> Any:
+    """A key that must be there."""
+    return Field(description=description)
 
 
 class Table(BaseModel):
@@ -296,111 +67,215 @@ class Table(BaseModel):
 
 
 class BackoffTable(Table):
-    base: Seconds
-    factor: Factor | None = None
-    max: Seconds | None = None
-    jitter: Part | None = None
-    settled: Seconds | None = None
+    """How long a supervisor waits before it restarts a child again."""
+
+    base: Seconds = needed("How long it waits before the first restart.")
+    factor: Factor | None = key("So many times as long before each further one.", _BACKOFF.factor)
+    max: Seconds | None = key("It waits no longer than this.", _BACKOFF.max_s)
+    jitter: Part | None = key(
+        "This part of each delay is added or taken away at random, 0 to 1.", _BACKOFF.jitter
+    )
+    settled: Seconds | None = key(
+        "A child that has run this long begins at base again. Without it: as long as max."
+    )
 
 
 class SupervisorTable(Table):
-    strategy: StrategyWord | None = None
-    intensity: CountOrNone | None = None
-    period: Seconds | None = None
-    auto_shutdown: AutoShutdownWord | None = None
-    backoff: BackoffTable | None = None
-    instances: Instances | None = None
+    """How a supervisor restarts its children."""
+
+    strategy: StrategyWord | None = key(
+        "Which children are restarted when one has died: that one, all, or that one and those after"
+        " it; simple_one_for_one is a pool, instances of one template.",
+        _SUPERVISOR.strategy,
+    )
+    intensity: CountOrNone | None = key(
+        "So many restarts within period are allowed; one more, and the supervisor gives up.",
+        _SUPERVISOR.intensity,
+    )
+    period: Seconds | None = key("The window of intensity.", _SUPERVISOR.period_s)
+    auto_shutdown: AutoShutdownWord | None = key(
+        "Whether it goes down when significant children have ended by themselves: never, when any"
+        " has, or when all have.",
+        _SUPERVISOR.auto_shutdown,
+    )
+    backoff: BackoffTable | None = key("Delays before restarts. Without it there are none.")
+    instances: Instances | None = key("How many instances a pool begins with.", 0)
 
 
 class LimitsTable(Table):
-    memory: Memory | None = None
-    fuel: Fuel | None = None
-    turn_timeout: Seconds | None = None
-    turn_bytes: Bytes | None = None
-    start_timeout: Seconds | None = None
-    max_deliveries: Count | None = None
+    """What an actor may use."""
+
+    memory: Memory | None = key(
+        "Linear memory of the guest, all memories together.", size_text(_ACTOR.limits.memory_bytes)
+    )
+    fuel: Fuel | None = key("What a turn may burn, in wasmtime's units.", _ACTOR.limits.fuel)
+    turn_timeout: Seconds | None = key(
+        "What a turn may take, waiting for answers not counted.", _ACTOR.limits.turn_timeout_s
+    )
+    turn_bytes: Bytes | None = key(
+        "What the events of one turn may have together.", size_text(_ACTOR.limits.turn_bytes)
+    )
+    start_timeout: Seconds | None = key(
+        "What its process may take from its start until it is ready.",
+        _ACTOR.limits.start_timeout_s,
+    )
+    max_deliveries: Count | None = key(
+        "A message during which its process was killed so often is set aside.",
+        _ACTOR.limits.max_deliveries,
+    )
 
 
 class MailboxTable(Table):
-    max_messages: Count | None = None
-    max_bytes: Bytes | None = None
-    on_full: OnFullWord | None = None
+    """When an actor's mailbox is full, and what then."""
+
+    max_messages: Count | None = key(
+        "It is full with so many messages.", _ACTOR.mailbox.max_messages
+    )
+    max_bytes: Bytes | None = key("Or with so much in them.", size_text(_ACTOR.mailbox.max_bytes))
+    on_full: OnFullWord | None = key(
+        "block: actors that send to it get nothing to do until it has room; reject: what comes"
+        " becomes a dead letter.",
+        _ACTOR.mailbox.on_full,
+    )
 
 
 class SystemLimitsTable(Table):
-    message_max: RowBytes | None = None
-    state_max: RowBytes | None = None
-    compile_memory: CompileMemory | None = None
-    compile_timeout: Seconds | None = None
+    """Limits of the whole system."""
+
+    message_max: RowBytes | None = key("The largest message.", size_text(_SYSTEM.message_max_bytes))
+    state_max: RowBytes | None = key("The largest state.", size_text(_SYSTEM.state_max_bytes))
+    compile_memory: CompileMemory | None = key(
+        "What compiling a component may use.", size_text(_SYSTEM.compile_memory_bytes)
+    )
+    compile_timeout: Seconds | None = key(
+        "What compiling a component may take.", _SYSTEM.compile_timeout_s
+    )
 
 
 class SingleLimitsTable(LimitsTable, SystemLimitsTable):
     """A manifest of one actor has one [limits] for the actor and the system around it."""
 
 
+RESTART = key(
+    "When it is started again: always, after a crash only (transient), or never (temporary).",
+    _ACTOR.restart,
+)
+ON_RESTART = key(
+    "What its next incarnation begins with: resume, the last committed state; or init, `init`"
+    " with the initial state, as in Erlang.",
+    _ACTOR.on_restart,
+)
+REQUEST_TIMEOUT = key(
+    "A request that it makes is answered with an error after so long.", _ACTOR.request_timeout_s
+)
+STATE_EVERY = key(
+    "Of every so many turns the state's bytes are kept for good. Without it: of each turn, above"
+    " 64KiB of every hundredth. The last state always is."
+)
+RECYCLE_TURNS = key(
+    "After so many turns an incarnation is replaced by a fresh one, with its state; 0: never.",
+    _ACTOR.recycle_turns,
+)
+LIMITS = key("What it may use.")
+MAILBOX = key("When its mailbox is full, and what then.")
+
+
 class DefaultsTable(Table):
-    restart: RestartWord | None = None
-    on_restart: OnRestartWord | None = None
-    shutdown: ShutdownValue | None = None
-    request_timeout: Seconds | None = None
-    state_every: Count | None = None
-    recycle_turns: CountOrNone | None = None
-    limits: LimitsTable | None = None
-    mailbox: MailboxTable | None = None
+    """What holds for every actor that says nothing else, key by key; not for supervisors."""
+
+    restart: RestartWord | None = RESTART
+    on_restart: OnRestartWord | None = ON_RESTART
+    shutdown: ShutdownValue | None = key(
+        "How long it has to obey a stop.", _ACTOR.shutdown.timeout_s
+    )
+    request_timeout: Seconds | None = REQUEST_TIMEOUT
+    state_every: Count | None = STATE_EVERY
+    recycle_turns: CountOrNone | None = RECYCLE_TURNS
+    limits: LimitsTable | None = LIMITS
+    mailbox: MailboxTable | None = MAILBOX
 
 
 class ActorKeys(Table):
-    """What an actor may have, wherever it stands. Handlers are checked by `grants`."""
+    """What an actor may have, wherever it stands. Handlers are checked by `capabilities`."""
 
-    restart: RestartWord | None = None
-    on_restart: OnRestartWord | None = None
-    significant: Flag | None = None
-    build: BuildValue | None = None
-    shutdown: ShutdownValue | None = None
-    initial_state: InitialState | None = None
-    handler: list[Any] | None = None
-    env: dict[EnvName, Text] | None = None
-    args: list[Text] | None = None
-    request_timeout: Seconds | None = None
-    state_every: Count | None = None
-    recycle_turns: CountOrNone | None = None
-    mailbox: MailboxTable | None = None
+    restart: RestartWord | None = RESTART
+    on_restart: OnRestartWord | None = ON_RESTART
+    significant: Flag | None = key(
+        "Whether its own end may shut its supervisor down: see auto_shutdown.", _ACTOR.significant
+    )
+    build: BuildValue | None = key(
+        "The source that its component is built from, relative to the manifest: a .py, .js, .mjs"
+        " or .wat file, or a project's package.json or Cargo.toml; or a table."
+    )
+    shutdown: ShutdownValue | None = key(
+        "How long it has to obey a stop. Without it: 5 seconds for an actor, infinity for a"
+        " supervisor."
+    )
+    initial_state: InitialState | None = key("What it begins with, once. Without it: no state.")
+    handler: list[Any] | None = key("What it may touch; nothing without a grant.")
+    env: dict[EnvName, Text] | None = key("Its environment variables. Without it: none.")
+    args: list[Text] | None = key("Its arguments. Without it: none.")
+    request_timeout: Seconds | None = REQUEST_TIMEOUT
+    state_every: Count | None = STATE_EVERY
+    recycle_turns: CountOrNone | None = RECYCLE_TURNS
+    mailbox: MailboxTable | None = MAILBOX
 
 
 class ChildTable(ActorKeys):
     """An actor (`component` or `build`), or a nested supervisor (`supervisor` or `child`)."""
 
-    name: ChildName
-    component: FilePath | None = None
-    limits: LimitsTable | None = None
-    supervisor: SupervisorTable | None = None
-    child: list[ChildTable] | None = None
+    name: ChildName = needed(
+        "Its name among its siblings, the last part of its address: a-z, 0-9, _, . and -."
+    )
+    component: FilePath | None = key(
+        "The file of an actor's component, .wasm or .wat, relative to the manifest."
+    )
+    limits: LimitsTable | None = LIMITS
+    supervisor: SupervisorTable | None = key("This child is a supervisor, and how it restarts.")
+    child: list[ChildTable] | None = key("The children of this supervisor, in their start order.")
+
+
+NAME = needed("The name of the system: 1 to 64 of a-z, 0-9, _ and -.")
+DURABILITY = key(
+    "disk: what is committed survives a power cut; process: the death of any process, and each"
+    " commit takes less time.",
+    _SYSTEM.durability,
+)
+HEAD_EVERY = key(
+    "So often a head of the log is signed if it has grown; 0: only at the end.",
+    _SYSTEM.head_every_s,
+)
+SUPERVISOR = key("The root supervisor: how the children at the top are restarted.")
 
 
 class SystemTable(Table):
-    name: SystemName
-    durability: DurabilityWord | None = None
-    head_every: SecondsOrNone | None = None
-    supervisor: SupervisorTable | None = None
-    defaults: DefaultsTable | None = None
-    limits: SystemLimitsTable | None = None
-    child: list[ChildTable] | None = None
+    """A system: actors and supervisors, each a [[child]]."""
+
+    name: SystemName = NAME
+    durability: DurabilityWord | None = DURABILITY
+    head_every: SecondsOrNone | None = HEAD_EVERY
+    supervisor: SupervisorTable | None = SUPERVISOR
+    defaults: DefaultsTable | None = key("What holds for actors that say nothing else.")
+    limits: SystemLimitsTable | None = key("Limits of the whole system.")
+    child: list[ChildTable] | None = key("The children of the root, in their start order.")
 
 
 class SingleTable(ActorKeys):
     """A manifest of one actor, in the shape that `theater:simple` packages come with."""
 
-    name: SystemName
-    package: FilePath | None = None  # or `build`
-    version: Text | None = None
-    durability: DurabilityWord | None = None
-    head_every: SecondsOrNone | None = None
-    supervisor: SupervisorTable | None = None
-    limits: SingleLimitsTable | None = None
+    name: SystemName = NAME
+    package: FilePath | None = key(
+        "The file of the component of the one actor, relative to the manifest; or build."
+    )
+    version: Text | None = key("The version of the package. Nothing depends on it.")
+    durability: DurabilityWord | None = DURABILITY
+    head_every: SecondsOrNone | None = HEAD_EVERY
+    supervisor: SupervisorTable | None = SUPERVISOR
+    limits: SingleLimitsTable | None = key("What the actor may use, and the system around it.")
 
 
 class FragmentTable(Table):
     """More children for a system that runs: all that a file of them may have."""
 
-    defaults: DefaultsTable | None = None
-    child: list[ChildTable]
+    defaults: DefaultsTable | None = key("What holds for actors of this file that say nothing.")
+    child: list[ChildTable] = needed("The children to be added.")

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from theater.capabilities.capability import Wrong
-from theater.manifest_schema import INSTANCES_MAX, instances, seconds
+from theater.manifest_values import INSTANCES_MAX, instances, seconds
 from theater.quoting import described
 from theater.spec import AutoShutdown, Backoff, OnRestart, Restart, Strategy
 
@@ -101,8 +101,8 @@ def _check_backoff(backoff: object) -> Wrong:
     if not isinstance(backoff, dict):
         return []
     with suppress(ValueError, KeyError):
-        base_s = seconds(backoff["base"])
-        max_s = seconds(backoff["max"]) if "max" in backoff else Backoff(base_s).max_s
+        base_s = seconds.check(backoff["base"])
+        max_s = seconds.check(backoff["max"]) if "max" in backoff else Backoff(base_s).max_s
         if base_s > max_s and "max" in backoff:
             message = f"found {described(backoff['max'])}; cannot be less than base ({base_s:g} s)"
             return [(("supervisor", "backoff", "max"), message)]
@@ -187,7 +187,7 @@ def last_instance(address: str) -> str:
 
 def _instances(said: Mapping[str, object]) -> int | None:
     with suppress(ValueError, KeyError):
-        return instances(said["instances"])
+        return instances.check(said["instances"])
     return None
 
 

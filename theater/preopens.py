@@ -40,6 +40,38 @@ _SYNONYMS = {
     "mode": "write",
 }
 
+# What `check` accepts, as a JSON schema.
+SCHEMA = {
+    "type": "array",
+    "minItems": 1,
+    "maxItems": PREOPENS_MAX,
+    "items": {
+        "type": "object",
+        "required": ["host", "guest"],
+        "additionalProperties": False,
+        "properties": {
+            "host": {
+                "description": "A directory outside, relative to the manifest. It has to be there.",
+                "type": "string",
+                "minLength": 1,
+                "pattern": r"^[^\x00]*$",
+            },
+            "guest": {
+                "description": "The name by which the actor knows it, an absolute path.",
+                "type": "string",
+                "maxLength": GUEST_MAX,
+                "pattern": r"^/([^/\\]+(/[^/\\]+)*)?$",
+                "not": {"pattern": r"/\.\.?(/|$)"},
+            },
+            "write": {
+                "description": "Whether it may be changed, and all below it.",
+                "type": "boolean",
+                "default": False,
+            },
+        },
+    },
+}
+
 Wrong = list[tuple[tuple[str | int, ...], str]]  # as in `capabilities.capability`
 
 

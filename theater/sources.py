@@ -22,6 +22,51 @@ PROJECTS = {"package.json": JAVASCRIPT, "Cargo.toml": RUST}
 
 _KEYS = ("source", "actor", "world", "packages")
 _SOURCES = "must be a .py, .js or .wat file, or a project: package.json, Cargo.toml, its directory"
+# The same as a JSON schema. What is a project's file is told by its whole name.
+_SOURCE_SCHEMA = {
+    "type": "string",
+    "minLength": 1,
+    "pattern": r"^[^\x00]*$",
+    "not": {"pattern": "://"},
+    "anyOf": [
+        {"pattern": r"(^|/)(package\.json|Cargo\.toml)$"},
+        {"not": {"pattern": r"[^/.]\.(rs|ts|wasm|toml|json)$"}},
+    ],
+}
+_WORD_SCHEMA = {"type": "string", "minLength": 1, "pattern": r"^[^\x00]*$"}
+SCHEMA = {
+    "anyOf": [
+        _SOURCE_SCHEMA,
+        {
+            "type": "object",
+            "required": ["source"],
+            "additionalProperties": False,
+            "properties": {
+                "source": {
+                    "description": "The source, relative to the manifest: a .py, .js, .mjs or"
+                    " .wat file; a project's package.json or Cargo.toml, or its directory.",
+                    **_SOURCE_SCHEMA,
+                },
+                "actor": {
+                    "description": "Python: the class, where there are several.",
+                    **_WORD_SCHEMA,
+                },
+                "world": {
+                    "description": "The world of the WIT that it is built for.",
+                    "default": WORLD,
+                    **_WORD_SCHEMA,
+                },
+                "packages": {
+                    "description": "Python: what it needs from PyPI, as pip is told them.",
+                    "type": "array",
+                    "items": {"type": "string", "minLength": 1, "not": {"pattern": "://"}},
+                },
+            },
+            "if": {"properties": {"source": {"not": {"pattern": r"\.py$"}}}},
+            "then": {"properties": {"actor": False, "packages": False}},
+        },
+    ]
+}
 _INSTEAD = {
     ".rs": "; name its Cargo.toml",
     ".ts": "; have it compiled to JavaScript, and name that",

@@ -69,14 +69,14 @@ def check_handler(type: object, settings: Mapping[str, object]) -> Wrong:
         return [(("type",), f"no handler is called {described(type)}{hint} {available}")]
     wrong: Wrong = []
     for key, value in settings.items():
-        check = handler.settings.get(key)
-        if check is None:
+        setting = handler.settings.get(key)
+        if setting is None:
             meant = handler.synonyms.get(key)
             hint = f'; did you mean "{meant}"?' if meant else did_you_mean(key, handler.settings)
             others = ", ".join(handler.settings)
             wrong.append(((key,), f'unknown setting of "{type}"{hint} allowed: {others}'))
         else:
-            wrong += [((key, *below), message) for below, message in check(value)]
+            wrong += [((key, *below), message) for below, message in setting.check(value)]
     missing = [key for key in handler.required if key not in settings]
     if not wrong:
         wrong += [((key,), f'missing: "{type}" grants nothing without it') for key in missing]

@@ -24,12 +24,29 @@ CHAIN_EVENT = (
 
 
 @dataclass(frozen=True, slots=True)
-class HandlerType:
-    """A capability that can be granted, what it links, and the settings it takes."""
+class Setting:
+    """A key of the `[[handler]]` table: what it may be, and what people are told of it."""
 
+    check: Callable[[object], Wrong]
+    # Full sentences: what it is for, and what holds where it is not said.
+    description: str
+    # A JSON schema, draft 7, for editors: it accepts all that `check` does, refuses what it can,
+    # and says in "default" what holds without it, if that is a value.
+    schema: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerType:
+    """A capability that can be granted, what it links, and the settings it takes.
+
+    All that is said of it elsewhere comes from here: what a manifest is checked against, the JSON
+    schema (`theater schema`) and the reference of handlers.
+    """
+
+    description: str  # full sentences: what an actor can do with it
     imports: Mapping[str, Signatures]  # interface -> what the host provides
     exports: Mapping[str, Signatures]  # interface -> what the host may call, all optional
-    settings: Mapping[str, Callable[[object], Wrong]] = field(default_factory=dict)
+    settings: Mapping[str, Setting] = field(default_factory=dict)
     # World calls: what changes something outside. interface -> function -> what becomes of one
     # that was interrupted: "error" (its outcome is unknown) or "again" (it is done once more,
     # with the same key).

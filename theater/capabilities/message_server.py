@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from theater.addresses import check_pattern
+from theater.addresses import PATTERN_SCHEMA, check_pattern
 from theater.calls import CLIENT, MESSAGES
-from theater.capabilities.capability import NEW_STATE, STATE, HandlerType, Wrong
+from theater.capabilities.capability import NEW_STATE, STATE, HandlerType, Setting, Wrong
 from theater.quoting import described
 
 
@@ -22,6 +22,7 @@ def _check_send_to(value: object) -> Wrong:
 
 
 HANDLER = HandlerType(
+    description="Messages and requests to other actors, answers, and channels.",
     imports={
         MESSAGES: {
             "register": "func() -> result<_, string>",
@@ -57,5 +58,13 @@ HANDLER = HandlerType(
             "handle-channel-close": f"func({STATE}, params: tuple<string>) -> {NEW_STATE}",
         }
     },
-    settings={"send_to": _check_send_to},
+    settings={
+        "send_to": Setting(
+            _check_send_to,
+            "The actors that it may send to, ask and open channels to, as address patterns: *"
+            " stands for anything within a name, ** for any number of names. Without it: its"
+            " siblings, its parent, its own children, and whoever has sent to it.",
+            {"type": "array", "items": PATTERN_SCHEMA},
+        )
+    },
 )

@@ -7,11 +7,11 @@ from typing import Any
 
 from theater.calls import CLIENT
 from theater.capabilities import world_calls
+from theater.capabilities.runtime import MAX_EVENTS
 from theater.engine import SETTINGS
 from theater.spec import ActorSpec, OnRestart, SupervisorSpec, SystemSpec, plain
 
 KINDS = ("send", "request", "channel-open", "channel-message", "channel-close")  # of messages
-MAX_EVENTS = 1000  # of a chain shown to its actor, unless the handler's settings say otherwise
 
 
 def name_in_log(path: str) -> str:

@@ -14,7 +14,7 @@ import signal
 from typing import Any
 
 from theater import capabilities
-from theater.capabilities.capability import HandlerType
+from theater.capabilities.capability import HandlerType, Setting
 from theater.worker.handlers import REGISTERED, WORLD, Handler
 
 INTERFACE = "test:outside/post"
@@ -47,9 +47,10 @@ class Outside(Handler):
 
 
 capabilities.HANDLERS["test-outside"] = HandlerType(
+    description="Lines in a file.",
     imports={INTERFACE: {"post": SIGNATURE, "put": SIGNATURE}},
     exports={},
-    settings={"path": lambda value: []},
+    settings={"path": Setting(lambda value: [], "The file.", {"type": "string"})},
     world={INTERFACE: {"post": "error", "put": "again"}},
 )
 capabilities.PROVIDED[INTERFACE] = (

@@ -30,6 +30,26 @@ def check(manifest: ManifestArgument = None, file: Manifest = None) -> None:
 
 
 @commands.command(
+    epilog="For completion and hints in an editor that knows TOML by schemas (taplo, Even Better"
+    " TOML): keep it beside the manifest, whose first line then is"
+    " #:schema ./theater.schema.json\n\n\b\nExamples:\n"
+    "  theater schema -o theater.schema.json\n  theater schema --fragment",
+)
+def schema(
+    fragment: Annotated[
+        bool, typer.Option("--fragment", help="Of a file of more children, for `theater add`.")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option("-o", metavar="FILE", help="Write it there, not to stdout.")
+    ] = None,
+) -> None:
+    """Print the JSON schema of manifests, for editors."""
+    from theater.cli import schema as module
+
+    run(lambda terminal: module.schema(terminal, fragment, output))
+
+
+@commands.command(
     epilog="It is compiled if the cache does not have it. Exit code 3 if it cannot be an actor's"
     " component, whatever a manifest grants.\n\n\b\nExamples:\n"
     "  theater inspect hello.wasm\n  theater inspect hello.wat --json"
