@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from theater.calls import ACTOR
-from theater.capabilities import CALLED, HANDLERS, LATER, PROVIDED
+from theater.capabilities import CALLED, HANDLERS, LATER, PROVIDED, type_of
 from theater.capabilities.capability import Signatures
 from theater.errors import Problem
 from theater.quoting import did_you_mean, escaped, nearest
@@ -30,7 +30,20 @@ def check_grants(
     {"version": str or None, "functions": {name: type text}}.
     """
     messages: list[str] = []
+    own: dict[str, tuple[str, Signatures]] = {}  # of handlers that authors have written
+    for handler in actor.handlers:
+        if handler.custom is not None:
+            for interface, functions in type_of(handler).imports.items():
+                if interface in own:
+                    twin = own[interface][0]
+                    text = f'"{handler.type}" and "{twin}" both provide {interface}; take one away'
+                    messages.append(text)
+                own[interface] = handler.type, functions
     for interface in sorted(imports):
+        if interface in own:
+            found = imports[interface]["functions"]
+            messages += _differences("imports", interface, found, own[interface][1])
+            continue
         messages += _import_problems(actor, interface, imports[interface]["functions"])
     messages += _actor_export_problems(exports)
     for interface, called in CALLED.items():
@@ -61,7 +74,23 @@ def _import_problems(actor: ActorSpec, interface: str, functions: Signatures) ->
         names = _listed(functions)
         return [f"imports {names} outside of any interface, which nobody provides; {there_are}"]
     hint = did_you_mean(interface, [*PROVIDED, *_LATER_IMPORTS])
-    return [f"imports {escaped(interface)}, which nobody provides{hint} {there_are}"]
+    text = f"imports {escaped(interface)}, which nobody provides{hint} {there_are}"
+    return [f"{text}; {_granted_own(actor)}" if may_be_own(interface) else text]
+
+
+def may_be_own(interface: str) -> bool:
+    """Whether a handler that an author has written could provide it."""
+    return interface != "" and not interface.startswith(("theater:", "wasi:")) and ":" in interface
+
+
+def _granted_own(actor: ActorSpec) -> str:
+    """What the handlers of its author's own provide, which the manifest grants."""
+    own = [
+        f'"{handler.type}" provides {handler.custom.interface}'
+        for handler in actor.handlers
+        if handler.custom is not None
+    ]
+    return ", ".join(own) or 'a handler of your own can: type = "module:Class"'
 
 
 def _missing_grant(actor: ActorSpec, interface: str, handler: str) -> str:

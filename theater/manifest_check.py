@@ -49,11 +49,11 @@ def check(
             findings.add_all((), manifest_supervision.check_significant(tables, None, supervisor))
             findings.add_all((), manifest_supervision.check_recycling(tables, {}))
             _check_package(tables, findings)
-            _check_handlers(tables, (), SingleTable, findings)
+            _check_handlers(tables, (), SingleTable, files, findings)
             _check_files(tables, (), files, findings)
             checked = check_values(SingleTable, tables, findings)
         else:
-            of_system = _check_kind_of_system(tables, findings)
+            of_system = _check_kind_of_system(tables, files, findings)
             checked = check_values(SystemTable, of_system, findings)
     except Enough as reason:
         return None, [*findings.problems(), Problem("", str(reason))]
@@ -101,7 +101,9 @@ def _check_package(tables: dict[str, Any], findings: Findings) -> None:
         )
 
 
-def _check_kind_of_system(tables: dict[str, Any], findings: Findings) -> dict[str, Any]:
+def _check_kind_of_system(
+    tables: dict[str, Any], files: Files, findings: Findings
+) -> dict[str, Any]:
     """The tables to be checked as those of a system."""
     if "package" in tables:
         findings.add(
@@ -111,7 +113,7 @@ def _check_kind_of_system(tables: dict[str, Any], findings: Findings) -> dict[st
         )
         # The keys of an actor are checked too, though there is no telling whose they are.
         alone = {key: value for key, value in tables.items() if key in SINGLE_ONLY}
-        _check_handlers(tables, (), SystemTable, findings)
+        _check_handlers(tables, (), SystemTable, files, findings)
         check_values(SingleTable, alone, findings, missing=False)
         return {key: value for key, value in tables.items() if key not in alone}
     if tables.keys().isdisjoint({"child", "defaults", "supervisor"}):
@@ -202,7 +204,7 @@ class _Walk:
         """Look at one child and what is below it; how many that makes, not counting itself."""
         findings = self._findings
         _check_kind_of_child(child, loc, findings)
-        _check_handlers(child, loc, self._top, findings)
+        _check_handlers(child, loc, self._top, self._files, findings)
         _check_files(child, loc, self._files, findings)
         findings.add_all(
             loc,
@@ -289,7 +291,7 @@ def _check_preopens(handler: Mapping[str, Any], loc: Loc, files: Files, findings
 
 
 def _check_handlers(
-    table: Mapping[str, Any], loc: Loc, top: type[Table], findings: Findings
+    table: Mapping[str, Any], loc: Loc, top: type[Table], files: Files, findings: Findings
 ) -> None:
     handlers = table.get("handler")
     if not isinstance(handlers, list):
@@ -310,7 +312,7 @@ def _check_handlers(
                 if nearest(key, ("type",)):
                     findings.add((*here, key), 'unknown key; did you mean "type"?')
             continue
-        for below, message in capabilities.check_handler(type_, settings):
+        for below, message in capabilities.check_handler(type_, settings, files.installed_handlers):
             if message.startswith("unknown setting") and (
                 place := place_of(str(below[0]), (*here, below[0]), top, findings.tables)
             ):

@@ -82,6 +82,10 @@ class Files:
             return f"{quoted(path)}: {directory_problem(problem)}"
         return None
 
+    def installed_handlers(self) -> list[str]:
+        """Handlers that authors have written and that are installed, by name. None is imported."""
+        return sorted(installed_handlers()) if self._on_disk else []
+
     def check_state(self, path: str, max_bytes: int) -> str | None:
         if not self._on_disk:
             return f"{quoted(path)}: a manifest that is not a file cannot name one"
@@ -95,6 +99,13 @@ class Files:
             return f"{quoted(path)}: larger than {max_bytes} bytes, the most a state may have"
         self.states[path] = content
         return None
+
+
+def installed_handlers() -> dict[str, str]:
+    """Name -> `module:Class`, of the entry points of all packages that are installed."""
+    from importlib.metadata import entry_points  # takes long, and is seldom needed
+
+    return {each.name: each.value for each in entry_points(group="theater.handlers")}
 
 
 def _open_file(path: str) -> int:

@@ -34,21 +34,21 @@ HANDLER = "handler"
 NOTHING = False  # the schema that accepts nothing: of a key that may not be there
 
 
-def manifest() -> Schema:
-    """Of a whole manifest: of a system, or of one actor."""
+def manifest(installed: Iterable[str] = ()) -> Schema:
+    """Of a whole manifest: of a system, or of one actor. `installed`: handlers of authors."""
     both = {**SystemTable.model_fields, **SingleTable.model_fields}
     schemas = _Schemas()
     schema = schemas.of_keys(both, "A manifest: a system of [[child]] tables, or one actor.")
     schema["allOf"] = [_kinds_of_manifest(schemas), *_between_supervisor_and_children()]
-    return _whole(schema, "Theater manifest", schemas)
+    return _whole(schema, "Theater manifest", schemas, installed)
 
 
-def fragment() -> Schema:
+def fragment(installed: Iterable[str] = ()) -> Schema:
     """Of a file of more children, for `theater add`."""
     schemas = _Schemas()
     schema = schemas.of_table(FragmentTable)
     schema["properties"]["child"]["minItems"] = 1
-    return _whole(schema, "Theater fragment", schemas)
+    return _whole(schema, "Theater fragment", schemas, installed)
 
 
 def of_handler(name: str) -> Schema:
@@ -87,8 +87,8 @@ def described(field: FieldInfo) -> str:
     return " ".join(filter(None, (field.description, value.note if value else "")))
 
 
-def _whole(schema: Schema, title: str, schemas: _Schemas) -> Schema:
-    definitions = {"json": JSON, HANDLER: _handler(), **schemas.definitions}
+def _whole(schema: Schema, title: str, schemas: _Schemas, installed: Iterable[str]) -> Schema:
+    definitions = {"json": JSON, HANDLER: _handler(installed), **schemas.definitions}
     return {"$schema": DRAFT, "title": title, **schema, "definitions": definitions}
 
 
@@ -154,14 +154,32 @@ class _Schemas:
         return self.reference(annotation)
 
 
-def _handler() -> Schema:
-    names = list(capabilities.HANDLERS)
+def _handler(installed: Iterable[str]) -> Schema:
+    names = [{"const": name} for name in installed]
+    own = {"anyOf": [*names, {"pattern": "^(?!wasi:)[^:]+:[A-Za-z_][^:]*$"}]}
     return {
         "description": "A capability that an actor is granted.",
         "type": "object",
         "required": ["type"],
-        "properties": {"type": {"description": "Which capability it is.", "enum": names}},
-        "anyOf": [of_handler(name) for name in names],
+        "properties": {
+            "type": {
+                "description": "Which capability it is.",
+                "anyOf": [{"enum": [*capabilities.HANDLERS]}, own],
+            }
+        },
+        "anyOf": [*map(of_handler, capabilities.HANDLERS), _of_own(own)],
+    }
+
+
+def _of_own(named: Schema) -> Schema:
+    """Its class says what its settings are, and is not read here."""
+    return {
+        "title": "a handler of your own",
+        "description": "A class in Python, named as in handlers.py:LLM or my_package.llm:LLM, or"
+        " one that is installed, by its name.",
+        "type": "object",
+        "required": ["type"],
+        "properties": {"type": named},
     }
 
 

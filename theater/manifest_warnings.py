@@ -50,6 +50,8 @@ def _to_nobody(root: SupervisorSpec, supervisors: list[SupervisorSpec]) -> list[
         if isinstance(actor, SupervisorSpec):
             continue
         for number, handler in enumerate(actor.handlers):
+            if handler.type != "message-server":
+                continue
             for index, to in enumerate(handler.settings.get("send_to", ())):
                 if "*" in to or to in actors or to.startswith(pools):
                     continue

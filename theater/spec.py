@@ -75,11 +75,33 @@ class OnFull(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Function:
+    """One function that a handler of an author's provides."""
+
+    type: str  # `func(prompt: string) -> result<string, string>`
+    effect: str  # see `handler.Effect`
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Custom:
+    """A handler that an author has written, as its class said when it was read."""
+
+    found: str  # `module:Class`, or `file.py:Class`
+    directory: str  # of the manifest, where the module is looked for first
+    interface: str
+    functions: dict[str, Function]
+    settings: dict[str, str]  # name -> its kind, with a "?" if it may be missing
+    sha256: str  # hex, of its modules; another one if the author has changed something
+
+
+@dataclass(frozen=True, slots=True)
 class Handler:
     """One granted capability and its settings, e.g. ("message-server", {"send_to": [...]})."""
 
     type: str
     settings: dict[str, Any] = field(default_factory=dict)
+    custom: Custom | None = None  # of an author's handler, once its class has been read
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,14 +246,25 @@ def component_hashes(spec: ChildSpec) -> Iterator[str]:
                 yield written.component_sha256
 
 
-def compiled(spec: ChildSpec, sha256: Mapping[str, str]) -> ChildSpec:
-    """The same tree with the hash of every actor's component; `sha256` is by file."""
+def compiled(
+    spec: ChildSpec, sha256: Mapping[str, str], customs: Mapping[str, Custom]
+) -> ChildSpec:
+    """The same tree with the hash of every actor's component, by file, and what the classes of
+    authors' handlers say, by type."""
     if isinstance(spec, ActorSpec):
-        return replace(spec, component_sha256=sha256[spec.component])
-    children = tuple(compiled(child, sha256) for child in spec.children)
-    return replace(
-        spec, children=children, template=spec.template and compiled(spec.template, sha256)
+        return replace(described(spec, customs), component_sha256=sha256[spec.component])
+    children = tuple(compiled(child, sha256, customs) for child in spec.children)
+    template = spec.template and compiled(spec.template, sha256, customs)
+    return replace(spec, children=children, template=template)
+
+
+def described(actor: ActorSpec, customs: Mapping[str, Custom]) -> ActorSpec:
+    """The actor with what the classes of authors' handlers say, by type."""
+    handlers = tuple(
+        replace(each, custom=customs[each.type]) if each.type in customs else each
+        for each in actor.handlers
     )
+    return replace(actor, handlers=handlers)
 
 
 @dataclass(frozen=True, slots=True)

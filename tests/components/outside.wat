@@ -1,16 +1,17 @@
-;; An actor that does something outside: for a handler that only the tests have.
+;; An actor that calls a handler which an author has written: the tests have several.
 ;;
-;; A message that begins with `post` calls test:outside/post.post with it, any other one .put. The
-;; state becomes `ok` or the error.
+;; A message that begins with `post`, `look` or `bare` calls that function of test:outside/post with
+;; it, any other one `put`. The state becomes the answer, or the error.
 (component
   (import "test:outside/post" (instance $outside
-    (export "post" (func (param "text" string) (result (result (error string)))))
-    (export "put" (func (param "text" string) (result (result (error string)))))))
+    (export "post" (func (param "text" string) (result (result string (error string)))))
+    (export "put" (func (param "text" string) (result (result string (error string)))))
+    (export "look" (func (param "text" string) (result (result string (error string)))))
+    (export "bare" (func (param "text" string) (result string)))))
 
   (core module $Libc
     ;; A bump allocator whose heap is emptied after every call (the post-return function).
     (memory (export "memory") 1)
-    (data (i32.const 0x40) "ok")
     (global $heap (mut i32) (i32.const 0x100))
     (func $reset (export "reset") (param $result i32)
       (global.set $heap (i32.const 0x100)))
@@ -41,11 +42,17 @@
     (canon lower (func $outside "post") (memory $memory) (realloc $realloc)))
   (core func $put
     (canon lower (func $outside "put") (memory $memory) (realloc $realloc)))
+  (core func $look
+    (canon lower (func $outside "look") (memory $memory) (realloc $realloc)))
+  (core func $bare
+    (canon lower (func $outside "bare") (memory $memory) (realloc $realloc)))
 
   (core module $Outside
     (import "libc" "memory" (memory 1))
     (import "host" "post" (func $post (param $text i32) (param $len i32) (param $into i32)))
     (import "host" "put" (func $put (param $text i32) (param $len i32) (param $into i32)))
+    (import "host" "look" (func $look (param $text i32) (param $len i32) (param $into i32)))
+    (import "host" "bare" (func $bare (param $text i32) (param $len i32) (param $into i32)))
 
     ;; Ok of the state: result<tuple<option<list<u8>>>, string> has the case at +0 (0 is ok) and the
     ;; option at +4, +8, +12.
@@ -65,21 +72,30 @@
     (func $handle-send (export "handle-send")
         (param $some i32) (param $state i32) (param $state_len i32)
         (param $msg i32) (param $msg_len i32) (result i32)
-      (if (i32.eq (i32.load align=1 (local.get $msg)) (i32.const 0x74736f70)) ;; "post"
-        (then (call $post (local.get $msg) (local.get $msg_len) (i32.const 0x10)))
-        (else (call $put (local.get $msg) (local.get $msg_len) (i32.const 0x10))))
-      (if (i32.load8_u (i32.const 0x10))
+      (local $name i32)
+      (local.set $name (i32.load align=1 (local.get $msg)))
+      (if (i32.eq (local.get $name) (i32.const 0x65726162)) ;; "bare"
         (then
+          (call $bare (local.get $msg) (local.get $msg_len) (i32.const 0x10))
           (return
             (call $keep
-              (i32.const 1) (i32.load (i32.const 0x14)) (i32.load (i32.const 0x18))))))
-      (call $keep (i32.const 1) (i32.const 0x40) (i32.const 2))))
+              (i32.const 1) (i32.load (i32.const 0x10)) (i32.load (i32.const 0x14))))))
+      (if (i32.eq (local.get $name) (i32.const 0x74736f70)) ;; "post"
+        (then (call $post (local.get $msg) (local.get $msg_len) (i32.const 0x10)))
+        (else
+          (if (i32.eq (local.get $name) (i32.const 0x6b6f6f6c)) ;; "look"
+            (then (call $look (local.get $msg) (local.get $msg_len) (i32.const 0x10)))
+            (else (call $put (local.get $msg) (local.get $msg_len) (i32.const 0x10))))))
+      ;; Both cases of the result are a string.
+      (call $keep (i32.const 1) (i32.load (i32.const 0x14)) (i32.load (i32.const 0x18)))))
 
   (core instance $outside-actor (instantiate $Outside
     (with "libc" (instance $libc))
     (with "host" (instance
       (export "post" (func $post))
-      (export "put" (func $put))))))
+      (export "put" (func $put))
+      (export "look" (func $look))
+      (export "bare" (func $bare))))))
 
   (func $init
       (param "state" (option (list u8))) (param "params" (tuple string))

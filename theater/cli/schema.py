@@ -11,8 +11,10 @@ from theater.errors import EnvironmentProblem
 
 def schema(terminal: Terminal, is_fragment: bool, output: Path | None) -> None:
     from theater import manifest_json_schema
+    from theater.manifest_files import installed_handlers
 
-    made = manifest_json_schema.fragment() if is_fragment else manifest_json_schema.manifest()
+    make = manifest_json_schema.fragment if is_fragment else manifest_json_schema.manifest
+    made = make(sorted(installed_handlers()))
     text = json.dumps(made, indent=2, ensure_ascii=False)
     if output is None:
         terminal.print(text)

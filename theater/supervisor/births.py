@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from theater.calls import CLIENT
-from theater.capabilities import world_calls
+from theater.capabilities import granted, world_calls
 from theater.capabilities.runtime import MAX_EVENTS
 from theater.engine import SETTINGS
 from theater.spec import ActorSpec, OnRestart, SupervisorSpec, SystemSpec, plain
@@ -47,7 +48,7 @@ def registration(
         "kind": "actor",
         "component": actor.component_sha256,
         "engine": dict(SETTINGS),
-        "grants": {handler.type: handler.settings for handler in actor.handlers},
+        "grants": {handler.type: granted(handler) for handler in actor.handlers},
         "limits": limits(actor, system),
         "initial_state": actor.initial_state,
         "send_to": messages.settings.get("send_to") if messages else None,
@@ -100,6 +101,11 @@ def order(actor: ActorSpec, system: SystemSpec, incarnation: int, endpoint: str)
         **limits(actor, system),
         "handlers": {handler.type: handler.settings for handler in actor.handlers},
         "world": world_calls(actor.handlers),
+        "custom": {
+            handler.type: asdict(handler.custom)
+            for handler in actor.handlers
+            if handler.custom is not None
+        },
         "env": actor.env,
         "args": list(actor.args),
     }

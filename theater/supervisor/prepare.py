@@ -7,14 +7,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from theater import manifest
 from theater.errors import ComponentError, EnvironmentProblem, ManifestError, Problem
 from theater.grants import check_grants
 from theater.manifest_warnings import warnings
-from theater.spec import ActorSpec, Build, ChildSpec, SupervisorSpec, SystemSpec, compiled
-from theater.supervisor import building, territory
+from theater.spec import (
+    ActorSpec,
+    Build,
+    ChildSpec,
+    Custom,
+    SupervisorSpec,
+    SystemSpec,
+    compiled,
+    described,
+)
+from theater.supervisor import authored, building, territory
+from theater.supervisor.authored import Described
 from theater.supervisor.building import Built, NotBuilt
 from theater.supervisor.cache import Artifact, open_verified, prepare
 from theater.supervisor.originals import keep
@@ -30,10 +40,11 @@ class Prepared:
     artifacts: dict[str, Artifact]
     warnings: tuple[Problem, ...] = ()  # nothing that is in the way
     built: tuple[Built, ...] = ()  # from sources, now or before
+    handlers: dict[str, Described] = field(default_factory=dict)  # of authors, by type
 
     def compiled(self) -> SystemSpec:
-        """The system, each actor with the hash of its component."""
-        root = compiled(self.spec.root, _hashes(self.artifacts))
+        """The system, each actor with the hash of its component, and with its handlers read."""
+        root = compiled(self.spec.root, _hashes(self.artifacts), _customs(self.handlers))
         assert isinstance(root, SupervisorSpec)
         return replace(self.spec, root=root)
 
@@ -45,15 +56,20 @@ class PreparedFragment:
     spec: SystemSpec
     children: tuple[ChildSpec, ...]
     artifacts: dict[str, Artifact]
+    handlers: dict[str, Described] = field(default_factory=dict)
 
     def compiled(self) -> tuple[ChildSpec, ...]:
-        """The children, each actor with the hash of its component."""
-        hashes = _hashes(self.artifacts)
-        return tuple(compiled(child, hashes) for child in self.children)
+        """The children, each actor with the hash of its component, and with its handlers read."""
+        hashes, customs = _hashes(self.artifacts), _customs(self.handlers)
+        return tuple(compiled(child, hashes, customs) for child in self.children)
 
 
 def _hashes(artifacts: dict[str, Artifact]) -> dict[str, str]:
     return {file: artifact.component_sha256 for file, artifact in artifacts.items()}
+
+
+def _customs(handlers: dict[str, Described]) -> dict[str, Custom]:
+    return {type: each.custom for type, each in handlers.items()}
 
 
 def prepare_system(
@@ -71,10 +87,15 @@ def prepare_loaded(
     file: str | os.PathLike[str], spec: SystemSpec, data_directory: str, on_progress: Progress
 ) -> Prepared:
     """The rest of it, once the manifest has been read."""
-    built, artifacts = _artifacts(file, spec.root, spec, data_directory, on_progress)
+    built, artifacts, handlers = _artifacts(file, spec.root, spec, data_directory, on_progress)
     made_from = {path: each.source for each in built for path in each.files}
-    warned = (*warnings(spec), *territory.warnings(spec.root, os.fspath(file), made_from))
-    return Prepared(spec, artifacts, warned, built)
+    made_from |= {path: type for type, each in handlers.items() for path in each.files}
+    warned = (
+        *warnings(spec),
+        *authored.warnings(spec.root, handlers),
+        *territory.warnings(spec.root, os.fspath(file), made_from),
+    )
+    return Prepared(spec, artifacts, warned, built, handlers)
 
 
 def prepare_fragment(
@@ -87,8 +108,8 @@ def prepare_fragment(
     """The same with a file of children to be added to the supervisor at `under`, in `spec`."""
     children = manifest.load_fragment(file, under, spec.state_max_bytes)
     added = SupervisorSpec(path=under, children=children)
-    _, artifacts = _artifacts(file, added, spec, data_directory, on_progress)
-    return PreparedFragment(spec, children, artifacts)
+    _, artifacts, handlers = _artifacts(file, added, spec, data_directory, on_progress)
+    return PreparedFragment(spec, children, artifacts, handlers)
 
 
 def _artifacts(
@@ -97,10 +118,13 @@ def _artifacts(
     spec: SystemSpec,
     data_directory: str,
     on_progress: Progress,
-) -> tuple[tuple[Built, ...], dict[str, Artifact]]:
+) -> tuple[tuple[Built, ...], dict[str, Artifact], dict[str, Described]]:
     artifacts: dict[str, Artifact] = {}
     problems = territory.check(root, data_directory)
     actors = [each for each in root.all_written() if isinstance(each, ActorSpec)]
+    handlers = authored.read(os.fspath(file), actors, problems, on_progress)
+    unread = {each.path for each in actors if not authored.are_read(each, handlers)}
+    actors = [described(each, _customs(handlers)) for each in actors]
     built, broken = _build(str(file), actors, problems, on_progress)
     for actor in actors:
         if actor.component not in artifacts and actor.component not in broken:
@@ -115,11 +139,11 @@ def _artifacts(
                 broken.add(actor.component)
                 problems.append(Problem(actor.where, str(error)))
         artifact = artifacts.get(actor.component)
-        if artifact is not None:
+        if artifact is not None and actor.path not in unread:
             problems.extend(check_grants(actor, artifact.imports, artifact.exports))
     if problems:
         raise ManifestError(str(file), problems)
-    return built, artifacts
+    return built, artifacts, handlers
 
 
 def _build(

@@ -53,6 +53,9 @@ class Recorder:
         # What the guest did while it was instantiated; it opens the record of the first turn.
         self._prelude: list[tuple[EventType, str, str, Any]] = []
 
+    def provide(self, handler: Handler) -> None:
+        self._handlers[handler.interface] = handler
+
     # Turns
 
     def begin(self, turn: TurnRecord, interface: str, function: str, arguments: list[Any]) -> None:

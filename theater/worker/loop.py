@@ -22,7 +22,7 @@ from theater.worker import signals
 from theater.worker.blackbox import FULL_BYTES, BlackBox
 from theater.worker.export import call_export, check_sizes
 from theater.worker.failure import Abort, GuestFailure
-from theater.worker.handlers import REGISTERED, Handler
+from theater.worker.handlers import Handler
 from theater.worker.handlers.message_server import MessageServer
 from theater.worker.handlers.runtime import Runtime
 from theater.worker.host import Differs, Leave, Recorder, TooLong
@@ -62,9 +62,6 @@ class Worker:
         handlers: list[Handler] = [self._runtime]
         if "message-server" in self._order.handlers:
             handlers.append(self._messages)
-        for type, settings in self._order.handlers.items():
-            if type in REGISTERED:
-                handlers.append(REGISTERED[type](settings))
         return handlers
 
     def _message_server(self) -> MessageServer:
@@ -90,6 +87,7 @@ class Worker:
 
     def run(self) -> None:
         self._link.connect()  # first: ZeroMQ shakes hands in its own thread while we load
+        self._import_handlers()  # before the address space is limited to what there is and a bit
         artifact_bytes = os.fstat(self._order.component_fd).st_size
         _limit_address_space(self._order.memory_bytes, artifact_bytes)
         try:
@@ -108,6 +106,19 @@ class Worker:
                     self._leave(ExitStatus.NORMAL)
             else:
                 self._link.wait()
+
+    def _import_handlers(self) -> None:
+        """What authors have written is imported here, and never in the zygote, which all share."""
+        if not self._order.custom:
+            return
+        from theater.custom import BadHandler
+        from theater.worker.handlers.custom import Custom
+
+        for type, facts in self._order.custom.items():
+            try:
+                self._recorder.provide(Custom(type, facts, self._order.handlers[type]))
+            except BadHandler as error:
+                self._start_failed("handler", str(error), [])
 
     def _load(self) -> None:
         if self._instance is not None:  # a turn that is carried on wants another one

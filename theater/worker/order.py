@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from typing import Any
 
@@ -35,12 +35,14 @@ class Order:
     world: dict[str, dict[str, str]]  # interface -> function -> `error` or `again`
     env: dict[str, str]
     args: list[str]
+    # Handlers that authors have written: type -> facts of its `spec.Custom`.
+    custom: dict[str, dict[str, Any]] = field(default_factory=dict)
     component_fd: int = -1  # filled in by the zygote
     box_fd: int = -1
 
     @classmethod
     def read(cls, data: Any) -> Order:
-        known = {field.name for field in fields(cls)}
+        known = {each.name for each in fields(cls)}
         if not isinstance(data, dict) or not known - {"component_fd", "box_fd"} <= set(data):
             raise ProtocolError("not an order for a worker")
         return cls(**{key: value for key, value in data.items() if key in known})

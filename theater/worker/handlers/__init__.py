@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 
@@ -38,7 +37,3 @@ class Handler:
     def interrupted(self, function: str, arguments: list[Any]) -> Any:
         """The answer of a world call declared `error` of which nobody knows whether it was done."""
         return {"err": "interrupted: outcome unknown"}
-
-
-# Handlers beside those that are part of Theater, by type: made of their settings in the manifest.
-REGISTERED: dict[str, Callable[[dict[str, Any]], Handler]] = {}
