@@ -219,8 +219,8 @@ def read(kind: type) -> Read:
     methods: dict[str, Method] = {}
     for name, function in _public(kind).items():
         try:
-            each = _method(kind, name, function, hints)
             called = kebab(name)
+            each = _method(kind, name, function, hints)
         except BadHint as error:
             raise BadHandler(f"{kind.__name__}.{name}: {error}") from None
         if called in methods:

@@ -31,7 +31,7 @@ from theater.handler import RESULT, Key, Mark
 
 Convert = Callable[[Any], Any]
 
-_F32 = struct.Struct("f")
+_F32 = struct.Struct("<f")
 _WORD = "[a-z][a-z0-9]*"
 _KEBAB = re.compile(f"{_WORD}(-{_WORD})*")
 NAME_MAX = 64
@@ -263,7 +263,7 @@ class Hints:
                 try:
                     given[case] = each.give(getattr(value, field))
                 except (TypeError, ValueError) as error:
-                    raise type(error)(f"{kind.__name__}.{field}: {error}") from None
+                    raise ValueError(f"{kind.__name__}.{field}: {error}") from None
             return given
 
         lines = [f"{written(case)}: {each.name}," for case, each in of.values()]

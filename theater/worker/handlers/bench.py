@@ -8,7 +8,6 @@ by one thread, by one call at a time, and needs no lock.
 
 from __future__ import annotations
 
-import contextlib
 import queue
 import threading
 from collections.abc import Callable
@@ -96,10 +95,3 @@ class Bench:
             self._abandoned.append(self._thread)
             self._thread = None
             raise
-
-    def end(self) -> None:
-        """Let go of the thread; for tests, since a worker's threads end with it."""
-        with contextlib.suppress(Crowded):
-            if self._thread is not None:
-                self._thread._calls.put(None)
-                self._thread = None
