@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import difflib
+import re
 from collections.abc import Iterable
 
 SHOWN_MAX = 80  # characters of a foreign text that a message repeats
@@ -25,6 +26,31 @@ def quoted(text: str, limit: int = SHOWN_MAX) -> str:
     cut = text[:limit].replace("\\", "\\\\").replace('"', '\\"')
     shown = escaped(cut, len(cut))
     return f'"{shown}"' if len(text) <= limit else f'"{shown}..."'
+
+
+def toml(value: object) -> str:
+    """A value as TOML has it, on one line and harmless: text, numbers, arrays, tables."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return '"' + "".join(map(_toml_char, value)) + '"'
+        case list() | tuple():
+            return f"[{', '.join(map(toml, value))}]"
+        case dict():
+            items = ", ".join(f"{_toml_key(key)} = {toml(item)}" for key, item in value.items())
+            return f"{{ {items} }}" if items else "{}"
+    return str(value)
+
+
+def _toml_key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else toml(key)
+
+
+def _toml_char(char: str) -> str:
+    if char in '"\\':
+        return f"\\{char}"
+    return char if char.isprintable() else f"\\U{ord(char):08x}"
 
 
 def described(value: object) -> str:

@@ -17,6 +17,7 @@ from tests.real.conftest import Theater, actor, gone, processes
 from tests.replay.replayed import replayed
 from tests.waiting import eventually
 from theater import crashpoints
+from theater.audit import Audit
 from theater.client import System
 from theater.crashpoints import VARIABLE, Shot
 from theater.errors import NotDelivered
@@ -116,6 +117,27 @@ def test_reading_is_local_and_writing_is_committed_before_it_is_done(stage: Stag
     ]
     granted = next(system.log.events(actors=["a"])).event.payload["grants"]["wasi:filesystem"]
     assert granted == {"preopens": [{"host": str(stage.data), "guest": "/data", "write": True}]}
+
+
+def test_an_audit_tells_which_directories_were_read_and_which_changed(stage: Stage) -> None:
+    hosts = {}
+    for name in ("read", "changed", "spare"):
+        hosts[name] = stage.theater.directory / name
+        hosts[name].mkdir()
+    (hosts["read"] / "in").write_text("hello")
+    granted = [f'{{ host = "{name}", guest = "/{name}", write = true }}' for name in hosts]
+    system = stage.up(python("a", *granted))
+    stage.run("open('/changed/out', 'w').write(open('/read/in').read())")
+    accounts = Audit((), lambda *_pair: False, system.log.evidence)
+    for row in system.log.events():
+        accounts.take(row.event, len(row.data))
+    [account] = accounts.end()
+    assert account.grants["wasi:filesystem"].least(None) == {
+        "preopens": [
+            {"host": str(hosts["read"]), "guest": "/read"},
+            {"host": str(hosts["changed"]), "guest": "/changed", "write": True},
+        ]
+    }
 
 
 def test_large_files_come_and_go_by_reference(stage: Stage) -> None:

@@ -24,6 +24,60 @@ CHAIN_EVENT = (
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """A call of a guest's, as its chain has it; in it long byte strings stand as references."""
+
+    actor: str
+    interface: str
+    function: str
+    arguments: list[Any]
+    answer: Any  # None also where there is none yet
+    is_ask: bool  # the broker or the world has answered it; else the worker did, at once
+
+    def is_refused(self) -> bool:
+        """Whether it asked for what is not granted."""
+        error = self.answer.get("err") if isinstance(self.answer, dict) else None
+        if isinstance(error, str):
+            return error in REFUSALS or (not self.is_ask and error.startswith("refused:"))
+        return False
+
+
+REFUSALS = frozenset({"not-permitted", "access-denied"})  # of WASI
+HeardFrom = Callable[[str, str], bool]  # whether the first actor has ever been sent to by the other
+
+
+class Usage:
+    """What was used of a handler: told of its calls in the order of the log, each once.
+
+    It is what `theater audit` knows of the handler. What it keeps has a bound, however long the
+    log is. This one does for a handler of which nothing but the functions can be told.
+    """
+
+    def __init__(self, heard_from: HeardFrom) -> None:
+        self.heard_from = heard_from
+
+    def begin(self, actor: str) -> None:
+        """Another incarnation of the actor begins: what was held open is gone."""
+
+    def call(self, call: Call) -> bool:
+        """Count a call; whether it is one of the handler's at all, which of WASI's not all are."""
+        return True
+
+    def settings(self, granted: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The settings that grant what was used and no more; None: nothing has to be granted.
+        `granted`: those that the actor had."""
+        return {}
+
+    def told(self) -> list[str]:
+        """What people are told of it beside its functions and how often they were called."""
+        return []
+
+    def facts(self) -> dict[str, Any]:
+        """The same for programs."""
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
     """A key of the `[[handler]]` table: what it may be, and what people are told of it."""
 
@@ -55,3 +109,6 @@ class HandlerType:
     has_world: Callable[[Mapping[str, Any]], bool] = lambda _settings: True
     required: tuple[str, ...] = ()  # settings without which it grants nothing
     synonyms: Mapping[str, str] = field(default_factory=dict)  # of settings, elsewhere
+    usage: Callable[[HeardFrom], Usage] = Usage  # what can be told of its use
+    # Of a handler that links nothing, since wasi:* always does: the interfaces that it answers.
+    answers: frozenset[str] = frozenset()

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from theater.addresses import PATTERN_SCHEMA, check_pattern
-from theater.calls import CLIENT, MESSAGES
-from theater.capabilities.capability import NEW_STATE, STATE, HandlerType, Setting, Wrong
+from collections.abc import Mapping
+from typing import Any
+
+from theater.addresses import PATTERN_SCHEMA, check_pattern, permitted
+from theater.calls import ADDRESSED, CLIENT, MESSAGES
+from theater.capabilities.capability import (
+    NEW_STATE,
+    STATE,
+    Call,
+    HandlerType,
+    HeardFrom,
+    Setting,
+    Usage,
+    Wrong,
+)
 from theater.quoting import described
 
 
@@ -19,6 +31,58 @@ def _check_send_to(value: object) -> Wrong:
         elif problem := check_pattern(pattern):
             wrong.append(((index,), problem))
     return wrong
+
+
+ADDRESSES_MAX = 1000  # that are told apart; who sends to more needs patterns
+
+
+class Sent(Usage):
+    """To whom messages, requests and channels went."""
+
+    def __init__(self, heard_from: HeardFrom) -> None:
+        super().__init__(heard_from)
+        self._to: dict[str, int] = {}
+        self._more = 0  # messages to others than these
+        self._strangers: set[str] = set()  # of them, who is no default neighbour
+
+    def call(self, call: Call) -> bool:
+        if call.function != "send" and call.function not in ADDRESSED:
+            return True
+        left = call.is_ask or (isinstance(call.answer, dict) and "ok" in call.answer)
+        to = call.arguments[0] if call.arguments else None
+        if not left or not isinstance(to, str):
+            return True  # the worker refused it
+        if to not in self._to and len(self._to) == ADDRESSES_MAX:
+            self._more += 1
+            return True
+        self._to[to] = self._to.get(to, 0) + 1
+        is_neighbour = permitted(None, call.actor, to, ()) or self.heard_from(call.actor, to)
+        if not is_neighbour:
+            self._strangers.add(to)
+        return True
+
+    def settings(self, granted: Mapping[str, Any]) -> dict[str, Any] | None:
+        return {"send_to": ["**"] if self._more else sorted(self._to)}
+
+    def told(self) -> list[str]:
+        if not self._to:
+            return []
+        most = sorted(self._to.items(), key=lambda item: (-item[1], item[0]))
+        told = [f"to {', '.join(f'{name} {count:,}' for name, count in most)}"]
+        if self._more:
+            told.append(f"and to others, {self._more:,}")
+        if self._strangers:
+            told.append(f"no default neighbours: {', '.join(sorted(self._strangers))}")
+        elif not self._more:
+            told.append("all of them default neighbours")
+        return told
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "to": dict(sorted(self._to.items())),
+            "to_others": self._more,
+            "no_neighbours": sorted(self._strangers),
+        }
 
 
 HANDLER = HandlerType(
@@ -67,4 +131,5 @@ HANDLER = HandlerType(
             {"type": "array", "items": PATTERN_SCHEMA},
         )
     },
+    usage=Sent,
 )

@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+import msgpack
+
 from theater.calls import RUNTIME
-from theater.capabilities.capability import CHAIN_EVENT, HandlerType, Setting, Wrong
+from theater.capabilities.capability import (
+    CHAIN_EVENT,
+    Call,
+    HandlerType,
+    HeardFrom,
+    Setting,
+    Usage,
+    Wrong,
+)
+from theater.events import CHAIN_CODE
 from theater.quoting import described
 
 MAX_EVENTS = 1000  # where nothing else is said
@@ -15,6 +29,40 @@ def _check_max_events(value: object) -> Wrong:
         allowed = f"must be a whole number from 1 to {MAX_EVENTS_MAX}"
         return [((), f"found {described(value)}; {allowed}")]
     return []
+
+
+class Runtime(Usage):
+    """How much of its chain an actor has been shown."""
+
+    def __init__(self, heard_from: HeardFrom) -> None:
+        super().__init__(heard_from)
+        self._shown = 0
+
+    def call(self, call: Call) -> bool:
+        if call.function == "get-chain":
+            self._shown = max(self._shown, _events_in(call.answer))
+        return True
+
+    def settings(self, granted: Mapping[str, Any]) -> dict[str, Any] | None:
+        # Where the default is enough there is nothing to be said.
+        return {"max_events": self._shown} if self._shown > MAX_EVENTS else {}
+
+    def told(self) -> list[str]:
+        return [f"at most {self._shown:,} events at once"] if self._shown else []
+
+    def facts(self) -> dict[str, Any]:
+        return {"events_at_once": self._shown}
+
+
+def _events_in(answer: Any) -> int:
+    """Of the answer to get-chain: it is recorded as the place in the chain."""
+    if not isinstance(answer, msgpack.ExtType) or answer.code != CHAIN_CODE:
+        return 0
+    try:
+        _, first, last, _ = msgpack.unpackb(answer.data)
+        return max(0, min(int(last) - int(first) + 1, MAX_EVENTS_MAX))
+    except (ValueError, TypeError, msgpack.UnpackException):
+        return 0
 
 
 HANDLER = HandlerType(
@@ -40,4 +88,5 @@ HANDLER = HandlerType(
             },
         )
     },
+    usage=Runtime,
 )

@@ -50,6 +50,30 @@ def schema(
 
 
 @commands.command(
+    epilog="Of recorded runs, also while the system is down: what each actor was granted, which"
+    " functions it called, to whom it sent, which directories it read and changed, and how near it"
+    " came to its limits. With --toml the grants that would have sufficed. A run shows only what"
+    " happened in it.\n\n\b\nExamples:\n  theater audit\n  theater audit shop --toml\n"
+    "  theater audit --data monday.theater --json"
+)
+def audit(
+    actors: Annotated[
+        list[str] | None, typer.Argument(metavar="ACTOR", help="Only these; else all.")
+    ] = None,
+    json: Json = False,
+    toml: Annotated[
+        bool, typer.Option("--toml", help="The smallest manifest that would have done.")
+    ] = False,
+    manifest: Manifest = None,
+    data: Data = None,
+) -> None:
+    """Compare what actors may do with what they did."""
+    from theater.cli import audit as module
+
+    run(lambda terminal: module.audit(terminal, place(manifest, data), actors or [], json, toml))
+
+
+@commands.command(
     epilog="It is compiled if the cache does not have it. Exit code 3 if it cannot be an actor's"
     " component, whatever a manifest grants.\n\n\b\nExamples:\n"
     "  theater inspect hello.wasm\n  theater inspect hello.wat --json"
