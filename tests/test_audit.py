@@ -20,6 +20,7 @@ LIMITS = {"fuel": 1000, "turn_bytes": 9999}
 DATA = {"host": "/srv/data", "guest": "/data", "write": True}
 WORDS = {"host": "/srv/words", "guest": "/words", "write": False}
 SPARE = {"host": "/srv/spare", "guest": "/spare", "write": True}
+LINKED = frozenset({RUNTIME, MESSAGES})
 EVERYTHING: dict[str, Any] = {
     "runtime": {},
     "message-server": {},
@@ -91,7 +92,7 @@ def test_an_ask_is_counted_once_with_its_answer_also_when_it_is_carried_on() -> 
     grant = log.audited()["a"].grants["message-server"]
     assert grant.counts.by_name == {"request": 2}
     assert grant.counts.refused == 0, "b has refused it, not the manifest"
-    assert grant.least(True) == {"send_to": ["b", "c"]}
+    assert grant.least(LINKED) == {"send_to": ["b", "c"]}
 
 
 def test_what_was_refused_is_told_and_not_granted() -> None:
@@ -102,7 +103,7 @@ def test_what_was_refused_is_told_and_not_granted() -> None:
     log.call("a", 1, MESSAGES, "send", ["b", b""], OK)
     grant = log.audited()["a"].grants["message-server"]
     assert grant.counts.refused == 2
-    assert grant.least(True) == {"send_to": ["b"]}
+    assert grant.least(LINKED) == {"send_to": ["b"]}
 
 
 def test_default_neighbours_are_told_from_strangers() -> None:
@@ -122,7 +123,7 @@ def test_who_sends_to_too_many_needs_a_pattern() -> None:
     for number in range(message_server.ADDRESSES_MAX + 5):
         log.call("a", 1, MESSAGES, "send", [f"b{number}", b""], OK)
     grant = log.audited()["a"].grants["message-server"]
-    assert grant.least(True) == {"send_to": ["**"]}
+    assert grant.least(LINKED) == {"send_to": ["**"]}
     assert len(grant.usage.facts()["to"]) == message_server.ADDRESSES_MAX
     assert grant.usage.facts()["to_others"] == 5
 
@@ -138,7 +139,7 @@ def test_what_did_not_commit_was_granted_too() -> None:
     ]
     account = log.audited(evidence=lost)["a"]
     assert account.failed == 1
-    assert account.grants["message-server"].least(True) == {"send_to": ["b", "c"]}
+    assert account.grants["message-server"].least(LINKED) == {"send_to": ["b", "c"]}
 
 
 def test_the_largest_chain_that_was_shown_is_granted_where_the_default_is_less() -> None:
@@ -150,7 +151,7 @@ def test_the_largest_chain_that_was_shown_is_granted_where_the_default_is_less()
         log.created("a", EVERYTHING)
         log.call("a", 1, RUNTIME, "get-chain", [])
         log.add("a", 1, EventType.HOST_ANSWER, [shown(0, last)], RUNTIME, "get-chain")
-        assert log.audited()["a"].grants["runtime"].least(True) == least
+        assert log.audited()["a"].grants["runtime"].least(LINKED) == least
 
 
 def descriptor(log: Log, name: str, number: int, *rest: Any, answer: Any = None) -> None:
@@ -174,7 +175,7 @@ def test_directories_are_told_by_what_was_opened_below_them() -> None:
     assert usage.facts() == {
         "directories": {"/data": {"reads": 1, "changes": 0}, "/words": {"reads": 3, "changes": 0}}
     }
-    assert account.grants["wasi:filesystem"].least(True) == {
+    assert account.grants["wasi:filesystem"].least(LINKED) == {
         "preopens": [
             {"host": "/srv/data", "guest": "/data"},
             {"host": "/srv/words", "guest": "/words"},
@@ -189,7 +190,7 @@ def test_directories_are_told_by_what_was_opened_below_them() -> None:
     log.call("a", 1, STREAMS, "[method]output-stream.write", [2, b"a line"], OK)
     account = log.audited()["a"]
     assert account.wasi.by_name == {"wasi:io": 1}, "stdout is nobody's directory"
-    least = account.grants["wasi:filesystem"].least(True)
+    least = account.grants["wasi:filesystem"].least(LINKED)
     assert least is not None and least["preopens"][0] == DATA
 
 
@@ -213,6 +214,25 @@ def test_grants_are_those_that_there_are_last() -> None:
     assert account.changes == 1
     assert account.grants.keys() == {"message-server", "runtime"}
     assert account.grants["runtime"].granted is None and account.grants["runtime"].is_used
+
+
+def test_a_handler_of_an_authors_own_is_counted_and_its_settings_stay() -> None:
+    facts = {
+        "interface": "demo:web/pages",
+        "settings": {"base": "x"},
+        "sha256": "",
+        "functions": {},
+    }
+    log = Log()
+    log.created(
+        "a", {"handlers.py:Pages": facts, "handlers.py:Spare": {**facts, "interface": "d:e/f"}}
+    )
+    log.call("a", 1, "demo:web/pages", "fetch", ["/"])
+    log.add("a", 1, EventType.HOST_ANSWER, [{"ok": b"x"}], "demo:web/pages", "fetch")
+    grants = log.audited()["a"].grants
+    assert grants["handlers.py:Pages"].counts.by_name == {"fetch": 1}
+    assert grants["handlers.py:Pages"].least(LINKED) == {"base": "x"}
+    assert grants["handlers.py:Spare"].least(LINKED) is None
 
 
 @pytest.mark.parametrize(
@@ -245,7 +265,7 @@ def test_instances_of_a_pool_have_one_account() -> None:
     assert accounts.keys() == {"pool/w"}
     account = accounts["pool/w"]
     assert account.actors == {"pool/w-1", "pool/w-2"} and account.changes == 0
-    assert account.grants["message-server"].least(True) == {"send_to": ["to-1", "to-2"]}
+    assert account.grants["message-server"].least(LINKED) == {"send_to": ["to-1", "to-2"]}
 
 
 def test_a_manifest_has_what_was_used_and_what_must_be_granted_to_link() -> None:
@@ -254,7 +274,7 @@ def test_a_manifest_has_what_was_used_and_what_must_be_granted_to_link() -> None
         log.created(name, EVERYTHING)
     log.call("shop/a", 1, MESSAGES, "send", ["b", b""], OK)
     accounts = log.audited().values()
-    imports = frozenset({"message-server"})
+    imports = frozenset({MESSAGES})
     lines = "\n".join(manifest_lines(accounts, lambda _sha256: imports))
     mute = {"type": "message-server", "send_to": []}
     assert tomllib.loads(lines) == {

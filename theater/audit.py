@@ -22,7 +22,7 @@ FUNCTIONS_MAX = 200  # of a handler or of WASI, that are told apart: no componen
 OTHERS = "others"
 ANSWER_MAX = 4096  # of an answer's event, that counts for `turn_bytes`: see `worker/turn.py`
 Evidence = Callable[[bytes], Iterable[Event]]  # its hash -> events
-Imports = Callable[[str], frozenset[str] | None]  # a component's SHA-256 -> handlers; None: unknown
+Imports = Callable[[str], frozenset[str] | None]  # a component's SHA-256 -> interfaces; or unknown
 
 # An interface of WASI -> the handlers that answer it. There may be several: a stream is of a file,
 # or of something else.
@@ -66,6 +66,7 @@ class Grant:
 
     type: str
     usage: Usage
+    interfaces: frozenset[str]  # that it links, where a component imports them
     granted: Mapping[str, Any] | None = None
     counts: Counts = field(default_factory=Counts)
 
@@ -73,16 +74,26 @@ class Grant:
     def is_used(self) -> bool:
         return bool(self.counts.by_name)
 
-    def least(self, is_imported: bool | None) -> dict[str, Any] | None:
+    def is_imported(self, known: frozenset[str] | None) -> bool | None:
+        """`known`: all that the component imports; None: nobody knows."""
+        return None if known is None else not known.isdisjoint(self.interfaces)
+
+    def least(self, known: frozenset[str] | None) -> dict[str, Any] | None:
         """The settings that would have done; None: it need not have been granted.
 
-        What a component imports has to be granted, used or not; `is_imported` is None where
-        nobody knows, and then an unused one is kept as well.
+        What a component imports has to be granted, used or not; where nobody knows what that is
+        an unused one is kept as well.
         """
-        links = bool(HANDLERS[self.type].imports)
-        if not self.is_used and (not links or is_imported is False):
+        if not self.is_used and (not self.interfaces or self.is_imported(known) is False):
             return None
         return self.usage.settings(self.granted or {})
+
+
+class AsGranted(Usage):
+    """Of a handler of an author's own nobody knows what a setting grants: it stays as it is."""
+
+    def settings(self, granted: Mapping[str, Any]) -> dict[str, Any] | None:
+        return dict(granted)
 
 
 @dataclass(slots=True)
@@ -94,6 +105,7 @@ class Account:
     component: str = ""
     limits: Mapping[str, int] = field(default_factory=dict)
     grants: dict[str, Grant] = field(default_factory=dict)
+    own: dict[str, str] = field(default_factory=dict)  # interface -> a handler of its author's own
     wasi: Counts = field(default_factory=Counts)  # by package; it needs no grant
     turns: int = 0
     failed: int = 0
@@ -168,13 +180,25 @@ class Audit:
         for grant in account.grants.values():
             grant.granted = None
         for type_, settings in grants.items():
-            if type_ in HANDLERS and isinstance(settings, dict):
-                self._grant(account, type_).granted = settings
+            match settings:
+                case dict() if type_ in HANDLERS:
+                    self._grant(account, type_).granted = settings
+                case {"interface": str(interface), "settings": dict(own)} if isinstance(type_, str):
+                    account.own[interface] = type_
+                    self._own(account, type_, interface).granted = own
 
     def _grant(self, account: Account, type_: str) -> Grant:
         if type_ not in account.grants:
-            usage = HANDLERS[type_].usage(self._heard_from)
-            account.grants[type_] = Grant(type_, usage)
+            handler = HANDLERS[type_]
+            interfaces = frozenset(handler.imports)
+            account.grants[type_] = Grant(type_, handler.usage(self._heard_from), interfaces)
+        return account.grants[type_]
+
+    def _own(self, account: Account, type_: str, interface: str) -> Grant:
+        """Of a handler that an author has written."""
+        if type_ not in account.grants:
+            usage = AsGranted(self._heard_from)
+            account.grants[type_] = Grant(type_, usage, frozenset({interface}))
         return account.grants[type_]
 
     def _in_turn(self, account: Account, event: Event, size: int) -> None:
@@ -206,8 +230,11 @@ class Audit:
     def _call(self, account: Account, event: Event, answer: Any) -> None:
         is_ask = len(event.payload) == 1
         call = Call(event.actor, event.interface, event.function, event.payload[0], answer, is_ask)
-        if event.interface in PROVIDED:
-            grant = self._grant(account, PROVIDED[event.interface][0])
+        if event.interface in PROVIDED or event.interface in account.own:
+            if event.interface in PROVIDED:
+                grant = self._grant(account, PROVIDED[event.interface][0])
+            else:
+                grant = self._own(account, account.own[event.interface], event.interface)
             if grant.usage.call(call):
                 grant.counts.count(event.function, call.is_refused())
             return
@@ -269,11 +296,10 @@ def manifest_lines(accounts: Iterable[Account], imports: Imports) -> list[str]:
 
 def _handler_lines(account: Account, known: frozenset[str] | None, header: str) -> Iterator[str]:
     for type_, grant in sorted(account.grants.items()):
-        is_imported = None if known is None else type_ in known
-        least = grant.least(is_imported)
+        least = grant.least(known)
         if least is None:
             continue
-        note = "" if grant.is_used else f"  # {unused(is_imported)}"
+        note = "" if grant.is_used else f"  # {unused(grant.is_imported(known))}"
         yield from ("", f"[[{header}]]", f"type = {toml(type_)}{note}")
         yield from (f"{key} = {toml(value)}" for key, value in least.items())
 

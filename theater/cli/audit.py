@@ -17,7 +17,6 @@ from theater.cli.status import number_of, size
 from theater.cli.terminal import BOLD, DIM, YELLOW, Stream, Terminal
 from theater.errors import Damaged, ProtocolError, TheaterError
 from theater.events import FACTS, decode
-from theater.linkage import needed
 from theater.paths import DataPaths
 from theater.quoting import toml
 from theater.values import visible
@@ -142,7 +141,7 @@ def _of_all(sizes: dict[str, Sizes], account: Account) -> Sizes:
 
 
 def _imports(directory: str) -> Imports:
-    """Which handlers a component that is kept imports, if it has been compiled here."""
+    """Which interfaces a component that is kept imports, if it has been compiled here."""
 
     @functools.lru_cache(maxsize=1000)
     def imports(sha256: str) -> frozenset[str] | None:
@@ -152,7 +151,7 @@ def _imports(directory: str) -> Imports:
             artifact = look(f"{directory}/{sha256}")
         except TheaterError:
             return None
-        return None if artifact is None else frozenset(needed(artifact.imports))
+        return None if artifact is None else frozenset(artifact.imports)
 
     return imports
 
@@ -183,10 +182,9 @@ def _told(
         counts.append(f"{number_of(account.changes, 'change')} of what it is or may")
     yield f"{stream.style(visible(account.name), BOLD)}  {', '.join(counts)}"
     for grant in sorted(account.grants.values(), key=lambda each: each.type):
-        is_imported = None if known is None else grant.type in known
         used = _counted(grant.counts) + grant.usage.told()
         if not grant.is_used:
-            used = [unused(is_imported)]
+            used = [unused(grant.is_imported(known))]
         yield from _row(grant.type, _granted(grant), used, width, stream)
     if account.wasi.by_name:
         yield from _row("WASI", "always links", _counted(account.wasi), width, stream)
@@ -214,7 +212,8 @@ def _granted(grant: Grant) -> str:
     if grant.granted is None:
         return "not granted"
     settings = [f"{key} = {toml(value)}" for key, value in grant.granted.items()]
-    return ", ".join(settings) or ("defaults" if HANDLERS[grant.type].settings else "granted")
+    has_settings = grant.type in HANDLERS and HANDLERS[grant.type].settings
+    return ", ".join(settings) or ("defaults" if has_settings else "granted")
 
 
 def _counted(counts: Counts) -> list[str]:
@@ -262,11 +261,11 @@ def _json(account: Account, sizes: Sizes, known: frozenset[str] | None) -> dict[
             {
                 "type": grant.type,
                 "granted": grant.granted,
-                "imported": None if known is None else grant.type in known,
+                "imported": grant.is_imported(known),
                 "calls": grant.counts.by_name,
                 "refused": grant.counts.refused,
                 "used": grant.usage.facts(),
-                "least": grant.least(None if known is None else grant.type in known),
+                "least": grant.least(known),
             }
             for grant in sorted(account.grants.values(), key=lambda each: each.type)
         ],
