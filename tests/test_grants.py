@@ -14,6 +14,7 @@ from theater.spec import ActorSpec, Handler
 HOST = "theater:simple/message-server-host"
 CLIENT = "theater:simple/message-server-client"
 RUNTIME = "theater:simple/runtime"
+TIMER = "theater:simple/timer"
 
 
 def interface(**functions: str) -> dict[str, Any]:
@@ -98,7 +99,7 @@ def test_wasi_and_plain_types_need_no_grant(name: str) -> None:
     assert problems({name: interface(anything="func()")}) == []
 
 
-@pytest.mark.parametrize("handler", ["store", "supervisor", "timer"])
+@pytest.mark.parametrize("handler", ["store", "supervisor"])
 def test_what_comes_later_is_told_to_be_not_available_in_this_version(handler: str) -> None:
     text = message({f"theater:simple/{handler}": interface()})
     assert f'"{handler}" is not available in this version' in text
@@ -121,7 +122,7 @@ def test_an_unknown_interface_gets_the_nearest_known_one(name: str, close: str) 
 def test_an_interface_like_nothing_known_gets_the_list() -> None:
     text = message({"acme:db/sql": interface()})
     assert "did you mean" not in text
-    assert f"there are {HOST}, {RUNTIME} and wasi:*" in text
+    assert f"there are {HOST}, {RUNTIME}, {TIMER} and wasi:*" in text
 
 
 @pytest.mark.parametrize("name", [ACTOR, CLIENT])

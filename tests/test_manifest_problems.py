@@ -225,7 +225,10 @@ def test_an_initial_state_larger_than_a_state_may_be_is_told() -> None:
         ("handler = [{}]", "handler[0].type: missing; available: message-server, runtime"),
         ('handler = [{ typ = "runtime" }]', 'handler[0].typ: unknown key; did you mean "type"?'),
         ('handler = [{ type = "runtme" }]', 'handler[0].type: no handler is called "runtme"; did'),
-        ('handler = [{ type = "timer" }]', 'handler[0].type: handler "timer" is not available'),
+        (
+            'handler = [{ type = "supervisor" }]',
+            'handler[0].type: handler "supervisor" is not available',
+        ),
         (
             "child = {}",
             "child: found an empty table; must be tables, each beginning with [[child.chi",

@@ -8,6 +8,8 @@ ACTOR = "theater:simple/actor"
 CLIENT = "theater:simple/message-server-client"
 RUNTIME = "theater:simple/runtime"
 MESSAGES = "theater:simple/message-server-host"
+TIMER = "theater:simple/timer"
+TIMER_CLIENT = "theater:simple/timer-client"
 
 # The export that an input calls, by its kind.
 CALLS = {
@@ -17,12 +19,20 @@ CALLS = {
     "channel-open": (CLIENT, "handle-channel-open"),
     "channel-message": (CLIENT, "handle-channel-message"),
     "channel-close": (CLIENT, "handle-channel-close"),
+    "tick": (TIMER_CLIENT, "handle-tick"),
 }
 
 # What a held call and an ask are given: a name (of an actor, a request, a channel), and a body.
 WITH_BODY = frozenset({"send", "respond-to-request", "send-on-channel"})
 NAMED = frozenset({"cancel-request", "close-channel"})
-HELD = frozenset({(RUNTIME, "shutdown"), *((MESSAGES, each) for each in WITH_BODY | NAMED)})
+SET_INTERVAL, SET_TIMEOUT, CLEAR = "set-interval", "set-timeout", "clear-interval"
+HELD = frozenset(
+    {
+        (RUNTIME, "shutdown"),
+        *((MESSAGES, each) for each in WITH_BODY | NAMED),
+        *((TIMER, each) for each in (SET_INTERVAL, SET_TIMEOUT, CLEAR)),
+    }
+)
 ADDRESSED = frozenset({"request", "open-channel"})
 ASKS = frozenset({(RUNTIME, "get-chain"), *((MESSAGES, each) for each in ADDRESSED)})
 
@@ -34,6 +44,8 @@ def parameters(kind: str, name: str, body: Any) -> list[Any]:
             return [body]
         case "channel-close":
             return [name]
+        case "tick":  # its body is the name of its timer
+            return [body.decode()]
     return [name, body]
 
 

@@ -18,7 +18,8 @@ VARIABLE = "THEATER_CRASH"
 HITS = "hits"  # if this file is there, every point that is reached adds a line to it
 ITSELF = 0  # in the place of a pid: the process that reaches the point
 
-# `who` of a worker's points, and of broker.answered, is the actor; the others have none.
+# `who` of a worker's points, and of broker.answered and broker.tick-handed, is the actor; others have
+# none.
 POINTS = {
     "worker.loaded": "the component is instantiated, and the broker has not been greeted",
     "worker.input-taken": "a turn is about to begin; the black box does not know of it",
@@ -30,6 +31,8 @@ POINTS = {
     "worker.world-call": "it is committed that a world call is to be done, and it is not done",
     "worker.world-done": "a world call is done, and its answer is not recorded",
     "worker.step-acknowledged": "the broker has acknowledged a step",
+    "broker.ticked": "timers have gone off, and nothing of that is committed",
+    "broker.tick-handed": "a tick is committed, and about to be sent to its actor",
     "broker.before-commit": "a group commit is about to begin",
     "broker.in-commit": "all rows are written, and the transaction is not committed",
     "broker.after-commit": "the transaction is committed, and nothing has been let go",

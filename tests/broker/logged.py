@@ -47,6 +47,7 @@ def order(name: str, **changes: Any) -> dict[str, Any]:
         "max_deliveries": 3,
         "state_every": None,
         "recycle_turns": 0,
+        "max_timers": 1000,
         **changes,
         "mailbox": {**mailbox, **changes.get("mailbox", {})},
     }

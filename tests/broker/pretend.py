@@ -33,6 +33,7 @@ def settings(**changes: Any) -> Settings:
         "max_deliveries": 3,
         "state_every": None,
         "recycle_turns": 0,
+        "max_timers": 1000,
     }
     return Settings(**{**facts, **changes})
 

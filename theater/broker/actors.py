@@ -17,6 +17,7 @@ REQUEST = "request"
 CHANNEL_OPEN = "channel-open"
 CHANNEL_MESSAGE = "channel-message"
 CHANNEL_CLOSE = "channel-close"
+TICK = "tick"
 ASKED = frozenset({REQUEST, CHANNEL_OPEN})  # whoever made them waits for what comes of it
 
 # Phases in which new messages are collected; in the others they become dead letters.
@@ -31,6 +32,7 @@ class Settings:
     may_send: bool  # has the message-server handler
     world: frozenset[tuple[str, str]]  # (interface, function) of the world calls that are granted
     takes: frozenset[str]  # kinds of message that the component has an export for
+    max_timers: int  # 0: it may set none
     max_events: int  # a chain shown to the actor holds at most so many events
     request_timeout_s: float
     turn_timeout_s: float
@@ -103,6 +105,26 @@ class Channel:
         return self.opener, self.opener_id
 
 
+@dataclass(slots=True, eq=False)
+class Timer:
+    """A tick that is to come, once or again and again; see timers.py."""
+
+    actor: Actor
+    name: str
+    interval_ms: int | None  # None: it goes off once
+    due_s: float
+    due_at: float  # the Unix time that this was when the row was written
+    turn: int  # the call that set it
+    index: int
+    tick: int | None = None  # the message that it has sent and that no turn has handled
+    alarm_s: float | None = None  # see deadlines.py
+
+    @property
+    def deadline_s(self) -> float | None:
+        """When it goes off. While its last tick waits, or its actor takes none, it stands."""
+        return self.due_s if self.tick is None and self.actor.takes_ticks() else None
+
+
 @dataclass(slots=True)
 class Chain:
     """What events are chained to: an actor or a supervisor."""
@@ -154,6 +176,7 @@ class Actor(Chain):
     outstanding: dict[str, Outstanding] = field(default_factory=dict)  # by the request's id
     # Those it may name: open, or closed and it has not been told.
     channels: dict[str, Channel] = field(default_factory=dict)
+    timers: dict[str, Timer] = field(default_factory=dict)  # by their names
     blocked_on: set[str] = field(default_factory=set)  # full mailboxes it has sent to
     blocking: set[str] = field(default_factory=set)  # actors that wait for this mailbox
 
@@ -167,3 +190,8 @@ class Actor(Chain):
 
     def takes_messages(self) -> bool:
         return self.phase in COLLECTING and not self.shut_down
+
+    def takes_ticks(self) -> bool:
+        """Whether its timers go off: it may have them, and has an export for a tick."""
+        settings = self.settings
+        return settings.max_timers > 0 and TICK in settings.takes and self.takes_messages()

@@ -39,6 +39,8 @@ class Batch:
     kept_states: list[Row] = field(default_factory=list)  # (actor,): its last state, to blobs
     # By actor, (hash, bytes) of the state that is its last one and may go again; None: none.
     last_states: dict[int, tuple[bytes, bytes] | None] = field(default_factory=dict)
+    # By (actor, name): the row of a timer as it is now; None: there is none any more.
+    timers: dict[tuple[int, str], Row | None] = field(default_factory=dict)
     evidence: list[Row] = field(default_factory=list)
     dead_letters: list[Row] = field(default_factory=list)
     letters: list[Row] = field(default_factory=list)  # (status, again, client, at, dead letter)

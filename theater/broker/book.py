@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from theater.broker.actors import ROOT, Actor, Chain, Handed, Supervisor
+from theater.broker.actors import ROOT, Actor, Chain, Handed, Supervisor, Timer
 from theater.broker.batch import Batch
 from theater.broker.deadlines import Deadlines
 from theater.broker.mailbox import Message
@@ -74,6 +74,7 @@ class Book:
     acked: dict[str, Actor] = field(default_factory=dict)  # to be told which step was their last
     touched: dict[str, Actor] = field(default_factory=dict)  # may be handed inputs
     deadlines: Deadlines[Actor] = field(default_factory=Deadlines)
+    timers: Deadlines[Timer] = field(default_factory=Deadlines)
     # Of clients, by their own ids: what they have asked and is outstanding, as (callee, request);
     # who does not wait any more for what no turn has received yet; what was put off, as (client,
     # callee), and `Clients` has not seen.

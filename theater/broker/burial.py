@@ -23,8 +23,8 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
-from theater.broker import channels, outstanding
-from theater.broker.actors import ASKED, INIT, Actor, Handed
+from theater.broker import channels, outstanding, timers
+from theater.broker.actors import ASKED, INIT, TICK, Actor, Handed
 from theater.broker.handing import take_back
 from theater.broker.mailbox import Message
 from theater.broker.turns import Turns
@@ -249,6 +249,8 @@ def set_aside(
         turns.dead_letter(message, actor.name, handed.turn, reason, actor.state, evidence_id)
         if handed.kind in ASKED and not message.replied:
             turns.reply(message, {"err": f"failed: {actor.name}: {reason}"}, now_s)
+        elif handed.kind == TICK:
+            timers.handled(turns, actor, message, now_s)
     actor.next_turn = handed.turn + 1
     actor.committed = (handed.turn, 1 << 62)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from theater.broker.actors import INIT, Actor, Handed
+from theater.broker.actors import INIT, TICK, Actor, Handed
 from theater.broker.mailbox import Message
 
 # Inputs in a worker's hands: enough to go on with while the disk is waited for.
@@ -22,6 +22,10 @@ def hand_out(actor: Actor, now_s: float) -> list[Handed]:
     A worker that lived on while the broker was replaced may hold inputs that this broker knows
     nothing of. They are the next ones, as ever, and at most as many as anybody is ever given: so
     it is given them again, whatever would be in the way of new ones.
+
+    A tick is handed as the first that the worker has, or not yet: a turn before it may clear its
+    timer, and then it must not have a number. So every tick that is handed is wanted when it
+    begins, and one that is cleared has been in no worker's hands.
     """
     credit = min(_credit(actor), _left(actor))
     if actor.revived and actor.route is not None and not actor.shut_down:
@@ -36,6 +40,8 @@ def hand_out(actor: Actor, now_s: float) -> list[Handed]:
         return inputs
     size = sum(len(h.message.body) for h in actor.handed if h.message)
     while len(actor.handed) < credit and (size < CREDIT_BYTES or not actor.handed):
+        if actor.handed and actor.mailbox.next_kind() == TICK:
+            break
         message = actor.mailbox.hand()
         if message is None:
             break

@@ -103,6 +103,8 @@ class Log:
                 )
             for actor, state in batch.last_states.items():
                 self._write_state(actor, state)
+            for timer, row in batch.timers.items():
+                self._write_timer(timer, row)
             reached("broker.in-commit")
             self._db.execute("COMMIT")
         except BaseException:
@@ -140,6 +142,16 @@ class Log:
             "INSERT INTO last_states (actor, hash, bytes) VALUES (?,?,?) ON CONFLICT (actor)"
             " DO UPDATE SET hash = excluded.hash, bytes = excluded.bytes",
             (actor, *state),
+        )
+
+    def _write_timer(self, timer: tuple[int, str], row: tuple[Any, ...] | None) -> None:
+        if row is None:
+            self._db.execute("DELETE FROM timers WHERE actor = ? AND name = ?", timer)
+            return
+        self._db.execute(
+            "INSERT OR REPLACE INTO timers (actor, name, interval_ms, due_at, message, turn, idx)"
+            " VALUES (?,?,?,?,?,?,?)",
+            (*timer, *row),
         )
 
     # Reading at start-up
@@ -326,6 +338,15 @@ class Log:
             "SELECT c.id, c.opener, o.name, c.callee, e.name, c.reason, c.untold"
             " FROM channels c JOIN actors o ON o.id = c.opener JOIN actors e ON e.id = c.callee"
             " WHERE c.status = 'open' OR c.untold IS NOT NULL ORDER BY c.id"
+        ).fetchall()
+        return rows
+
+    def timers(self, actor: int | None = None) -> list[tuple[Any, ...]]:
+        """Of an actor (None: of each): see `timers.Row`."""
+        rows: list[tuple[Any, ...]] = self._db.execute(
+            "SELECT actor, name, interval_ms, due_at, message, turn, idx FROM timers"
+            f" {'' if actor is None else 'WHERE actor = ?'} ORDER BY actor, name",
+            () if actor is None else (actor,),
         ).fetchall()
         return rows
 

@@ -11,6 +11,7 @@ from typing import Any
 import zmq
 
 from theater import linux
+from theater.broker import timers
 from theater.broker.anew import reinitialise
 from theater.broker.batch import Batch
 from theater.broker.book import ToClient, ToRoot
@@ -108,6 +109,8 @@ class Broker:
             if self._clients.socket in ready:
                 self._clients.take(time.monotonic() + CLIENTS_S, self.now_s())
             self._turns.time_out(self.now_s())
+            if timers.go_off(self._turns, self.now_s()):
+                reached("broker.ticked")
             self._clients.time_out(self.now_s())
             if self._is_awaited():
                 self._commit()
@@ -125,6 +128,8 @@ class Broker:
         """
         if self._turns.out or self._turns.acked or self._clients.has_acknowledgements():
             return True
+        if self._turns.batch.messages:  # they may be handed out next
+            return True
         if self._turns.batch.is_empty():
             return False
         if self._commit_by_s is None:
@@ -134,6 +139,7 @@ class Broker:
     def _timeout_s(self) -> float | None:
         deadlines = (
             self._turns.deadlines.next_s(),
+            self._turns.timers.next_s(),
             self._clients.deadlines.next_s(),
             self._commit_by_s,
         )
@@ -218,6 +224,7 @@ class Broker:
         actor.phase = phase
         if not actor.takes_messages():
             self._turns.unblock(actor)
+        timers.wake(self._turns, actor)
         self._turns.batch.phases.append((phase, reason, actor.id))
         self._turns.touched[name] = actor
 

@@ -104,6 +104,21 @@ class Mailbox:
         self.handed += 1
         return message
 
+    def next_kind(self) -> str | None:
+        """Of the message that is handed next."""
+        return self.window[0].kind if self.window else None
+
+    def take_out(self, id: int, size: int) -> None:
+        """A message that no worker has is not wanted any more, wherever it waits."""
+        self.messages -= 1
+        self.bytes -= size
+        for place, message in enumerate(self.window):
+            if message.id == id:
+                del self.window[place]
+                self.window_bytes -= len(message.body)
+                return
+        assert id > self.last_loaded, "a message was taken out that a worker has"
+
     def take_back(self, handed: Iterable[Message]) -> None:
         """The worker is gone: its messages, oldest first, stand at the front again."""
         back = list(handed)

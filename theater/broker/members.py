@@ -6,7 +6,16 @@ import itertools
 from collections.abc import Callable
 from dataclasses import replace
 
-from theater.broker import anew, burial, channels, outstanding, recovery, register, revival
+from theater.broker import (
+    anew,
+    burial,
+    channels,
+    outstanding,
+    recovery,
+    register,
+    revival,
+    timers,
+)
 from theater.broker.actors import ROOT, Actor, Chain
 from theater.broker.boxes import Boxes
 from theater.broker.log import Log, OpenRow, StoredActor
@@ -57,6 +66,7 @@ class Members:
         for name, phase in phases.items():
             turns.actors[name].phase = phase
         channels.load(turns, log.channels())
+        timers.load(turns, log.timers(), now_s)
         outstanding.load(turns, log.outstanding(), now_s)
         going_on = {one.name for one in living}
         asks = {(row[0], row[1]): row[2:] for row in log.open_asks()}
@@ -96,7 +106,8 @@ class Members:
                 begun = (turn, message, deliveries, 0)
         if opened is not None and opened.message is not None:
             begun = (opened.turn, opened.message, opened.deliveries, opened.steps)
-        register.remove(self._turns, chain, reason, waiting, gone.state, begun, now_s)
+        timed = [(row[1], row[4]) for row in self._log.timers(gone.id)]
+        register.remove(self._turns, chain, reason, waiting, gone.state, begun, now_s, timed)
         return replace(gone, removed=True, head=chain.head, length=chain.length)
 
     def _reopen(
@@ -175,6 +186,7 @@ class Members:
         chain = register.enter(self._turns, order, before)
         if before is not None and isinstance(chain, Actor):
             recovery.load_window(chain, self._log.mailbox_after(chain.id, 0, WINDOW))
+            timers.load(self._turns, self._log.timers(chain.id), now_s)
             self._recall(chain.id)
 
     def _recall(self, id: int | None) -> None:
@@ -204,5 +216,12 @@ class Members:
         if older and older[0].numbered:
             begun = (chain.next_turn, older[0].id, older[0].deliveries, 0)
         register.remove(
-            turns, chain, reason, itertools.chain(older, newer), chain.state, begun, now_s
+            turns,
+            chain,
+            reason,
+            itertools.chain(older, newer),
+            chain.state,
+            begun,
+            now_s,
+            timers.rows_of(chain),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from theater.broker import channels
-from theater.broker.actors import CHANNEL_CLOSE, CHANNEL_MESSAGE, Actor, Handed
+from theater.broker.actors import CHANNEL_CLOSE, CHANNEL_MESSAGE, TICK, Actor, Handed
 from theater.broker.book import Book, ToWorker
 from theater.broker.mailbox import Message
 from theater.events import INLINE_MAX, content_hash
@@ -102,6 +102,21 @@ class Post(Book):
         self._message_row(message, target, to, dead=False)
         self._put(target, message)
         return message.id, None
+
+    def put_tick(self, target: Actor, timer: str) -> int:
+        """A timer of this name has gone off. A full mailbox takes its tick too: there is but one of
+        each timer. Returns the id of the message."""
+        message = Message(self.next_message, TICK, None, None, None, None, timer.encode())
+        self._message_row(message, target, target.name, dead=False)
+        self._put(target, message)
+        return message.id
+
+    def take_out_tick(self, target: Actor, timer: str, message: int) -> None:
+        """Its timer is cleared, and no worker has it."""
+        target.mailbox.take_out(message, len(timer.encode()))
+        self.batch.consumed.append(("cleared", None, message))
+        if not target.mailbox.is_full():
+            self.unblock(target)
 
     def _why_not(self, target: Actor | None, to: str, kind: str) -> str | None:
         if target is None or target.phase == "removed":

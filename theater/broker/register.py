@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from theater.broker import channels, outstanding
+from theater.broker import channels, outstanding, timers
 from theater.broker.actors import ASKED, ROOT, Actor, Chain, Settings, Supervisor
 from theater.broker.burial import abandon
 from theater.broker.log import StoredActor
@@ -90,6 +90,7 @@ def change(turns: Turns, chain: Chain, order: Order, now_s: float) -> None:
     _tell_changes(turns, chain, component, order)
     if not chain.mailbox.is_full():
         turns.unblock(chain)
+    timers.wake(turns, chain)
 
 
 def end_world_call(turns: Turns, actor: Actor, now_s: float) -> None:
@@ -119,6 +120,7 @@ def _settings(order: Order) -> Settings:
         may_send=order["may_send"],
         world=frozenset((interface, function) for interface, function in order["world"]),
         takes=frozenset(order["takes"]),
+        max_timers=order["max_timers"],
         max_events=order["max_events"],
         request_timeout_s=order["request_timeout_s"],
         turn_timeout_s=order["turn_timeout_s"],
@@ -218,11 +220,12 @@ def remove(
     state: bytes | None = None,
     begun: tuple[int, int, int, int] | None = None,
     now_s: float = 0.0,
+    timed: Iterable[tuple[str, int | None]] = (),
 ) -> None:
     """Let one go for good. What waits for it becomes dead letters, askers get an error.
 
     `state` is the hash of its last one; `begun` is (turn, message, deliveries, steps) of a turn
-    that has not ended and would have been tried again.
+    that has not ended and would have been tried again; `timed`: its timers, see `timers.rows_of`.
     """
     assert chain.name != ROOT, "the root supervisor cannot be removed"
     if isinstance(chain, Actor):
@@ -239,9 +242,14 @@ def remove(
         outstanding.abandon_outstanding(turns, chain, text, now_s)
         channels.close_channels(turns, chain, f"{chain.name} has been removed: {reason}")
         channels.forget(turns, chain)
+    ticks = timers.drop(turns, chain, timed)
     for message in waiting:
         turn = None
-        if begun is not None and begun[1] == message.id:
+        has_begun = begun is not None and begun[1] == message.id
+        if message.id in ticks and not has_begun:
+            turns.batch.consumed.append(("cleared", None, message.id))
+            continue
+        if begun is not None and has_begun:
             turn, _, deliveries, steps = begun
             row = (chain.id, turn, message.kind, message.id, "failed", chain.incarnation, steps)
             turns.batch.turns.append((*row, deliveries, state, None, text, turns.at, False))

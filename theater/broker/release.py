@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from theater import wire
-from theater.broker import handing, outstanding, recovery
-from theater.broker.actors import Actor, Handed
+from theater.broker import handing, outstanding, recovery, timers
+from theater.broker.actors import TICK, Actor, Handed
 from theater.broker.book import ChainPart, ToWorker, Welcome
 from theater.broker.log import Log
 from theater.broker.mailbox import WINDOW
@@ -71,6 +71,7 @@ class Frames:
             "committed": list(actor.committed),
             "requests": outstanding.known(actor),
             "channels": [each.id for each in actor.channels.values() if not each.closed],
+            "timers": timers.known(actor),
         }
         messages: list[Message] = [("welcome", facts)]
         messages.extend(self._input(actor, handed) for handed in actor.handed)
@@ -80,6 +81,8 @@ class Frames:
         return messages
 
     def _input(self, actor: Actor, handed: Handed) -> Message:
+        if handed.kind == TICK:
+            reached("broker.tick-handed", actor.name)
         if not handing.needs_journal(actor, handed):
             return handing.input_message(actor, handed, [])
         assert actor.current is not None

@@ -17,7 +17,19 @@ from theater.broker.actors import (
     Actor,
     Handed,
 )
-from theater.calls import ADDRESSED, ASKS, CALLS, HELD, MESSAGES, NAMED, WITH_BODY, parameters
+from theater.calls import (
+    ADDRESSED,
+    ASKS,
+    CALLS,
+    CLEAR,
+    HELD,
+    MESSAGES,
+    NAMED,
+    TIMER,
+    WITH_BODY,
+    parameters,
+)
+from theater.capabilities.timer import why_not
 from theater.errors import ProtocolError
 from theater.events import (
     Event,
@@ -44,8 +56,9 @@ class Effect:
     index: int
     interface: str
     function: str
-    name: str = ""  # of an actor, a request or a channel
+    name: str = ""  # of an actor, a request, a channel or a timer
     body: bytes = b""
+    number: int = 0  # milliseconds
 
 
 @dataclass(slots=True)
@@ -241,6 +254,9 @@ def _host_call(actor: Actor, step: Step, event: Event, is_last: bool, message_ma
     if not takes_effect(event):
         return
     arguments = payload[0]
+    if event.interface == TIMER:
+        step.effects.append(_timer(event, *payload))
+        return
     subject, content = "", b""
     if event.function in WITH_BODY:
         subject, content = _with_body(arguments, step, message_max)
@@ -281,6 +297,25 @@ def _named(arguments: Any) -> str:
     if not isinstance(arguments, list) or len(arguments) != 1 or type(arguments[0]) is not str:
         raise BadStep("a message is not to a name")
     return arguments[0]
+
+
+def _timer(event: Event, arguments: Any, answer: Any) -> Effect:
+    """A timer is set or cleared, in words that a worker may say Ok to."""
+    after_ms = 0
+    if event.function == CLEAR:
+        name = expected = _named(arguments)
+        wrong = None
+    elif not isinstance(arguments, list) or len(arguments) != 2 or type(arguments[1]) is not int:
+        raise BadStep("not a (name, milliseconds)")
+    else:
+        name = expected = _named(arguments[:1])
+        after_ms = arguments[1]
+        wrong = why_not(event.function, name, after_ms)
+    if wrong is not None or after_ms < 0:
+        raise BadStep(f"it set a timer that nobody may: {wrong or after_ms}")
+    if answer != {"ok": None if event.function == CLEAR else expected}:
+        raise BadStep(f"{event.function} has another answer than its name")
+    return Effect(event.index, event.interface, event.function, name, number=after_ms)
 
 
 def _check_channel(actor: Actor, step: Step, id: str) -> None:

@@ -12,11 +12,12 @@ from typing import Any
 import msgpack
 
 from theater import addresses, calls
-from theater.broker import channels, handing, keeping, outstanding, steps
+from theater.broker import channels, handing, keeping, outstanding, steps, timers
 from theater.broker.actors import (
     CHANNEL_OPEN,
     REQUEST,
     SEND,
+    TICK,
     Actor,
     Ask,
     Handed,
@@ -120,9 +121,13 @@ class Turns(Post):
                 not settings.may_send or outstanding.belongs_to_another(self, actor, effect.name)
             ):
                 raise BadStep(f"it answered {effect.name!r}, which is no request to it")
+        timers.check(actor, step.effects)
 
     def _do(self, actor: Actor, turn: int, effect: Effect, now_s: float) -> None:
         """What leaves with a step, or happens with it."""
+        if effect.interface == calls.TIMER:
+            timers.do(self, actor, turn, effect, now_s)
+            return
         match effect.function:
             case "send":
                 self.deliver(actor, turn, effect.index, effect.name, effect.body, SEND)
@@ -235,6 +240,8 @@ class Turns(Post):
             self.consume(actor, handed, "done")
             if handed.kind == CHANNEL_OPEN:
                 channels.end_turn(self, actor, handed, step, now_s)
+            elif handed.kind == TICK:
+                timers.handled(self, actor, handed.message, now_s)
         if shut_down:
             actor.shut_down = True
             actor.ignored = handed.message is None

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from theater import preopens
-from theater.capabilities import custom, filesystem, message_server, runtime
+from theater.capabilities import custom, filesystem, message_server, runtime, timer
 from theater.capabilities.capability import HandlerType, Signatures, Wrong
 from theater.quoting import described, did_you_mean
 from theater.spec import Handler
@@ -19,6 +19,7 @@ from theater.spec import Handler
 HANDLERS: dict[str, HandlerType] = {
     "message-server": message_server.HANDLER,
     "runtime": runtime.HANDLER,
+    "timer": timer.HANDLER,
     preopens.HANDLER: filesystem.HANDLER,
 }
 
@@ -26,7 +27,6 @@ HANDLERS: dict[str, HandlerType] = {
 LATER: dict[str, tuple[str, ...]] = {
     "store": ("theater:simple/store",),
     "supervisor": ("theater:simple/supervisor",),
-    "timer": ("theater:simple/timer",),
     "wasi:http": (),
     "wasi:sockets": (),
 }

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from theater.calls import CLIENT
+from theater.calls import CALLS
 from theater.capabilities import granted, world_calls
 from theater.capabilities.runtime import MAX_EVENTS
+from theater.capabilities.timer import MAX_TIMERS
 from theater.engine import SETTINGS
 from theater.spec import ActorSpec, OnRestart, SupervisorSpec, SystemSpec, plain
-
-KINDS = ("send", "request", "channel-open", "channel-message", "channel-close")  # of messages
 
 
 def name_in_log(path: str) -> str:
@@ -42,7 +41,7 @@ def registration(
     """What the broker has to know of an actor; read by `broker/register.py`."""
     messages = actor.handler("message-server")
     runtime = actor.handler("runtime")
-    callbacks = exports.get(CLIENT, {}).get("functions", {})
+    timer = actor.handler("timer")
     return {
         "name": actor.path,
         "kind": "actor",
@@ -58,7 +57,12 @@ def registration(
             for interface, functions in world_calls(actor.handlers).items()
             for function in functions
         ],
-        "takes": [kind for kind in KINDS if f"handle-{kind}" in callbacks],
+        "takes": [
+            kind
+            for kind, (interface, function) in CALLS.items()
+            if kind != "init" and function in exports.get(interface, {}).get("functions", {})
+        ],
+        "max_timers": timer.settings.get("max_timers", MAX_TIMERS) if timer else 0,
         "max_events": runtime.settings.get("max_events", MAX_EVENTS) if runtime else MAX_EVENTS,
         "request_timeout_s": actor.request_timeout_s,
         "turn_timeout_s": actor.limits.turn_timeout_s,

@@ -25,6 +25,7 @@ from theater.worker.failure import Abort, GuestFailure
 from theater.worker.handlers import Handler
 from theater.worker.handlers.message_server import MessageServer
 from theater.worker.handlers.runtime import Runtime
+from theater.worker.handlers.timer import Timers
 from theater.worker.host import Differs, Leave, Recorder, TooLong
 from theater.worker.instance import Instance
 from theater.worker.link import Link
@@ -43,6 +44,7 @@ class Worker:
         self._senders: set[str] = set()
         self._runtime = Runtime(order.actor)
         self._messages = self._message_server()
+        self._timers = Timers(order.handlers.get("timer", {}), self._takes_ticks)
         self._wasi = self._make_wasi()
         self._recorder = Recorder(self._handlers(), self._wasi, self._box, order.world)
         self._recorder.ask = self._ask
@@ -62,6 +64,8 @@ class Worker:
         handlers: list[Handler] = [self._runtime]
         if "message-server" in self._order.handlers:
             handlers.append(self._messages)
+        if "timer" in self._order.handlers:
+            handlers.append(self._timers)
         return handlers
 
     def _message_server(self) -> MessageServer:
@@ -73,6 +77,9 @@ class Worker:
             self._order.message_max,
             self._senders,
         )
+
+    def _takes_ticks(self) -> bool:
+        return self._instance is not None and CALLS["tick"] in self._instance.exports
 
     def _make_wasi(self) -> Wasi:
         return Wasi(
@@ -194,6 +201,7 @@ class Worker:
             self._is_welcome = True
             self._state = facts["state"]
             self._state_hash = None if self._state is None else content_hash(self._state)
+            self._timers.stand(facts["timers"])
         self._senders.update(facts["senders"])
         self._messages.stand(facts["requests"], facts["channels"], facts["committed"][0])
 
@@ -222,6 +230,7 @@ class Worker:
             record.know_body(value)
             given, recorded = parameters(kind, name, body), parameters(kind, name, value)
         self._messages.begin(turn, kind, name)
+        self._timers.begin(given[0] if kind == "tick" else None)
         record.know(state_hash)
         called = [state_ref(state_hash), recorded]
         try:
@@ -253,6 +262,7 @@ class Worker:
         except Leave:
             os._exit(ExitStatus.STOPPED)
         self._messages.end(kind, name, result["ok"])
+        self._timers.end()
         self._send_step(record)
         recorder.turn = None
         self._answers.clear()

@@ -1,0 +1,54 @@
+"""The handler `timer`: ticks at a time, once or again and again, and what time it is."""
+
+from __future__ import annotations
+
+from theater.calls import CLEAR, SET_INTERVAL, SET_TIMEOUT, TIMER, TIMER_CLIENT
+from theater.capabilities.capability import NEW_STATE, STATE, HandlerType, Setting, Wrong
+from theater.quoting import described
+
+MAX_TIMERS = 1000  # of an actor at once, unless its manifest says otherwise
+MOST_TIMERS = 100_000  # that it may say: each is a row, and a message when it goes off
+NAME_MAX = 255  # bytes of a timer's name
+INTERVAL_MIN_MS = 10
+# The largest number of which every language's numbers hold each one below: 285,000 years.
+DELAY_MAX_MS = (1 << 53) - 1
+
+
+def why_not(function: str, name: str, after_ms: int) -> str | None:
+    """Why no timer can be set so; None: it can. For whoever is asked, and whoever checks that."""
+    size = len(name.encode())
+    if not 0 < size <= NAME_MAX:
+        return f"refused: the name of a timer has 1 to {NAME_MAX} bytes, and not {size}"
+    if function == SET_INTERVAL and after_ms < INTERVAL_MIN_MS:
+        return f"refused: an interval of {after_ms} ms; {INTERVAL_MIN_MS} ms is the shortest"
+    if after_ms > DELAY_MAX_MS:
+        return f"refused: {after_ms} ms are too long; {DELAY_MAX_MS} ms are the longest"
+    return None
+
+
+def _check_max_timers(value: object) -> Wrong:
+    if type(value) is not int or not 1 <= value <= MOST_TIMERS:
+        text = f"found {described(value)}; must be a whole number from 1 to {MOST_TIMERS}"
+        return [((), text)]
+    return []
+
+
+HANDLER = HandlerType(
+    description="Ticks at a time, once or again and again, and what time it is.",
+    imports={
+        TIMER: {
+            SET_INTERVAL: "func(name: string, interval-ms: u64) -> result<string, string>",
+            CLEAR: "func(name: string) -> result<_, string>",
+            SET_TIMEOUT: "func(name: string, delay-ms: u64) -> result<string, string>",
+            "now": "func() -> u64",
+        }
+    },
+    exports={TIMER_CLIENT: {"handle-tick": f"func({STATE}, params: tuple<string>) -> {NEW_STATE}"}},
+    settings={
+        "max_timers": Setting(
+            _check_max_timers,
+            "So many timers an actor may have at once.",
+            {"type": "integer", "minimum": 1, "maximum": MOST_TIMERS, "default": MAX_TIMERS},
+        )
+    },
+)
