@@ -18,8 +18,8 @@ VARIABLE = "THEATER_CRASH"
 HITS = "hits"  # if this file is there, every point that is reached adds a line to it
 ITSELF = 0  # in the place of a pid: the process that reaches the point
 
-# `who` of a worker's points, and of broker.answered and broker.tick-handed, is the actor; others have
-# none.
+# `who` of a worker's points, of broker.answered and broker.tick-handed, is the actor; the
+# others have none.
 POINTS = {
     "worker.loaded": "the component is instantiated, and the broker has not been greeted",
     "worker.input-taken": "a turn is about to begin; the black box does not know of it",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.broker.pretend import KINDS, PretendedWorker, connect
+from theater.broker import timers
 from theater.broker.actors import Actor
 from theater.broker.anew import reinitialise
 from theater.broker.batch import Batch
@@ -67,9 +68,13 @@ class Logged:
         db: Any = None,
         durability: Durability = Durability.PROCESS,
         living: Iterable[tuple[Any, ...]] = (),
+        at: float = 0.0,
     ) -> None:
+        """`at`: the Unix time at which it begins; its own clock begins at 0."""
+        self.now_s = 0.0
         self.db = db or sqlite3.connect(":memory:", isolation_level=None)
         self.directory = directory
+        self.orders = orders
         self.log = Log(self.db, durability)
         self.turns = Turns(
             LIMIT,
@@ -81,6 +86,7 @@ class Logged:
         )
         self.workers: dict[str, PretendedWorker] = {}
         self.out: list[Out] = []
+        self.turns.at = at
         self.members = Members(self.turns, self.log, Boxes(str(directory)), self.write)
         self.members.register(list(orders), [Living(*one) for one in living], {}, 0.0)
         self.write()
@@ -107,7 +113,14 @@ class Logged:
                 load_window(actor, rows)
             worker = self.workers.get(actor.name)
             if worker is not None and worker.actor is actor:
-                worker.take()
+                worker.take(self.now_s)
+
+    def wait(self, seconds: float) -> None:
+        """Time passes, as the machine's clock has it too."""
+        self.now_s += seconds
+        self.turns.at += seconds
+        timers.go_off(self.turns, self.now_s)
+        self.step()
 
     def step(self) -> None:
         self.write()
@@ -117,11 +130,11 @@ class Logged:
 
     def adopt(self, *orders: dict[str, Any]) -> None:
         for each in orders:
-            self.members.adopt(each, 0.0)
+            self.members.adopt(each, self.now_s)
         self.step()
 
     def remove(self, name: str, reason: str = "deleted") -> None:
-        self.members.remove(name, reason, 0.0)
+        self.members.remove(name, reason, self.now_s)
         self.workers.pop(name, None)
         self.step()
 
@@ -130,7 +143,7 @@ class Logged:
         actor = self.turns.actors[name]
         assert not actor.live
         if anew:
-            reinitialise(self.turns, actor, anew, 0.0)
+            reinitialise(self.turns, actor, anew, self.now_s)
         actor.ended_turns = 0
         connect(actor)
         row = (actor.id, actor.incarnation, None, 0.0)
@@ -153,13 +166,14 @@ class Logged:
 
     def kill(self, name: str, box: bytes = b"", wanted: bool = False) -> None:
         death = Death("killed by SIGKILL", "crash", wanted)
-        bury(self.turns, self.turns.actors[name], death, box, 0.0)
+        bury(self.turns, self.turns.actors[name], death, box, self.now_s)
         self.workers.pop(name, None)
         self.step()
 
     def phase(self, name: str, phase: str) -> None:
         actor = self.turns.actors[name]
         actor.phase = phase
+        timers.wake(self.turns, actor)
         self.turns.batch.phases.append((phase, "", actor.id))
         self.turns.touched[name] = actor
 

@@ -10,14 +10,23 @@ from theater.broker.batch import Batch
 from theater.broker.book import ToWorker
 from theater.broker.mailbox import Mailbox
 from theater.broker.turns import Turns
-from theater.calls import CALLS, MESSAGES, RUNTIME, parameters
+from theater.calls import (
+    CALLS,
+    CLEAR,
+    MESSAGES,
+    RUNTIME,
+    SET_INTERVAL,
+    SET_TIMEOUT,
+    TIMER,
+    parameters,
+)
 from theater.events import EventType, content_hash, state_ref
 from theater.spec import MailboxBounds
 from theater.worker.turn import TurnRecord, body_value
 
 LIMIT = 1 << 20
 OUTSIDE = "test:outside/post"  # an interface of world calls
-KINDS = ("send", "request", "channel-open", "channel-message", "channel-close")
+KINDS = ("send", "request", "channel-open", "channel-message", "channel-close", "tick")
 
 
 def settings(**changes: Any) -> Settings:
@@ -120,6 +129,19 @@ class PretendedWorker:
     def shutdown(self) -> None:
         assert self.record is not None
         self.record.add(EventType.HOST_CALL, RUNTIME, "shutdown", [[None], {"ok": None}])
+
+    def set_interval(self, name: str, interval_ms: int) -> None:
+        self.timer(SET_INTERVAL, [name, interval_ms], {"ok": name})
+
+    def set_timeout(self, name: str, delay_ms: int) -> None:
+        self.timer(SET_TIMEOUT, [name, delay_ms], {"ok": name})
+
+    def clear(self, name: str) -> None:
+        self.timer(CLEAR, [name], {"ok": None})
+
+    def timer(self, function: str, arguments: list[Any], answer: Any) -> None:
+        assert self.record is not None
+        self.record.add(EventType.HOST_CALL, TIMER, function, [arguments, answer])
 
     def request(self, to: str, body: bytes, now_s: float = 0.0) -> None:
         self.ask("request", to, body, now_s)

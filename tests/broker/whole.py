@@ -57,7 +57,7 @@ class Whole(Logged):
         actor, turns = self.turns.actors[name], self.turns
         assert not actor.live
         if anew:
-            reinitialise(turns, actor, anew, 0.0)
+            reinitialise(turns, actor, anew, self.now_s)
         connect(actor)
         actor.was_ready = actor.revived = actor.fenced = False
         actor.ended_turns = 0
@@ -77,7 +77,7 @@ class Whole(Logged):
         if not box and worker.record is not None:
             box = self._box(worker)
         death = Death("killed by SIGKILL", "crash", wanted)
-        bury(self.turns, self.turns.actors[name], death, box, 0.0)
+        bury(self.turns, self.turns.actors[name], death, box, self.now_s)
         self.step()
 
     def fail(self, name: str) -> None:

@@ -20,6 +20,9 @@ CALLS = {export: kind for kind, export in calls.CALLS.items()}
 ASKS, HELD, MESSAGES = calls.ASKS, calls.HELD, calls.MESSAGES
 SEND, REQUEST, OPEN_CHANNEL = ((MESSAGES, each) for each in ("send", "request", "open-channel"))
 SAY, CLOSE = (MESSAGES, "send-on-channel"), (MESSAGES, "close-channel")
+TIMED = frozenset(
+    (calls.TIMER, each) for each in (calls.SET_INTERVAL, calls.SET_TIMEOUT, calls.CLEAR)
+)
 RESPOND, CANCEL = (MESSAGES, "respond-to-request"), (MESSAGES, "cancel-request")
 NEVER = frozenset({EventType.WASM_ERROR})  # only ever evidence
 LIFECYCLE = frozenset(EventType) - IN_TURNS - NEVER

@@ -12,7 +12,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import Any
 
-from theater.fsck import answers, channels, contents, creators, post, shape
+from theater.fsck import answers, channels, contents, creators, post, shape, timers
 from theater.fsck.answers import Answers
 from theater.fsck.channels import Channels
 from theater.fsck.contents import Contents
@@ -23,10 +23,21 @@ from theater.fsck.life import ACTOR
 from theater.fsck.numbering import Numbering
 from theater.fsck.post import Post
 from theater.fsck.rows import ACTORS, SENDERS, as_of
+from theater.fsck.timers import Timers
 from theater.fsck.tools import Tools, part, shown_line
 from theater.fsck.walk import Progress, Walk
 
-OWNED = ("events", "incarnations", "turns", "steps", "asks", "senders", "evidence", "last_states")
+OWNED = (
+    "events",
+    "incarnations",
+    "turns",
+    "steps",
+    "asks",
+    "senders",
+    "evidence",
+    "last_states",
+    "timers",
+)
 COUNTERS = frozenset(
     {
         "clients_refused",
@@ -50,6 +61,7 @@ def check(path: str, tell: Tell, progress: Progress = lambda _text: None) -> Sum
             creators.TABLES,
             answers.TABLES,
             channels.TABLES,
+            timers.TABLES,
         )
         scratch = Scratch("".join(tables))
         try:
@@ -85,6 +97,7 @@ class Check:
         self._contents = Contents(file, scratch, reports)
         self._answers = Answers(file, scratch, reports)
         self._channels = Channels(file, scratch, reports)
+        self._timers = Timers(file, scratch, reports)
         self._mark = Mark()
         self._version = 0
         self._actors = 0
@@ -174,11 +187,15 @@ class Check:
         letters = Letters(tools, mark.letter)
         self._progress("checking messages")
         with part(self._reports, table="messages"):
-            Post(tools, mark.seq, mark.message, self._answers, self._channels).check()
+            others = (self._answers, self._channels, self._timers)
+            Post(tools, mark.seq, mark.message, *others).check()
             self._answers.check(self._went_on)
         if self._version >= 4:
             with part(self._reports, table="channels"):
                 self._channels.check(self._went_on)
+        if self._version >= 5:
+            with part(self._reports, table="timers"):
+                self._timers.check(self._went_on)
         with part(self._reports, table="dead_letters"):
             letters.check(self._went_on)
         with part(self._reports, table="senders"):

@@ -19,11 +19,13 @@ from theater.fsck.chain import (
     RESPOND,
     SAY,
     SEND,
+    TIMED,
 )
 from theater.fsck.channels import Channels
 from theater.fsck.findings import shown
 from theater.fsck.numbering import Numbering
 from theater.fsck.rows import CREATORS, LETTERS, CreatorRow, LetterRow, as_of
+from theater.fsck.timers import Timers
 from theater.fsck.tools import Tools
 
 RETRY = "retry"
@@ -32,6 +34,8 @@ CHANNEL_CLOSE = "channel-close"
 # What a call makes: by an ask, or by a call that is answered Ok.
 ASKED = {REQUEST: "request", OPEN_CHANNEL: CHANNEL_OPEN}
 CALLED = {SEND: "send", SAY: CHANNEL_MESSAGE, CLOSE: CHANNEL_CLOSE}
+
+_TIMED = frozenset(function for _, function in TIMED)
 
 TABLES = """
 CREATE TABLE decided (letter INTEGER PRIMARY KEY);
@@ -56,12 +60,13 @@ class Creator:
 
 
 class Creators:
-    """Goes along all events once; what they say beside is told `answers` and `channels`."""
+    """Goes along all events once; what they say beside is told `answers`, `channels`, `timers`."""
 
-    def __init__(self, tools: Tools, answers: Answers, channels: Channels) -> None:
+    def __init__(self, tools: Tools, answers: Answers, channels: Channels, timers: Timers) -> None:
         self._file, self._version, self._scratch, _, self._reports = tools
         self._answers = answers
         self._channels = channels
+        self._timers = timers
 
     def until(self, last_seq: int) -> Iterator[Creator]:
         """Those that are in the log up to this event, in the order of commits."""
@@ -71,6 +76,8 @@ class Creators:
             order.take(event.seq)
             if event.data is not None:
                 yield from self._made_by(event)
+            elif event.type in (EventType.REINITIALISED, EventType.REMOVED):
+                self._timers.gone(event.actor)
         order.end(last_seq)
 
     def _made_by(self, row: CreatorRow) -> Iterator[Creator]:
@@ -80,7 +87,8 @@ class Creators:
                 raise ProtocolError
             event = decode(row.data)
         except (ProtocolError, MemoryError):  # its chain's walk tells
-            if row.type == EventType.HOST_CALL:
+            self._timers.lose(row.actor)
+            if row.type == EventType.HOST_CALL and row.function not in _TIMED:
                 yield Creator(row.seq, row.function, *numbers, "", None, sure=False)
             return
         payload = event.payload
@@ -101,6 +109,8 @@ class Creators:
         elif isinstance(payload[1], dict) and "ok" in payload[1]:
             if name in CALLED:
                 yield _sent(row.seq, CALLED[name], numbers, arguments, event.actor)
+            elif name in TIMED:
+                self._timers.call(*numbers, event.function, arguments, row.seq)
             elif name in (RESPOND, CANCEL) and isinstance(arguments, list) and arguments:
                 content = hash_of(arguments[1]) if len(arguments) == 2 else None
                 request = str(arguments[0])

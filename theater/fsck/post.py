@@ -29,10 +29,11 @@ from theater.fsck.creators import (
 from theater.fsck.findings import shown
 from theater.fsck.numbering import Numbering
 from theater.fsck.rows import MESSAGES, MessageRow, as_of
+from theater.fsck.timers import CLEARED, TICK, Timers
 from theater.fsck.tools import Tools
 
-KINDS = ("send", "request", CHANNEL_OPEN, CHANNEL_MESSAGE, CHANNEL_CLOSE)
-STATUSES = ("queued", "outstanding", "done", "dead")
+KINDS = ("send", "request", CHANNEL_OPEN, CHANNEL_MESSAGE, CHANNEL_CLOSE, TICK)
+STATUSES = ("queued", "outstanding", "done", "dead", CLEARED)
 
 TABLES = """
 CREATE TABLE lost_events (
@@ -70,13 +71,15 @@ class Post:
         last_message: int,
         answers: Answers,
         channels: Channels,
+        timers: Timers,
     ) -> None:
         self._file, self._version, self._scratch, self._contents, self._reports = tools
         self._last_seq = last_seq
         self._last_message = last_message
         self._answers = answers
         self._channels = channels
-        self._creators = Creators(tools, answers, channels)
+        self._timers = timers
+        self._creators = Creators(tools, answers, channels, timers)
         self._pairs: set[tuple[int, str]] = set()
 
     # Messages
@@ -93,7 +96,7 @@ class Post:
             if creator is not None and _belong(creator, made):
                 self._compare(creator, made)
                 creator = next(creators, None)
-            elif not self._found_event(made):
+            elif made.kind != TICK and not self._found_event(made):
                 key = (made.actor, made.turn, made.index)
                 self._scratch.run(
                     "INSERT OR IGNORE INTO lost_messages VALUES (?,?,?,?,?,?,?,?)",
@@ -109,7 +112,7 @@ class Post:
         self._tell_lost()
 
     def _made(self) -> Iterator[Made]:
-        """All messages but those of clients."""
+        """All messages but those of clients. Ticks are among them: a dead one may be retried."""
         order = Numbering("message", self._reports)
         select = as_of(MESSAGES, self._version)
         for row in self._file.pages(select, MESSAGES.keys, "m.id <= ?", [self._last_message]):
@@ -214,6 +217,8 @@ class Post:
         if not creator.sure:
             return
         where = {"message": made.id, "seq": creator.seq}
+        if made.kind == TICK:
+            self._timers.retried(made.id)
         if creator.kind == RETRY:
             self._compare_retried(creator, made)
             return
@@ -240,7 +245,9 @@ class Post:
 
         if message.kind not in KINDS:
             wrong(f"kind is {shown(message.kind)}", ", ".join(KINDS))
-        if (message.channel is None) != (message.kind in ("send", "request")):
+        if message.kind == TICK:
+            self._timers.tick(message, wrong)
+        if (message.channel is None) != (message.kind in ("send", "request", TICK)):
             wrong(f"a {message.kind} of channel {shown(message.channel)}", "one if it is on one")
         if message.status not in STATUSES:
             wrong(f"status is {shown(message.status)}", ", ".join(STATUSES))
@@ -256,6 +263,8 @@ class Post:
         elif message.to != message.to_name:
             wrong(f"to_name is {shown(message.to_name)}", f"{shown(message.to)}, as to_actor says")
         origin = (message.from_actor, message.from_turn, message.from_index)
+        if message.kind == TICK and message.client is not None:
+            wrong(f"a tick of client {shown(message.client)}", "none")
         if message.from_actor is None:
             if origin != (None, None, None):
                 wrong("from_turn or from_index without from_actor", "all or none")
@@ -297,6 +306,9 @@ class Post:
                 wrong("it waits for an actor that was removed", "dead")
         elif status in ("done", "outstanding") and turn is None:
             wrong(f"it is {status}, and names no turn", "one")
+        elif status == CLEARED:
+            if turn is not None or message.kind != TICK:
+                wrong(f"a {message.kind} is cleared, in turn {shown(turn)}", "a tick, in none")
         elif turn is not None:
             expected = "failed" if status == "dead" else "done"
             if message.turn_status is None:

@@ -289,7 +289,8 @@ CREATORS = Source(
     "SELECT seq, actor, turn, idx, type, function,"
     " CASE WHEN type = 'dead-letter'"
     " OR (type = 'host-call' AND function IN ('send', 'request', 'open-channel',"
-    " 'send-on-channel', 'close-channel', 'respond-to-request', 'cancel-request'))"
+    " 'send-on-channel', 'close-channel', 'respond-to-request', 'cancel-request',"
+    " 'set-interval', 'set-timeout', 'clear-interval'))"
     " OR (type = 'wasm-result' AND function = 'handle-channel-open')"
     " THEN bytes END FROM events",
     ("seq",),
@@ -374,6 +375,33 @@ CHANNELS = Source(
     ("c.id",),
     ChannelRow,
     "tiiitrITIR" + "*" * 10,
+)
+
+
+class TimerRow(NamedTuple):
+    actor: int
+    name: str
+    interval_ms: int | None
+    due_at: float
+    message: int | None
+    turn: int
+    idx: int
+    # Of the message:
+    message_id: Any
+    kind: Any
+    status: Any
+    to_actor: Any
+    body: Any
+
+
+TIMERS = Source(
+    "timers",
+    "SELECT t.actor, t.name, t.interval_ms, t.due_at, t.message, t.turn, t.idx,"
+    " m.id, m.kind, m.status, m.to_actor, m.body"
+    " FROM timers t LEFT JOIN messages m ON m.id = t.message",
+    ("t.actor", "t.name"),
+    TimerRow,
+    "itIrIii" + "*" * 5,
 )
 
 

@@ -22,7 +22,8 @@ RENUMBERED = "renumbered"  # its actor began anew, its message has another turn
 BEGAN_ANEW = "its actor began anew: its message has another turn"
 INIT, SEND, REQUEST = "init", "send", "request"
 CHANNEL_OPEN, CHANNEL_CLOSE = "channel-open", "channel-close"
-KINDS = (INIT, SEND, REQUEST, CHANNEL_OPEN, "channel-message", CHANNEL_CLOSE)
+TICK = "tick"
+KINDS = (INIT, SEND, REQUEST, CHANNEL_OPEN, "channel-message", CHANNEL_CLOSE, TICK)
 QUEUED, OUTSTANDING, DEAD = "queued", "outstanding", "dead"
 
 
@@ -343,8 +344,10 @@ class Verdict:
             return
         if turn.kind == CHANNEL_CLOSE:
             parameters = [*parameters, b""]
+        if turn.kind == TICK:  # which is given the name that its message has as bytes
+            parameters = [each.encode() for each in parameters if isinstance(each, str)]
         *others, body = parameters or [None]
-        if others != ([] if turn.kind == SEND else [row.name()]):
+        if others != ([] if turn.kind in (SEND, TICK) else [row.name()]):
             turns.wrong(call, f"called with {shown(others)}", shown(row.name()))
         if not same_content(body, row.body, row.body_hash):
             turns.wrong(call, f"called with {shown(body)}", f"message {row.message}")
