@@ -10,7 +10,7 @@ import wasmtime
 from tests.components.drive import Actor, engine, load
 
 COMPONENTS = Path(__file__).parent / "components"
-ACTORS = ["probe", "counter", "sink", "gate", "burst", "ring", "minimal"]
+ACTORS = ["probe", "counter", "sink", "gate", "burst", "ring", "clock", "minimal"]
 
 
 def start(name: str, *, memory_bytes: int = 1024 * 1024) -> Actor:
@@ -302,6 +302,38 @@ def test_ring_passes_on_what_it_takes() -> None:
         assert actor.state == b"pool/b"
     actor.host.send_error = "refused: not you"
     assert actor.send(b"2") == "refused: not you"
+
+
+# ---- clock ----
+
+
+def test_clock_sets_and_clears_what_it_is_told_and_counts_its_ticks() -> None:
+    actor = start("clock")
+    assert actor.send(b"i 250 the tea\nt 18446744073709551615 x\nc the tea\nr pool/b") is None
+    assert actor.host.timed == [
+        ("set-interval", "the tea", 250),
+        ("set-timeout", "x", (1 << 64) - 1),
+        ("clear-interval", "the tea"),
+    ]
+    assert actor.host.asked == [("pool/b", b"echo on")]
+    for name in ("tea", "", "ask pool/c"):
+        assert actor.tick(name) is None
+    assert actor.state == b"tea,,ask pool/c," and actor.host.asked[1:] == [("pool/c", b"echo on")]
+    assert actor.ask(b"") == actor.state and actor.ask(b"n") == b"1700000000123"
+    actor.host.now_ms = 0
+    assert actor.ask(b"n") == b"0"
+
+
+def test_clock_tells_what_was_refused() -> None:
+    actor = start("clock")
+    actor.host.timer_error = "refused: so"
+    assert actor.send(b"t 1 x\nt 2 y") == "refused: so"
+    assert actor.ask(b"c x") == b"refused: so" and len(actor.host.timed) == 2
+    for name in ("trap", "trapped"):
+        with pytest.raises(wasmtime.WasmtimeError, match="unreachable"):
+            start("clock").tick(name)
+    with pytest.raises(wasmtime.WasmtimeError, match="fuel"):
+        start("clock").tick("spin")
 
 
 # ---- what is to be refused ----

@@ -308,8 +308,9 @@ class History:
     def all_die(self) -> None:
         self.commit()
         self.at += self.chance.choice([0.0, 0.1, 20.0]) * self.chance.random()
-        self.worker = None
+        self.worker, before = None, self.set_aside()
         self.system = Listening(self.directory, self.order, db=self.system.db, at=self.at)
+        self.hear_of_the_dead(before)  # which killed a worker too often
 
     def finish(self) -> None:
         if self.worker is None:

@@ -47,6 +47,9 @@ class Host:
     outstanding: list[str] = field(default_factory=list)
     told: list[tuple[Any, ...]] = field(default_factory=list)  # calls about requests and channels
     channel: str = "pool/me:1:2"  # that is opened
+    now_ms: int = 1_700_000_000_123
+    timed: list[tuple[Any, ...]] = field(default_factory=list)  # calls about timers
+    timer_error: str | None = None
 
     def functions(self) -> dict[str, dict[str, Callable[..., Any]]]:
         return {
@@ -66,6 +69,12 @@ class Host:
                 "open-channel": self._open,
                 "send-on-channel": self._tell("say"),
                 "close-channel": self._tell("close"),
+            },
+            "theater:simple/timer": {
+                "set-interval": self._set("set-interval"),
+                "set-timeout": self._set("set-timeout"),
+                "clear-interval": self._clear,
+                "now": lambda _store: self.now_ms,
             },
             "wasi:io/poll@0.2.0": {
                 "[method]pollable.block": lambda store, pollable: pollable.drop(store)
@@ -110,6 +119,21 @@ class Host:
             return self.send_error
 
         return call
+
+    def _set(self, name: str) -> Callable[..., Any]:
+        def call(_store: object, timer: str, after_ms: int) -> Any:
+            self.timed.append((name, timer, after_ms))
+            # Of one type both cases are told apart by their names alone.
+            return wc.Variant("ok", timer) if self.timer_error is None else self._refused()
+
+        return call
+
+    def _clear(self, _store: object, timer: str) -> str | None:
+        self.timed.append(("clear-interval", timer))
+        return self.timer_error
+
+    def _refused(self) -> Any:
+        return wc.Variant("err", self.timer_error)
 
     def _open(self, _store: object, to: str, message: bytes) -> Any:
         self.told.append(("open", to, message))
@@ -162,6 +186,11 @@ class Actor:
     def send(self, message: bytes) -> str | None:
         """The text of the Err, if any."""
         result = self._call("message-server-client", "handle-send", (message,))
+        return result if isinstance(result, str) else None
+
+    def tick(self, timer: str) -> str | None:
+        """The text of the Err, if any."""
+        result = self._call("timer-client", "handle-tick", (timer,))
         return result if isinstance(result, str) else None
 
     def opened(self, channel: str, message: bytes) -> Any:
