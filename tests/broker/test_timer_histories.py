@@ -143,7 +143,7 @@ class History:
         self.system = Listening(directory, self.order, at=self.at)
         self.handler = Timers({"max_timers": MAX_TIMERS}, lambda: True, lambda: 0)
         self.worker: Listened | None = None
-        self.number = 0
+        self.number = self.calls = 0
         self.start()
 
     @property
@@ -250,7 +250,9 @@ class History:
         function = chance.choice([SET_INTERVAL, SET_TIMEOUT, SET_TIMEOUT, CLEAR])
         arguments: list[Any] = [chance.choice(NAMES)]
         if function != CLEAR:
-            arguments.append(chance.choice(DELAYS_MS) + chance.randrange(10))
+            # No two of a turn are due at one time: their order would be nobody's business.
+            self.calls += 1
+            arguments.append(chance.choice(DELAYS_MS) + self.calls % 37)
         answer = self.handler.call(function, arguments)
         worker.timer(function, arguments, answer)
 
