@@ -12,7 +12,6 @@ from tests.real.conftest import Theater, actor, gone, processes
 from tests.real.test_broker_dies import kill_broker
 from tests.waiting import eventually
 from theater.client import System
-from theater.errors import NotDelivered
 
 TIMER = '\n[[child.handler]]\ntype = "timer"\n'
 LATER = 3_600_000  # ms; nothing that is tested comes so late
@@ -215,9 +214,7 @@ def test_of_an_actor_that_failed_they_stand(theater: Theater) -> None:
     system.request("a", b"i 20 x")
     count(system, "x", 1)
     os.kill(system.actor("a")["pid"], signal.SIGKILL)
-    with pytest.raises(NotDelivered):
-        while True:
-            system.request("a", b"", timeout_s=1)
+    system.wait_status("a", "failed")
     seen = "SELECT max(id) FROM messages"
     before = system.log.query(seen)
     for _ in range(10):
