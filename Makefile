@@ -8,7 +8,7 @@ PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check
 DEMO := examples/market
 
 .DELETE_ON_ERROR:
-.PHONY: demo examples test soak chaos fuzz power replay check format clean
+.PHONY: demo examples test docs soak chaos fuzz power replay check format clean
 
 demo: examples
 	@cat $(DEMO)/try-next.txt
@@ -20,6 +20,11 @@ examples: .venv/.installed-demo
 
 test: .venv/.installed-dev
 	@$(PY) -m pytest -n 3 --dist loadfile $(PYTEST)
+
+# The documentation as a site, in site/: begin with site/index.html.
+docs: .venv/.installed-docs
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
+	@echo "site/index.html"
 
 # Random kills for MINUTES; SEED repeats the trouble of another time.
 MINUTES ?= 5
@@ -53,7 +58,7 @@ format: .venv/.installed-dev
 	@$(PY) -m ruff check --fix .
 
 clean:
-	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache examples/*/build examples/*/*/build
+	rm -rf .venv build dist site .mypy_cache .pytest_cache .ruff_cache examples/*/build examples/*/*/build
 
 # ---- what the targets need ----
 
@@ -71,6 +76,11 @@ clean:
 .venv/.installed-demo: .venv/.created pyproject.toml
 	@echo "Installing theater and what builds Python actors into .venv ..."
 	@$(PIP_INSTALL) --editable '.[python]'
+	@touch $@
+
+.venv/.installed-docs: .venv/.created pyproject.toml
+	@echo "Installing theater and what makes its documentation into .venv ..."
+	@$(PIP_INSTALL) --editable '.[docs]'
 	@touch $@
 
 .venv/.installed-dev: .venv/.created pyproject.toml

@@ -7,72 +7,15 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from tests.cli.conftest import ROOT, Home
-from tests.waiting import WAIT_S, eventually
+from tests.cli.pages import BLOCK, Shell, alike, commands
+from tests.waiting import eventually
 
 PAGE = ROOT / "docs" / "debugging.md"
-BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MANIFEST = re.compile(r"^```toml\n(name = .*?)^```$", re.MULTILINE | re.DOTALL)
-# What is another each time: when, how long, which process, how large.
-VARIES = [
-    (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "DATE"),
-    (r"\d\d:\d\d:\d\d", "TIME"),
-    (r"\b\d+[smh] ago", "AGO"),
-    (r"pid \d+", "PID"),
-    (r"\b[\d.]+ [km]?s\b", "SECONDS"),
-    (r"in \d+\.\d+s", "SECONDS"),
-    (r"\b\d+ kB\b", "SIZE"),
-    (r"[0-9a-f]{12}\b", "HASH"),
-    (r"fuel:? +[\d,]+", "FUEL"),
-]
-
-
-def alike(text: str) -> str:
-    for pattern, word in VARIES:
-        text = re.sub(pattern, word, text)
-    return text
-
-
-def commands(block: str) -> Iterator[tuple[str, str]]:
-    """(command, what it prints)."""
-    for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-        command, _, output = part.partition("\n")
-        yield command, output
-
-
-class Shell:
-    """Runs what a person types, with our theater and our pytest."""
-
-    def __init__(self, home: Home) -> None:
-        self._home = home
-        tools = home.directory / "bin"
-        tools.mkdir()
-        plugin = "-p no:theater -p theater.testing.plugin -p no:cacheprovider"
-        for name, what in (("theater", "theater"), ("pytest", f"pytest {plugin}")):
-            tool = tools / name
-            tool.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -P -m {what} "$@"\n')
-            tool.chmod(0o755)
-        self._env = {**home.env, "PATH": f"{tools}:/usr/bin:/bin"}
-
-    def run(self, command: str) -> str:
-        done = subprocess.run(
-            ["sh", "-c", command],
-            cwd=self._home.directory,
-            env=self._env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=WAIT_S,
-        )
-        text = done.stdout.decode()
-        return text if text.endswith("\n") or not text else text + "\n"
 
 
 def set_up(home: Home, page: str) -> Shell:

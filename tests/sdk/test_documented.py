@@ -1,4 +1,4 @@
-"""The actors in the page for authors do what it says of them."""
+"""The actors in the pages for authors do what these say of them."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ import pytest
 from tests.cli.conftest import ROOT
 from theater.testing import InProcess
 
-PAGE = ROOT / "docs" / "authors.md"
+PAGES = [ROOT / "docs" / name for name in ("authors.md", "testing.md")]
 
 
 @pytest.fixture
 def page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """All its Python, one block after the other, as one module."""
+    """All their Python, one block after the other, as one module."""
     import sys
 
-    code = "\n".join(re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.S | re.M))
+    text = "\n".join(page.read_text() for page in PAGES)
+    code = "\n".join(re.findall(r"^```python\n(.*?)^```$", text, re.S | re.M))
     module = types.ModuleType("documented")
     monkeypatch.setitem(sys.modules, "documented", module)  # where type hints are looked up
-    exec(compile(code, str(PAGE), "exec"), module.__dict__)
+    exec(compile(code, "the pages for authors", "exec"), module.__dict__)
     yield module
 
 

@@ -37,7 +37,7 @@ class Directories(Usage):
     def call(self, call: Call) -> bool:
         if call.interface == DIRECTORIES:
             self._told_of(call)
-            return True
+            return bool(call.answer != [])  # of who has none it is no use of a grant
         number = call.arguments[0] if call.arguments else None
         guest = self._guest(call.actor, number)
         if guest is None:
