@@ -10,8 +10,9 @@ import msgpack
 import pytest
 
 from theater.audit import FUNCTIONS_MAX, OTHERS, Account, Audit, manifest_lines, pools, template_of
-from theater.calls import MESSAGES, RUNTIME
+from theater.calls import MESSAGES, RUNTIME, SET_INTERVAL, SET_TIMEOUT, TIMER
 from theater.capabilities import message_server
+from theater.capabilities.timer import MAX_TIMERS
 from theater.events import CHAIN_CODE, Event, EventType
 from theater.wasi import OPEN, STREAMS, TYPES
 
@@ -142,16 +143,44 @@ def test_what_did_not_commit_was_granted_too() -> None:
     assert account.grants["message-server"].least(LINKED) == {"send_to": ["b", "c"]}
 
 
-def test_the_largest_chain_that_was_shown_is_granted_where_the_default_is_less() -> None:
-    def shown(first: int, last: int) -> msgpack.ExtType:
-        return msgpack.ExtType(CHAIN_CODE, msgpack.packb(["a", first, last, b"h" * 32]))
+def shown(first: int, last: int) -> msgpack.ExtType:
+    return msgpack.ExtType(CHAIN_CODE, msgpack.packb(["a", first, last, b"h" * 32]))
 
-    for last, least in ((999, {}), (1999, {"max_events": 2000})):
-        log = Log()
-        log.created("a", EVERYTHING)
-        log.call("a", 1, RUNTIME, "get-chain", [])
-        log.add("a", 1, EventType.HOST_ANSWER, [shown(0, last)], RUNTIME, "get-chain")
-        assert log.audited()["a"].grants["runtime"].least(LINKED) == least
+
+@pytest.mark.parametrize(
+    ("granted", "least"),
+    [
+        ({}, {}),
+        ({"max_events": 5000}, {"max_events": 80}),
+        ({"max_events": 90}, {"max_events": 80}),
+    ],
+)
+def test_no_more_of_its_chain_is_granted_than_it_was_shown(
+    granted: dict[str, int], least: dict[str, int]
+) -> None:
+    log = Log()
+    log.created("a", {"runtime": granted})
+    log.call("a", 1, RUNTIME, "get-chain", [])
+    log.add("a", 1, EventType.HOST_ANSWER, [shown(20, 99)], RUNTIME, "get-chain")
+    assert log.audited()["a"].grants["runtime"].least(LINKED) == least
+
+
+def test_as_many_timers_are_granted_as_were_named() -> None:
+    log = Log()
+    log.created("pool/w-1", {"timer": {"max_timers": 50}})
+    log.created("pool/w-2", {"timer": {"max_timers": 50}})
+    for name in ("tick", "tock", "tick"):
+        log.call("pool/w-1", 1, TIMER, SET_INTERVAL, [name, 100], {"ok": name})
+    log.call("pool/w-2", 1, TIMER, SET_TIMEOUT, ["later", 100], {"ok": "later"})
+    log.call("pool/w-2", 1, TIMER, SET_TIMEOUT, ["", 100], {"err": "refused: no name"})
+    grant = log.audited(pools=["pool"])["pool/w"].grants["timer"]
+    assert grant.usage.facts() == {"timers": ["later", "tick", "tock"], "others": False}
+    assert grant.least(LINKED) == {"max_timers": 2}
+    log = Log()
+    log.created("a", {"timer": {"max_timers": 5000}})
+    for number in range(MAX_TIMERS + 1):
+        log.call("a", 1, TIMER, SET_TIMEOUT, [f"t{number}", 100], {"ok": ""})
+    assert log.audited()["a"].grants["timer"].least(LINKED) == {"max_timers": 5000}
 
 
 def descriptor(log: Log, name: str, number: int, *rest: Any, answer: Any = None) -> None:

@@ -44,8 +44,8 @@ class Runtime(Usage):
         return True
 
     def settings(self, granted: Mapping[str, Any]) -> dict[str, Any] | None:
-        # Where the default is enough there is nothing to be said.
-        return {"max_events": self._shown} if self._shown > MAX_EVENTS else {}
+        # Where nothing is said the default holds, and was enough.
+        return {"max_events": max(1, self._shown)} if "max_events" in granted else {}
 
     def told(self) -> list[str]:
         return [f"at most {self._shown:,} events at once"] if self._shown else []

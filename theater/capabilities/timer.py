@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from theater.calls import CLEAR, SET_INTERVAL, SET_TIMEOUT, TIMER, TIMER_CLIENT
-from theater.capabilities.capability import NEW_STATE, STATE, HandlerType, Setting, Wrong
+from theater.capabilities.capability import (
+    NEW_STATE,
+    STATE,
+    Call,
+    HandlerType,
+    HeardFrom,
+    Setting,
+    Usage,
+    Wrong,
+)
 from theater.quoting import described
 
 MAX_TIMERS = 1000  # of an actor at once, unless its manifest says otherwise
@@ -33,6 +45,43 @@ def _check_max_timers(value: object) -> Wrong:
     return []
 
 
+class Timers(Usage):
+    """Which timers were set, by their names: an actor never has more at once than it has named."""
+
+    def __init__(self, heard_from: HeardFrom) -> None:
+        super().__init__(heard_from)
+        self._named: dict[str, set[str]] = {}  # by actor
+        self._left = MAX_TIMERS  # names that are still told apart
+        self._more = False
+
+    def call(self, call: Call) -> bool:
+        is_set = call.function in (SET_INTERVAL, SET_TIMEOUT)
+        is_done = isinstance(call.answer, dict) and "ok" in call.answer
+        name = call.arguments[0] if call.arguments else None
+        known = self._named.setdefault(call.actor, set())
+        if is_set and is_done and isinstance(name, str) and name not in known:
+            self._more |= not self._left
+            if self._left:
+                self._left -= 1
+                known.add(name)
+        return True
+
+    def settings(self, granted: Mapping[str, Any]) -> dict[str, Any] | None:
+        most = granted.get("max_timers", MAX_TIMERS)
+        named = max(map(len, self._named.values()), default=0)
+        return dict(granted) if self._more else {"max_timers": max(1, min(named, most))}
+
+    def _names(self) -> list[str]:
+        return sorted(set().union(*self._named.values()))
+
+    def told(self) -> list[str]:
+        names = self._names()
+        return [f"set {', '.join(names)}{' and others' if self._more else ''}"] if names else []
+
+    def facts(self) -> dict[str, Any]:
+        return {"timers": self._names(), "others": self._more}
+
+
 HANDLER = HandlerType(
     description="Ticks at a time, once or again and again, and what time it is.",
     imports={
@@ -51,4 +100,5 @@ HANDLER = HandlerType(
             {"type": "integer", "minimum": 1, "maximum": MOST_TIMERS, "default": MAX_TIMERS},
         )
     },
+    usage=Timers,
 )
