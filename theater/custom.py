@@ -391,7 +391,7 @@ def _setting(hint: Any) -> str | None:
 def wit(found: Read) -> str:
     """The interface as a file that authors of actors can have in their `wit` directory."""
     package, _, name = found.interface.partition("/")
-    lines = [f"package {package};", ""]
+    lines = [f"package {':'.join(map(written, package.split(':')))};", ""]
     lines += _comment(inspect.getdoc(found.kind) if found.kind.__doc__ else "", "")
     lines.append(f"interface {written(name)} {{")
     for type_name, declaration in found.named.items():

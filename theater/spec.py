@@ -129,6 +129,8 @@ class Build:
     actor: str = ""  # Python: the class; "": the only one that there is
     world: str = ""  # of the WIT; "": messaging-actor
     packages: tuple[str, ...] = ()  # Python: from PyPI, as pip is told them
+    # The WIT of the handlers that its author has written and the manifest grants.
+    interfaces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

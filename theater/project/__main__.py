@@ -28,7 +28,8 @@ def main() -> int:
         return 1
     linux.set_name("theater-build")
     for index, facts in enumerate(json.load(sys.stdin)):
-        facts["packages"] = tuple(facts["packages"])
+        for key in ("packages", "interfaces"):
+            facts[key] = tuple(facts[key])
         try:
             made = build(Job(**facts), lambda text: _say({"progress": text}))
             _say({"made": index, **asdict(made)})

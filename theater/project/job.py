@@ -30,6 +30,7 @@ class Job:
     actor: str = ""
     world: str = ""
     packages: tuple[str, ...] = ()
+    interfaces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,7 +125,10 @@ def _artifacts(
     handlers = authored.read(os.fspath(file), actors, problems, on_progress)
     unread = {each.path for each in actors if not authored.are_read(each, handlers)}
     actors = [described(each, _customs(handlers)) for each in actors]
-    built, broken = _build(str(file), actors, problems, on_progress)
+    actors = [_with_interfaces(each, handlers) for each in actors]
+    ready = [each for each in actors if each.path not in unread]
+    built, broken = _build(str(file), ready, problems, on_progress)
+    broken |= {each.component for each in actors if each.build and each.path in unread}
     for actor in actors:
         if actor.component not in artifacts and actor.component not in broken:
             try:
@@ -144,6 +147,14 @@ def _artifacts(
     if problems:
         raise ManifestError(str(file), problems)
     return built, artifacts, handlers
+
+
+def _with_interfaces(actor: ActorSpec, handlers: dict[str, Described]) -> ActorSpec:
+    """What it is built from knows the handlers that its author has written."""
+    if actor.build is None:
+        return actor
+    wit = tuple(sorted(handlers[each.type].wit for each in actor.handlers if each.custom))
+    return replace(actor, build=replace(actor.build, interfaces=wit))
 
 
 def _build(

@@ -8,6 +8,9 @@
         assert hello.state.greeted == 1
         assert hello.logged == ["hello, ann"]
 
+`handlers` has what provides each interface that the actor calls: an object of the very class that
+the manifest names, or one of a test's own.
+
 What holds in Theater holds here: each turn gets a fresh object made of the state's bytes; what is
 sent leaves when the turn ends, or at an ask; a turn that raises leaves the state as it was, and
 what came after its last ask has not happened. A request is answered by whoever `answers` has.
@@ -15,7 +18,10 @@ what came after its last ask has not happened. A request is answered by whoever 
 
 from __future__ import annotations
 
+import inspect
 import itertools
+import sys
+import typing
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +29,8 @@ from theater_actor import state as states
 from theater_actor.actor import accepted, answer, state_type, turn
 from theater_actor.calls import Channel, Event, NotDone, use
 from theater_actor.messages import Message, encoded
+
+from theater.handler import DECLARED, Declared, Effect, Failed, Key
 
 if TYPE_CHECKING:
     from theater_actor import Actor
@@ -40,13 +48,15 @@ class InProcess:
         *,
         address: str = "actor",
         answers: dict[str, Answer] | None = None,
+        handlers: dict[str, Any] | None = None,
     ) -> None:
         """Starts it: `on_start` runs. `answers`: what other actors answer, by address; a function
-        is given the message, an exception is raised."""
+        is given the message, an exception is raised. `handlers`: by their interfaces."""
         self._kind = kind
         self._type = state_type(kind)
         self.address = address
         self.answers = dict(answers or {})
+        self.handlers = dict(handlers or {})
         self.logged: list[str] = []
         self.sent: list[tuple[str, Message]] = []
         self.asked: list[tuple[str, Message]] = []
@@ -133,6 +143,36 @@ class InProcess:
         for effect in held:
             effect()
 
+    def provided(self, interface: str, name: str) -> Any:
+        """A function of a handler, or a class that it takes."""
+        made = self.handlers.get(interface)
+        if made is None:
+            raise RuntimeError(
+                f"nothing provides {interface} in this test: handlers={{{interface!r}: ...}}"
+            )
+        found = getattr(made, name, None)
+        if found is None:
+            found = getattr(sys.modules[type(made).__module__], name)
+        return self._call_of(found) if inspect.ismethod(found) else found
+
+    def _call_of(self, method: Any) -> Callable[..., Any]:
+        """As in a component: without the key, and what fails as it is said to."""
+        hints = typing.get_type_hints(method)
+        declared = getattr(method, DECLARED, Declared())
+        keys = [name for name, hint in hints.items() if hint is Key]
+
+        def call(*arguments: Any) -> Any:
+            if declared.effect is not Effect.READ:
+                self.commit()
+            given = {name: f"{self.address}:{next(self._numbers)}" for name in keys}
+            taken = [name for name in inspect.signature(method).parameters if name not in given]
+            try:
+                return method(**dict(zip(taken, arguments, strict=True)), **given)
+            except Failed as error:
+                raise NotDone(f"failed: {error}") from None
+
+        return call
+
     def answer_of(self, to: str, message: Message) -> bytes:
         found = self.answers.get(to, NotDone(f"no-actor: there is no actor {to!r}"))
         if callable(found) and not isinstance(found, type):
@@ -205,3 +245,6 @@ class _Host:
     def close(self, channel: str) -> None:
         actor = self._actor
         actor.hold(lambda: actor.closed.append(channel))
+
+    def provided(self, interface: str, name: str) -> Any:
+        return self._actor.provided(interface, name)

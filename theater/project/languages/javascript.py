@@ -1,7 +1,7 @@
 """JavaScript: the componentize-js that the project itself has installed, through its library call.
 
 `hello.js`, or a project: the file that its package.json has for `main`. The WIT is in the project's
-own directory `wit`, else Theater's.
+own directory `wit`; else it is Theater's, and that of the handlers which the manifest grants.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from theater.project.job import WIT, BuildFailed, Job, Run, ToolMissing
+from theater.project.languages import world
 from theater.sources import JAVASCRIPT, WORLD
 
 PACKAGE = "@bytecodealliance/componentize-js"
@@ -39,6 +40,7 @@ class JavaScript:
         place = componentize_js(self._project)
         self.tools: tuple[str, ...] = () if place is None else (str(place),)
         self._wit = _wit(self._project)
+        self._interfaces = job.interfaces if self._wit == WIT else ()
         files = dict(_closure(self._main))
         wit = {path: path.read_bytes() for path in sorted(self._wit.rglob("*.wit"))}
         theirs = self._wit != WIT
@@ -47,6 +49,10 @@ class JavaScript:
         self.inputs: Mapping[str, bytes] = {
             **{os.path.relpath(path, self.base): content for path, content in files.items()},
             **({} if theirs else {f"wit:{path.name}": content for path, content in wit.items()}),
+            **{
+                f"wit:{name}": text.encode()
+                for name, text in zip(world.names(self._interfaces), self._interfaces, strict=True)
+            },
             "script:": SCRIPT.read_bytes(),
             "options:": self._world.encode(),
         }
@@ -70,10 +76,13 @@ class JavaScript:
     def make(self, stage: Path, output: Path, run: Run) -> None:
         # A script without a file: then what it imports is looked for from the working directory.
         script = SCRIPT.read_text()
+        wit, world_name = self._wit, self._world
+        if self._interfaces:
+            wit, world_name = world.world(stage, self._world, self._interfaces)
         run(
             [
                 *("node", "--input-type=module", "--eval", script, "--"),
-                *(str(self._main), str(self._wit), self._world, str(output), str(stage)),
+                *(str(self._main), str(wit), world_name, str(output), str(stage)),
             ],
             cwd=self._project,
             clean=self._cleaned,

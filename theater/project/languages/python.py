@@ -16,6 +16,7 @@ from pathlib import Path
 
 import theater
 from theater.project.job import WIT, BuildFailed, Job, Run, ToolMissing
+from theater.project.languages import world
 from theater.project.languages.closure import GUEST_PYTHON, Closure, closure, syntax_error
 from theater.project.tool import answer
 from theater.quoting import did_you_mean
@@ -39,11 +40,16 @@ class Python:
         self._source = Path(job.source)
         self.base = self._source.parent
         self._closure = closure(self._source)
+        world.check_modules(job.interfaces)
         self._actor = _actor_class(self._closure, self._source.name, job.actor)
         options = [job.world or WORLD, self._actor or "", *sorted(job.packages)]
         self.inputs: Mapping[str, bytes] = {
             **self._closure.files,
             **{f"wit:{path.name}": path.read_bytes() for path in sorted(WIT.glob("*.wit"))},
+            **{
+                f"wit:{name}": text.encode()
+                for name, text in zip(world.names(job.interfaces), job.interfaces, strict=True)
+            },
             **{f"sdk:{path.name}": path.read_bytes() for path in _sdk_files()},
             "options:": "\n".join(options).encode(),
         }
@@ -57,6 +63,7 @@ class Python:
     def make(self, stage: Path, output: Path, run: Run) -> None:
         from theater.project.languages.packages import fetched  # only where there are any
 
+        wit, world_name = world.world(stage, self._job.world or WORLD, self._job.interfaces)
         packages = fetched(self._job.packages, run) if self._job.packages else None
         source, sdk = stage / "source", stage / "sdk"
         for name, content in self._closure.files.items():
@@ -72,7 +79,7 @@ class Python:
         (environment / "lib" / "site-packages").mkdir(parents=True)
         command = [
             *_command(),
-            *("--wit-path", str(WIT), "--world", self._job.world or WORLD),
+            *("--wit-path", str(wit), "--world", world_name),
             *("componentize", "--python-path", str(source), "--python-path", str(sdk)),
             *(("--python-path", str(packages)) if packages else ()),
             *(module, "--output", str(output)),

@@ -37,6 +37,7 @@ from theater_actor.calls import (
     send,
     shutdown,
 )
+from theater_actor.handlers import handler
 from theater_actor.messages import Message, Sendable
 from theater_actor.state import StateError
 
@@ -51,6 +52,7 @@ __all__ = [
     "StateError",
     "cancel",
     "chain",
+    "handler",
     "log",
     "me",
     "open_channel",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from theater_actor.messages import Message, Sendable, encoded
 
@@ -45,6 +45,7 @@ class Host(Protocol):
     def open_channel(self, to: str, message: bytes) -> str: ...
     def say(self, channel: str, message: bytes) -> None: ...
     def close(self, channel: str) -> None: ...
+    def provided(self, interface: str, name: str) -> Any: ...
 
 
 _host: Host | None = None

@@ -68,6 +68,9 @@ class _Theater:
     def close(self, channel: str) -> None:
         _tried(message_server_host.close_channel, channel)
 
+    def provided(self, interface: str, name: str) -> Any:
+        raise AttributeError(f"{interface} has its own bindings here, and no {name}")
+
 
 def _tried(function: Callable[..., Any], *arguments: Any) -> Any:
     try:
