@@ -11,7 +11,7 @@ from theater.capabilities import CALLED, HANDLERS, LATER, PROVIDED, type_of
 from theater.capabilities.capability import Signatures
 from theater.errors import Problem
 from theater.quoting import did_you_mean, escaped, nearest
-from theater.spec import ActorSpec
+from theater.spec import ActorSpec, Custom
 
 TYPES = "theater:simple/types"
 INIT = (
@@ -22,13 +22,18 @@ _LATER_IMPORTS = {interface: name for name, all_ in LATER.items() for interface 
 
 
 def check_grants(
-    actor: ActorSpec, imports: Mapping[str, Any], exports: Mapping[str, Any]
+    actor: ActorSpec,
+    imports: Mapping[str, Any],
+    exports: Mapping[str, Any],
+    others: Mapping[str, Custom] | None = None,
 ) -> list[Problem]:
     """What stands between a compiled component and its manifest; [] if it may start.
 
     `imports` and `exports` are the compiler's description: interface without version ->
-    {"version": str or None, "functions": {name: type text}}.
+    {"version": str or None, "functions": {name: type text}}. `others`: handlers that authors have
+    written and that somebody in the manifest is granted, by type.
     """
+    known = {each.interface: type for type, each in (others or {}).items()}
     messages: list[str] = []
     own: dict[str, tuple[str, Signatures]] = {}  # of handlers that authors have written
     for handler in actor.handlers:
@@ -43,6 +48,9 @@ def check_grants(
         if interface in own:
             found = imports[interface]["functions"]
             messages += _differences("imports", interface, found, own[interface][1])
+            continue
+        if interface in known:
+            messages.append(_missing_grant(actor, interface, known[interface]))
             continue
         messages += _import_problems(actor, interface, imports[interface]["functions"])
     messages += _actor_export_problems(exports)

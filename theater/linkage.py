@@ -14,7 +14,7 @@ from typing import Any
 from theater.calls import ACTOR
 from theater.capabilities import CALLED, HANDLERS, LATER, PROVIDED
 from theater.errors import Problem
-from theater.grants import TYPES, check_grants
+from theater.grants import TYPES, check_grants, may_be_own
 from theater.quoting import quoted
 from theater.spec import ActorSpec, Handler
 
@@ -32,6 +32,7 @@ class End(StrEnum):
 
     HANDLER = "handler"  # provides it where the manifest grants it
     LATER = "later"  # a handler that this version does not have
+    OWN = "own"  # a handler that its author has written, where the manifest grants it
     NOBODY = "nobody"
     WASI = "wasi"  # always links
     TYPES = "types"  # has no functions
@@ -67,6 +68,8 @@ def _import_end(name: str) -> tuple[End, str | None]:
         return End.WASI, WASI_GRANTED.get(wasi_package(name))
     if name == TYPES:
         return End.TYPES, None
+    if may_be_own(name):
+        return End.OWN, None
     later = next((handler for handler, names in LATER.items() if name in names), None)
     return (End.NOBODY if later is None else End.LATER), later
 
@@ -112,7 +115,8 @@ def problems(imports: Mapping[str, Any], exports: Mapping[str, Any]) -> list[str
     """What stands in the way also of one that is granted all it imports."""
     handlers = tuple(Handler(name) for name in needed(imports))
     actor = ActorSpec(path="actor", component="", handlers=handlers)
-    found: list[Problem] = check_grants(actor, imports, exports)
+    others = {name: each for name, each in imports.items() if not may_be_own(name)}
+    found: list[Problem] = check_grants(actor, others, exports)
     return [problem.message for problem in found]
 
 

@@ -38,9 +38,7 @@ def handler_type(custom: Custom) -> HandlerType:
         imports={custom.interface: {name: each.type for name, each in custom.functions.items()}},
         exports={},
         settings={
-            name: Setting(
-                partial(_check, kind.removesuffix("?")), _word(kind.removesuffix("?")), {}
-            )
+            name: Setting(partial(_check, kind.removesuffix("?")), word_of(kind), {})
             for name, kind in custom.settings.items()
         },
         world={
@@ -86,6 +84,11 @@ def _check(kind: str, value: object) -> Wrong:
     if is_meant and isinstance(value, int) and not -(2**63) <= value < 2**63:
         return [((), f"found {described(value)}; must be a number of 64 bits")]
     return [] if is_meant else [((), f"found {described(value)}; must be {_word(kind)}")]
+
+
+def word_of(kind: str) -> str:
+    """What a setting is, in words."""
+    return _word(kind.removesuffix("?"))
 
 
 def _word(kind: str) -> str:

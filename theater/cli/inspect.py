@@ -38,9 +38,13 @@ WIDTH_MIN = 40
 
 def inspect(terminal: Terminal, component: str, as_json: bool, as_wit: bool) -> None:
     """ComponentError, with exit code 3, if it cannot be an actor's, whatever is granted."""
+    from theater.cli import handlers
     from theater.cli.build import is_source, made_of
     from theater.supervisor.cache import look, prepare
 
+    if handlers.is_handler(component):
+        handlers.inspect(terminal, component, as_json, as_wit)
+        return
     if is_source(Path(component)):
         component = shown_path(made_of(component, terminal.progress).component)
     was_compiled = look(component) is not None
@@ -48,15 +52,20 @@ def inspect(terminal: Terminal, component: str, as_json: bool, as_wit: bool) -> 
     artifact = prepare(component, on_progress=terminal.progress)
     took_s = None if was_compiled else time.monotonic() - before_s
     wrong = problems(artifact.imports, artifact.exports)
+    wanted = [each.name for each in imported(artifact.imports) if each.end is End.OWN]
+    own = handlers.providers(set(wanted), terminal)
     if as_json:
-        terminal.print(json.dumps(_facts(component, artifact, was_compiled, wrong), indent=2))
+        facts = _facts(component, artifact, was_compiled, wrong)
+        terminal.print(
+            json.dumps(facts | {"own": {each: own.get(each) for each in wanted}}, indent=2)
+        )
     elif as_wit:
         for line in world(artifact.imports, artifact.exports):
             terminal.print(visible(line))
     else:
-        for line in _told(terminal, component, artifact, took_s):
+        for line in _told(terminal, component, artifact, took_s, own):
             terminal.print(line)
-        _tell_grants(terminal, component, artifact, wrong)
+        _tell_grants(terminal, component, artifact, wrong, own)
     if wrong:
         terminal.flush()
         raise SystemExit(ComponentError.exit_code)
@@ -96,7 +105,11 @@ def _json(interface: Interface) -> dict[str, Any]:
 
 
 def _told(
-    terminal: Terminal, component: str, artifact: Artifact, took_s: float | None
+    terminal: Terminal,
+    component: str,
+    artifact: Artifact,
+    took_s: float | None,
+    own: dict[str, str],
 ) -> Iterator[str]:
     out = terminal.out
     how = "is in the cache" if took_s is None else f"took {took_s:.1f} s, and is in the cache now"
@@ -113,18 +126,24 @@ def _told(
             yield ""
             yield out.style(title, BOLD)
         for each in interfaces:
-            yield from _interface(terminal, each, width)
+            yield from _interface(terminal, each, width, own)
     wasi = [each for each in imports if each.end is End.WASI]
     if wasi:
         yield ""
         yield from _wasi(terminal, wasi, width)
 
 
-def _interface(terminal: Terminal, interface: Interface, width: int) -> Iterator[str]:
+def _interface(
+    terminal: Terminal, interface: Interface, width: int, own: dict[str, str]
+) -> Iterator[str]:
     style = terminal.out.style
     version = f"@{interface.version}" if interface.version else ""
     name = visible(f"{interface.name}{version}") if interface.name else "outside of any interface"
+    provider = own.get(interface.name)
     note = {
+        End.OWN: "of a handler of your own, which nothing here names"
+        if provider is None
+        else f'granted by the handler "{provider}"',
         End.HANDLER: f'granted by the handler "{interface.handler}"',
         End.LATER: f'of the handler "{interface.handler}", which this version does not have',
         End.NOBODY: "provided by nobody",
@@ -178,7 +197,13 @@ def _wasi(terminal: Terminal, interfaces: list[Interface], width: int) -> Iterat
             yield f"      {style(f'({note})', DIM)}"
 
 
-def _tell_grants(terminal: Terminal, component: str, artifact: Artifact, wrong: list[str]) -> None:
+def _tell_grants(
+    terminal: Terminal,
+    component: str,
+    artifact: Artifact,
+    wrong: list[str],
+    own: dict[str, str],
+) -> None:
     terminal.print("")
     if wrong:
         terminal.print(terminal.out.style("It cannot be an actor's component:", RED))
@@ -186,5 +211,11 @@ def _tell_grants(terminal: Terminal, component: str, artifact: Artifact, wrong: 
             terminal.print(textwrap.indent(visible(message, keep="\n"), "  "))
         return
     terminal.print(terminal.out.style("A manifest that runs it has", BOLD))
-    for line in manifest_lines(name_of(component), component, needed(artifact.imports)):
+    granted = [*needed(artifact.imports), *sorted(set(own.values()))]
+    for line in manifest_lines(name_of(component), component, granted):
         terminal.print(f"  {line}".rstrip())
+    for each in imported(artifact.imports):
+        if each.end is End.OWN and each.name not in own:
+            terminal.print("")
+            terminal.print("  [[child.handler]]")
+            terminal.print(f'  type = "module:Class"  # that provides {visible(each.name)}')

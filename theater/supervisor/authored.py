@@ -149,7 +149,6 @@ def _imported(
 
 def _wait(process: subprocess.Popen[bytes], what: str, on_progress: Progress) -> str:
     began_s = time.monotonic()
-    on_progress(what)
     while True:
         try:
             status = process.wait(TOLD_S)

@@ -143,7 +143,8 @@ def _artifacts(
                 problems.append(Problem(actor.where, str(error)))
         artifact = artifacts.get(actor.component)
         if artifact is not None and actor.path not in unread:
-            problems.extend(check_grants(actor, artifact.imports, artifact.exports))
+            customs = _customs(handlers)
+            problems.extend(check_grants(actor, artifact.imports, artifact.exports, customs))
     if problems:
         raise ManifestError(str(file), problems)
     return built, artifacts, handlers

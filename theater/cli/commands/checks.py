@@ -76,16 +76,18 @@ def audit(
 @commands.command(
     epilog="It is compiled if the cache does not have it. Exit code 3 if it cannot be an actor's"
     " component, whatever a manifest grants.\n\n\b\nExamples:\n"
-    "  theater inspect hello.wasm\n  theater inspect hello.wat --json"
+    "  theater inspect hello.wasm\n  theater inspect hello.wat --json\n"
+    "  theater inspect handlers.py:LLM --wit > wit/llm.wit"
 )
 def inspect(
     component: Annotated[
-        Path, typer.Argument(metavar="COMPONENT", help="Or a source, which is built.")
+        Path,
+        typer.Argument(metavar="COMPONENT", help="Or a source, which is built; or a handler."),
     ],
     json: JsonObject = False,
     wit: Annotated[bool, typer.Option("--wit", help="Only its world, in WIT.")] = False,
 ) -> None:
-    """Show what a component needs, and why one does not link."""
+    """Show what a component needs, or a handler of your own provides."""
     from theater.cli import inspect as module
 
     run(lambda terminal: module.inspect(terminal, str(component), json, wit))
