@@ -9,27 +9,46 @@ from pathlib import Path
 
 from theater.cli.place import Usage
 from theater.cli.terminal import BOLD, DIM, Terminal
-from theater.project.new import DEFAULT, LANGUAGES, Project, create, missing_tool, wrong_with
+from theater.project.new import (
+    DEFAULT,
+    HANDLER,
+    LANGUAGES,
+    Project,
+    create,
+    missing_tool,
+    wrong_with,
+)
 from theater.values import visible
 
 _ACTOR, _TEST = "the actor", "its test"
+_HANDLER = "what it touches outside"
 _IS = {
     "src/lib.rs": _ACTOR,
     "theater.toml": "what runs, and what it may touch",
     "README.md": "how to go on",
 }
-_ORDER = (_ACTOR, _TEST, *list(_IS.values())[1:], "")
+_ORDER = (_ACTOR, _HANDLER, _TEST, *list(_IS.values())[1:], "")
 _ASKED = 3  # times; then it is nobody who answers
 
 
-def new(terminal: Terminal, name: str, language: str | None, directory: Path | None) -> None:
+def new(
+    terminal: Terminal,
+    name: str,
+    language: str | None,
+    directory: Path | None,
+    handler: bool,
+) -> None:
     wrong = wrong_with(name)
     if wrong is not None:
         raise Usage(wrong)
+    if handler and language not in (None, DEFAULT):
+        raise Usage("a handler is written in Python, and so is the actor of this project")
     where = str(directory) if directory is not None else name
+    if language is None and handler:
+        language = DEFAULT
     if language is None:
         language = _asked(terminal) if _is_somebody_there(terminal) else DEFAULT
-    project = create(name, language, where)
+    project = create(name, language, where, HANDLER if handler else "")
     _tell(terminal, project)
     missing = missing_tool(project)
     if missing is not None:
@@ -79,6 +98,8 @@ def _note(file: str, project: Project) -> str:
     names = project.names
     if file in (f"{names.module}.py", f"{names.address}.js", f"{names.address}.wat"):
         return _ACTOR
+    if file == f"{names.module}_handler.py":
+        return _HANDLER
     if file in (f"test_{names.module}.py", f"test/{names.address}.test.js"):
         return _TEST
     return _IS.get(file, "")

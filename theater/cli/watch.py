@@ -170,6 +170,7 @@ class Watch(threading.Thread):
 
         prepared = prepare_system(self._manifest, self._data, on_progress)
         self._inputs.update(path for built in prepared.built for path in built.files)
+        self._inputs.update(path for each in prepared.handlers.values() for path in each.files)
 
 
 def _below(directory: str) -> Iterator[str]:

@@ -3,6 +3,7 @@
 shop-2.clerk   the actor, by whose address others reach it, and files that may have any name
 shop_2_clerk   a module of Python, a crate of Rust
 Shop2Clerk     a class
+shop-n2-clerk  an interface of WIT
 """
 
 from __future__ import annotations
@@ -45,10 +46,21 @@ class Names:
     module: str
     kind: str  # of a class
 
+    @property
+    def interface(self) -> str:
+        """As WIT takes it: words that begin with a letter."""
+        words = [word for word in re.split(r"[^a-z0-9]+", self.address) if word]
+        return "-".join(word if word[0].isalpha() else f"n{word}" for word in words) or "actor"
+
     def replaced(self, text: str) -> str:
         """A template with its own names replaced by these."""
-        found = {"my-actor": self.address, "my_actor": self.module, "MyActor": self.kind}
-        return re.sub("my-actor|my_actor|MyActor", lambda match: found[match[0]], text)
+        found = {
+            "my-actor": self.address,
+            "my_actor": self.module,
+            "MyActor": self.kind,
+            "my-interface": self.interface,
+        }
+        return re.sub("|".join(found), lambda match: found[match[0]], text)
 
 
 def names(address: str) -> Names:

@@ -21,6 +21,7 @@ TEMPLATES = Path(__file__).with_name("templates")
 # The name on the command line, which is the template's too, and what people call it.
 LANGUAGES = {"python": "Python", "js": "JavaScript", "rust": "Rust", "wat": "WAT"}
 DEFAULT = "python"
+HANDLER = "handler"  # the template of an actor in Python with a handler of its author's own
 _BRINGS_WIT = {"rust"}  # Theater's own is used for the others
 _OF_NO_CONSEQUENCE = {".git"}  # in a directory that is empty otherwise
 
@@ -47,8 +48,9 @@ def wrong_with(name: str) -> str | None:
     return f"{wrong}; {quoted(like or '')} would be one" if fits else wrong
 
 
-def create(name: str, language: str, directory: str) -> Project:
-    """`name` has nothing wrong with it. NotNew, if there is something in `directory`.
+def create(name: str, language: str, directory: str, template: str = "") -> Project:
+    """`name` has nothing wrong with it. NotNew, if there is something in `directory`. `template`:
+    if it is another one than that of the language.
 
     If anything cannot be written, what was written before is removed again.
     """
@@ -57,7 +59,7 @@ def create(name: str, language: str, directory: str) -> Project:
     written: list[Path] = []
     root = Path(directory)
     try:
-        for path, text in rendered(language, called):
+        for path, text in rendered(template or language, called):
             place = root / path
             for above in reversed(place.relative_to(root).parents):
                 if not (root / above).exists():
@@ -89,9 +91,9 @@ def missing_tool(project: Project) -> str | None:
     return None if recipe.tool() is not None else str(recipe.missing())
 
 
-def rendered(language: str, called: Names) -> Iterator[tuple[Path, str]]:
-    """Each file: where it is in the project, and its text."""
-    template = TEMPLATES / language
+def rendered(name: str, called: Names) -> Iterator[tuple[Path, str]]:
+    """Each file of a template: where it is in the project, and its text."""
+    template = TEMPLATES / name
     for path in sorted(template.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:
             relative = called.replaced(str(path.relative_to(template)))
@@ -100,7 +102,7 @@ def rendered(language: str, called: Names) -> Iterator[tuple[Path, str]]:
                 Path(".gitignore" if relative == "gitignore" else relative),
                 called.replaced(path.read_text()),
             )
-    if language in _BRINGS_WIT:
+    if name in _BRINGS_WIT:
         for path in sorted(WIT.glob("*.wit")):
             yield Path("wit") / path.name, path.read_text()
 

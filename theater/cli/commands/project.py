@@ -23,7 +23,8 @@ class Language(StrEnum):
 @commands.command(
     epilog="It has a manifest, an actor that counts greetings, its test, and a README. A directory"
     " that is there already has to be empty.\n\n\b\nExamples:\n"
-    "  theater new hello\n  theater new hello --lang js --dir projects/hello"
+    "  theater new hello\n  theater new hello --lang js --dir projects/hello\n"
+    "  theater new notes --handler"
 )
 def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The actor's: a-z, 0-9, _, . and -.")],
@@ -35,12 +36,17 @@ def new(
         Path | None,
         typer.Option("--dir", metavar="D", help="Where it is to be, if not in ./NAME."),
     ] = None,
+    handler: Annotated[
+        bool, typer.Option("--handler", help="With a handler of your own, in Python.")
+    ] = False,
 ) -> None:
     """Make a project to begin with: an actor and its test."""
     from theater.cli import new as module
 
     run(
-        lambda terminal: module.new(terminal, name, None if lang is None else lang.value, directory)
+        lambda terminal: module.new(
+            terminal, name, None if lang is None else lang.value, directory, handler
+        )
     )
 
 
