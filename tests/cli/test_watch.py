@@ -119,3 +119,18 @@ def test_only_those_are_restarted_for_whom_it_holds_from_then_on() -> None:
     ]
     assert to_restart(plan, nodes) == ["pool/w-1"]
     assert to_restart([change("a", False)], nodes) == ["a"]
+
+
+def test_a_handler_of_the_author_s_own_is_watched_too(home: Home) -> None:
+    for file in (COMPONENTS / "outside.wat", COMPONENTS.parent / "real" / "outside.py"):
+        (home.directory / file.name).write_bytes(file.read_bytes())
+    home.write(
+        '[[child]]\nname = "a"\ncomponent = "outside.wat"\n'
+        'handler = [{ type = "message-server" }, { type = "outside.py:Outside", path = "done" }]\n'
+    )
+    terminal = home.terminal("up", "--watch")
+    terminal.wait_for("watching 3 files")
+    save(home, "outside.py", 'greeting: str = ""', 'greeting: str = "hello, "')
+    terminal.wait_for("a runs what is new, after ")
+    home.out("send", "a", "post one")
+    assert "hello, post one" in home.out("state", "a")
