@@ -380,6 +380,22 @@ def test_any_flipped_bit_is_found_or_does_no_harm(data: DataPaths, tmp_path: Pat
         directory.rmdir()
 
 
+def test_a_file_that_points_before_its_beginning_is_damaged(
+    data: DataPaths, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.theater"
+    record(data.directory, str(bad))
+    changed = bytearray(bad.read_bytes())
+    end = changed.rindex(b"PK\x05\x06")  # 16 bytes on: where the list of entries begins
+    where = int.from_bytes(changed[end + 16 : end + 20], "little")
+    for field, value in ((end + 16, where + 1000), (where + 42, 0)):
+        changed[field : field + 4] = value.to_bytes(4, "little")
+    bad.write_bytes(changed)
+    for look in (header_of, lambda path: opened(path).__enter__()):
+        with pytest.raises(Damaged, match="it names a place before its own"):
+            look(str(bad))
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"x" * 1000, b"PK\x05\x06" + bytes(18)])
 def test_what_is_no_zip_is_damaged(tmp_path: Path, content: bytes) -> None:
     bad = tmp_path / "bad.theater"

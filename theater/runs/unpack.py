@@ -9,6 +9,7 @@ it believes as little as of any log.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import shutil
@@ -22,6 +23,7 @@ from typing import IO
 
 from theater.client.reader import LogReader
 from theater.errors import Damaged, EnvironmentProblem, TheaterError
+from theater.masked import masked
 from theater.paths import DataPaths, reading_uri
 from theater.runs.format import (
     COMPONENT,
@@ -59,14 +61,13 @@ def opened(path: str) -> Iterator[str]:
     Raises Damaged for what is no run, or not as it was packed; EnvironmentProblem for the disk.
     """
     try:
-        directory = tempfile.mkdtemp(prefix="theater-run-")
+        with masked():
+            made = tempfile.TemporaryDirectory(prefix="theater-run-", ignore_cleanup_errors=True)
     except OSError as error:
         raise EnvironmentProblem(f"cannot unpack {path}: {error.strerror}") from None
-    try:
+    with made as directory:
         unpack(path, directory)
         yield directory
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 def unpack(path: str, directory: str) -> Header:
@@ -77,7 +78,7 @@ def unpack(path: str, directory: str) -> Header:
                 raise Damaged(f"{path} is not a file")
             return _unpack(path, file, directory)
     except OSError as error:
-        raise EnvironmentProblem(f"cannot unpack {path}: {error.strerror}") from None
+        raise _trouble("unpack", path, error) from None
 
 
 def _unpack(path: str, file: IO[bytes], directory: str) -> Header:
@@ -115,9 +116,16 @@ def header_of(path: str) -> Header:
             entries = _checked(path, archive.infolist(), size)
             return Header.read(_small(path, archive, entries[HEADER]), path)
     except OSError as error:
-        raise EnvironmentProblem(f"cannot read {path}: {error.strerror}") from None
+        raise _trouble("read", path, error) from None
     except _NO_ZIP as error:
         raise Damaged(f"{path} is no recorded run, or is damaged: {_said(error)}") from None
+
+
+def _trouble(doing: str, path: str, error: OSError) -> TheaterError:
+    """The disk's, or the file's own: that names the places where zipfile is to look."""
+    if error.errno == errno.EINVAL:
+        return Damaged(f"{path} is no recorded run, or is damaged: it names a place before its own")
+    return EnvironmentProblem(f"cannot {doing} {path}: {error.strerror}")
 
 
 def _said(error: Exception) -> str:
