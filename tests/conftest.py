@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 from typing import Any
+
+# Some hundred processes of ours are started, and none shall compile our modules again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 def _survive(_number: int, _frame: Any) -> None:
