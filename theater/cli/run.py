@@ -26,6 +26,7 @@ from theater.cli.terminal import DIM, Terminal
 from theater.cli.up import end_of_log
 from theater.errors import NotDelivered, NotRunning, TheaterError
 from theater.linkage import takes
+from theater.masked import masked
 from theater.paths import DataPaths
 from theater.values import visible
 
@@ -53,10 +54,7 @@ def run(terminal: Terminal, place: Place, path: Path | None, wishes: Wishes) -> 
         raise Usage(f"{place.data} is a recorded run: theater replay runs it once more")
     if path is not None and place.manifest is not None:
         raise Usage("give either PATH or --manifest FILE")
-    with (
-        ended_in_order(),
-        tempfile.TemporaryDirectory(prefix="theater-solo-", ignore_cleanup_errors=True) as made_in,
-    ):
+    with ended_in_order(), _directory() as made_in:
         what = solo.find(place, path, made_in, terminal.progress)
         session = Session(terminal, what, place.data, made_in, wishes)
         before = signal.signal(signal.SIGINT, session.on_key)
@@ -69,6 +67,15 @@ def run(terminal: Terminal, place: Place, path: Path | None, wishes: Wishes) -> 
         if session.interrupted:
             raise KeyboardInterrupt
         return session.code()
+
+
+@contextlib.contextmanager
+def _directory() -> Iterator[str]:
+    """For what is made up and what is not kept; gone at the end."""
+    with masked():
+        made = tempfile.TemporaryDirectory(prefix="theater-solo-", ignore_cleanup_errors=True)
+    with made as path:
+        yield path
 
 
 class Session:

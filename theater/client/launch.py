@@ -23,6 +23,7 @@ from theater.errors import (
     Refused,
     TheaterError,
 )
+from theater.masked import masked
 from theater.paths import python_path
 
 
@@ -121,22 +122,30 @@ def launch(manifest: str, data: str, fresh: bool = False) -> Launch:
     # Not our stderr: a system that is detached must not hold on to somebody's terminal or pipe.
     errors = tempfile.TemporaryFile()  # noqa: SIM115
     arguments = [str(theirs.fileno()), manifest, data, *(["fresh"] if fresh else [])]
-    process = subprocess.Popen(
-        # -P: a directory named theater in the working directory is none of ours.
-        [sys.executable, "-P", "-m", "theater.supervisor", *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=errors,
-        pass_fds=[theirs.fileno()],
-        start_new_session=True,  # Ctrl-C in the terminal is for whoever holds the leash
-        env={
-            **os.environ,
-            "PYTHONUNBUFFERED": "1",
-            "PYTHONPATH": python_path(os.environ.get("PYTHONPATH")),
-        },
-    )
-    theirs.close()
-    return Launch(process, ours, errors)
+    started: Launch | None = None
+    try:
+        with masked():
+            process = subprocess.Popen(
+                # -P: a directory named theater in the working directory is none of ours.
+                [sys.executable, "-P", "-m", "theater.supervisor", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,  # Ctrl-C in the terminal is for whoever holds the leash
+                env={
+                    **os.environ,
+                    "PYTHONUNBUFFERED": "1",
+                    "PYTHONPATH": python_path(os.environ.get("PYTHONPATH")),
+                },
+            )
+            theirs.close()
+            started = Launch(process, ours, errors)
+    except BaseException:
+        if started is not None:
+            started.down()
+        raise
+    return started
 
 
 def raise_failure(event: dict[str, Any]) -> None:

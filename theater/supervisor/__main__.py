@@ -34,6 +34,7 @@ def main() -> int:
     manifest, data_directory = sys.argv[2], sys.argv[3]
     fresh = sys.argv[4:] == ["fresh"]
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())  # whoever started us has held some back
 
     def on_progress(text: str) -> None:
         leash.tell("progress", {"text": text})
