@@ -16,7 +16,6 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic_core import CoreSchema, core_schema
@@ -24,6 +23,8 @@ from pydantic_core import CoreSchema, core_schema
 from theater import sources
 from theater.addresses import check_segment
 from theater.manifest_files import StateFile
+from theater.quantities import KIB, MIB, TIB, Quantity, duration, size
+from theater.quantities import size_text as size_text
 from theater.quoting import described, did_you_mean, quoted
 from theater.spec import (
     AutoShutdown,
@@ -37,9 +38,6 @@ from theater.spec import (
     Strategy,
 )
 
-KIB, MIB, GIB, TIB = 1024, 1024**2, 1024**3, 1024**4
-# poll() counts milliseconds in 31 bits: 2,147,483 s is all it can wait.
-SECONDS_MAX = 2_000_000
 # SQLite holds at most 10^9 bytes in a row, and a message travels with its event.
 ROW_MAX = 512 * MIB
 COUNT_MAX = 2**31 - 1
@@ -47,10 +45,6 @@ INSTANCES_MAX = 10_000  # that one pool begins with
 FACTOR_MAX = 1000
 
 T = TypeVar("T")
-_UNITS = {"B": 1, "KiB": KIB, "MiB": MIB, "GiB": GIB, "TiB": TIB}
-_UNITS |= {"kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-_SIZE = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,6})?) ?([A-Za-z]+)")
-_SECONDS_IN = {"ms": Fraction(1, 1000), "s": Fraction(1), "m": Fraction(60), "h": Fraction(3600)}
 _SYSTEM_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _NO_NUL = r"^[^\x00]*$"
 _URL = r"^[A-Za-z][A-Za-z0-9+.-]*://"
@@ -69,38 +63,12 @@ class Value(Generic[T]):
         return core_schema.no_info_plain_validator_function(self.check)
 
 
-def size_text(size: int) -> str:
-    """A size in the largest unit that divides it: 65536 -> "64KiB"."""
-    for unit, factor in (("TiB", TIB), ("GiB", GIB), ("MiB", MIB), ("KiB", KIB)):
-        if size and size % factor == 0:
-            return f"{size // factor}{unit}"
-    return f"{size}B"
+def _of(quantity: Quantity[T]) -> Value[T]:
+    return Value(quantity.check, quantity.schema, quantity.note)
 
 
 def _size(minimum: int, maximum: int) -> Value[int]:
-    allowed = (
-        f'must be a size from {size_text(minimum)} to {size_text(maximum)}, as bytes or "64MiB"'
-    )
-
-    def check(value: object) -> int:
-        size: int | Fraction
-        if type(value) is int:
-            size = value
-        elif isinstance(value, str) and (match := _SIZE.fullmatch(value)):
-            number, unit = match.groups()
-            if unit not in _UNITS:
-                raise ValueError(f"found {quoted(value)}; a size ends in {', '.join(_UNITS)}")
-            size = Fraction(number) * _UNITS[unit]
-        else:
-            raise ValueError(f"found {described(value)}; {allowed}")
-        if size != int(size) or not minimum <= size <= maximum:
-            raise ValueError(f"found {described(value)}; {allowed}")
-        return int(size)
-
-    units = "|".join(_UNITS)
-    text = {"type": "string", "pattern": rf"^[0-9]{{1,18}}(\.[0-9]{{1,6}})? ?({units})$"}
-    number = {"type": "integer", "minimum": minimum, "maximum": maximum}
-    return Value(check, {"anyOf": [number, text]}, 'Bytes, or a size with its unit: "64MiB".')
+    return _of(size(minimum, maximum))
 
 
 def _whole(minimum: int, maximum: int) -> Value[int]:
@@ -131,33 +99,7 @@ def _flag(value: object) -> bool:
 
 
 def _duration(*, zero: bool = False, also: str = "") -> Value[float]:
-    least = "from 0" if zero else "above 0,"
-    allowed = f'must be {least} up to {SECONDS_MAX} seconds: a number, "500ms", "2s", "1m"{also}'
-
-    def check(value: object) -> float:
-        seconds: int | float | Fraction
-        if isinstance(value, str):
-            match = re.fullmatch(r"([0-9]{1,18}(?:\.[0-9]{1,9})?) ?(ms|s|m|h)", value)
-            if match is None:
-                raise ValueError(f"found {quoted(value)}; {allowed}")
-            seconds = Fraction(match[1]) * _SECONDS_IN[match[2]]
-        elif type(value) is int or type(value) is float:
-            seconds = value
-        else:
-            raise ValueError(f"found {described(value)}; {allowed}")
-        # NaN compares false with everything, so it ends up here too.
-        if not (0 < seconds <= SECONDS_MAX or (zero and seconds == 0)):
-            raise ValueError(f"found {described(value)}; {allowed}")
-        return abs(float(seconds))
-
-    least_key = "minimum" if zero else "exclusiveMinimum"
-    digits = r"[0-9]{1,18}(\.[0-9]{1,9})?"
-    if not zero:  # a digit that is none, before the point or after it
-        digits = r"(0*[1-9][0-9]*(\.[0-9]{1,9})?|0+\.0*[1-9][0-9]*)"
-    number = {"type": "number", least_key: 0, "maximum": SECONDS_MAX}
-    text = {"type": "string", "pattern": rf"^{digits} ?(ms|s|m|h)$"}
-    note = 'Seconds, or a duration with its unit: "500ms", "2s", "1m", "1h".'
-    return Value(check, {"anyOf": [number, text]}, note)
+    return _of(duration(zero=zero, also=also))
 
 
 # What is also needed where one key is compared with another, or within another.
