@@ -100,7 +100,7 @@ def test_only_with_write_are_there_world_calls() -> None:
     reading = Handler(preopens.HANDLER, {"preopens": [entry()]})
     writing = Handler(preopens.HANDLER, {"preopens": [entry(), entry(guest="/b", write=True)]})
     assert world_calls([reading, Handler("runtime")]) == {}
-    assert world_calls([reading, writing]) == wasi.WORLD
+    assert world_calls([reading, writing]) == wasi.FILE_CHANGES
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ Payloads, by type:
 |---------------|--------------------------------------------------------------------|
 | wasm-call     | the arguments: `[state, [parameter, ...]]`                         |
 | host-call     | `[arguments, answer]`; `[arguments]` for an ask, answered later     |
-| host-answer   | `[answer]` of the ask just before it                               |
+| host-answer   | `[answer]` of the ask just before it; of an exchange by HTTP       |
+|               | `[answer, kept]`: what further calls are answered from, see `wasi.py` |
 | log           | `[line]`: a whole line the guest wrote to stdout or stderr         |
 | wasm-result   | `[value, fuel]`: what the export returned and the fuel it burned    |
 | carried-on    | `[]`: another incarnation goes on with the turn, see `journal.py`      |
@@ -73,7 +74,7 @@ FACTS = frozenset(
 PARTS: Mapping[str, tuple[str, ...]] = {
     EventType.WASM_CALL: ("state", "parameters"),
     EventType.HOST_CALL: ("arguments", "answer"),
-    EventType.HOST_ANSWER: ("answer",),
+    EventType.HOST_ANSWER: ("answer", "kept"),
     EventType.LOG: ("line",),
     EventType.WASM_RESULT: ("result", "fuel"),
     EventType.CARRIED_ON: (),

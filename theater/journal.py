@@ -54,6 +54,7 @@ class Recorded:
     answer: Any  # as recorded: see `internalise`
     is_answered: bool  # else it is an ask whose answer is still to come
     told: Event | None  # the event that has the answer of an ask
+    kept: Any = None  # beside the answer, as recorded: see `wasi.Kept`
 
 
 @dataclass(slots=True)
@@ -63,6 +64,7 @@ class _Call:
     answer: Any = None
     is_answered: bool = False
     told: Event | None = None
+    kept: Any = None
 
 
 class Journal:
@@ -90,8 +92,9 @@ class Journal:
                 case EventType.HOST_ANSWER:
                     # Of a world call it may come after what a fresh instance asked WASI for.
                     assert asked is not None, "an answer without an ask"
-                    asked.answer, asked.is_answered = event.payload[0], True
-                    asked.told = event
+                    asked.answer, *kept = event.payload
+                    asked.kept = kept[0] if kept else None
+                    asked.is_answered, asked.told = True, event
                     asked = None
                 case EventType.CARRIED_ON:
                     self._parts.append(deque())
@@ -140,7 +143,7 @@ class Journal:
         call = self._take(EventType.HOST_CALL, interface, function, arguments, is_local)
         if call is None:
             return None
-        return Recorded(call.event.index, call.answer, call.is_answered, call.told)
+        return Recorded(call.event.index, call.answer, call.is_answered, call.told, call.kept)
 
     def end(self, how: str) -> None:
         """The export is over. Raises Diverged if the record goes on."""
@@ -186,7 +189,8 @@ def contents_of(events: Iterable[Event]) -> tuple[list[bytes], list[bytes]]:
     chains: list[bytes] = []
     for event in events:
         if event.type == EventType.HOST_ANSWER:
-            (answer,) = event.payload
+            answer = event.payload[0]
+            hashes += refs_in(event.payload[1:])
         elif event.type == EventType.HOST_CALL and len(event.payload) == 2:
             answer = event.payload[1]
         else:

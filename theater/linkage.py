@@ -22,9 +22,10 @@ CLIENT = "theater:simple/message-server-client"
 PATH_MAX = 4096
 NAME_MAX = 64
 # Of WASI, what there is. The rest links too, and traps when it is called.
-WASI_THERE = ("cli", "clocks", "filesystem", "io", "random", "sockets")
+WASI_THERE = ("cli", "clocks", "filesystem", "http", "io", "random", "sockets")
 WASI_REFUSED = ("sockets",)  # answered "not permitted"
-WASI_GRANTED = {"filesystem": "wasi:filesystem"}  # with this handler, else there are no files
+WASI_GRANTED = {"filesystem": "wasi:filesystem", "http": "wasi:http"}  # with this handler
+WASI_WITHOUT = {"filesystem": "no file is there", "http": "every request is denied"}  # without it
 
 
 class End(StrEnum):

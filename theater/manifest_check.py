@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from theater import addresses, capabilities, manifest_supervision, preopens, sources
+from theater.capabilities import http
 from theater.errors import Problem
 from theater.manifest_files import Files
 from theater.manifest_findings import Enough, Findings, Loc, path_text
@@ -253,7 +254,7 @@ def _check_files(table: Mapping[str, Any], loc: Loc, files: Files, findings: Fin
     for key in ("component", "package"):
         with suppress(ValueError):
             path = file_path(table[key]) if key in table and not built else None
-            if path is not None and (problem := files.check_component(path)):
+            if path is not None and (problem := files.check_file(path)):
                 findings.add((*loc, key), problem)
     state = table.get("initial_state")
     if isinstance(state, dict) and state.keys() == {"file"}:
@@ -262,8 +263,8 @@ def _check_files(table: Mapping[str, Any], loc: Loc, files: Files, findings: Fin
                 findings.add((*loc, "initial_state", "file"), problem)
     handlers = table.get("handler")
     for index, handler in enumerate(handlers if isinstance(handlers, list) else ()):
-        if isinstance(handler, dict) and handler.get("type") == preopens.HANDLER:
-            _check_preopens(handler, (*loc, "handler", index), files, findings)
+        if isinstance(handler, dict) and handler.get("type") in (preopens.HANDLER, http.NAME):
+            _check_granted(handler, (*loc, "handler", index), files, findings)
 
 
 def _check_build(table: Mapping[str, Any], loc: Loc, files: Files, findings: Findings) -> bool:
@@ -280,11 +281,17 @@ def _check_build(table: Mapping[str, Any], loc: Loc, files: Files, findings: Fin
     return False
 
 
-def _check_preopens(handler: Mapping[str, Any], loc: Loc, files: Files, findings: Findings) -> None:
+def _check_granted(handler: Mapping[str, Any], loc: Loc, files: Files, findings: Findings) -> None:
+    """The files and directories that a handler's settings name."""
     if capabilities.check_handler(
-        preopens.HANDLER, {k: v for k, v in handler.items() if k != "type"}
+        handler["type"], {k: v for k, v in handler.items() if k != "type"}
     ):
         return  # which is told where handlers are checked
+    if handler["type"] == http.NAME:
+        for index, rule in enumerate(http.read(handler).rules):
+            if rule.ca and (problem := files.check_file(rule.ca)):
+                findings.add((*loc, "allow", index, "ca"), problem)
+        return
     for index, each in enumerate(preopens.read(handler)):
         if problem := files.check_directory(each.host, each.write):
             findings.add((*loc, "preopens", index, "host"), problem)

@@ -57,7 +57,7 @@ class Files:
         # "a/.." is not always nothing: a may be a link. Such a path stays as it is.
         return joined if ".." in path.split("/") else os.path.normpath(joined)
 
-    def check_component(self, path: str) -> str | None:
+    def check_file(self, path: str) -> str | None:
         if not self._on_disk:
             return None
         try:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from theater.wasi import STREAMS
 from theater.worker.failure import Abort
 from theater.worker.wasi import NotProvided, Wasi, WasiExit
 
@@ -221,10 +222,11 @@ def test_other_resources_are_numbered_in_order_and_never_again(world: World) -> 
 
 
 def test_a_number_that_a_recorded_answer_has_handed_out_is_not_given_again(world: World) -> None:
-    world.wasi.reserve("subscribe-instant", 9)
+    world.wasi.reserve("wasi:clocks/monotonic-clock", "subscribe-instant", 9)
     assert world("clocks/monotonic-clock#subscribe-duration", 1) == 10
-    world.wasi.reserve("[method]output-stream.write", {"err": {"last-operation-failed": 20}})
-    world.wasi.reserve("[method]output-stream.write", {"err": "closed"})
+    write = "[method]output-stream.write"
+    world.wasi.reserve(STREAMS, write, {"err": {"last-operation-failed": 20}})
+    world.wasi.reserve(STREAMS, write, {"err": "closed"})
     assert world("clocks/monotonic-clock#subscribe-duration", 1) == 21
 
 

@@ -55,7 +55,7 @@ class Guest:
             assert function in wasi.WORLD[f"wasi:{interface}"]
             assert wasi.is_change(f"wasi:{interface}", function, list(args))
             self.changes += 1
-            answer = self.wasi.perform()
+            (answer,) = self.wasi.perform()
         return answer
 
     def open(self, above: int, path: str, *flags: str, how: tuple[str, ...] = ()) -> int:
@@ -545,18 +545,19 @@ def test_descriptors_and_streams_of_an_older_incarnation_are_gone(guest: Guest, 
 
 
 def test_what_a_recorded_answer_has_opened_keeps_its_number(guest: Guest, top: int) -> None:
-    guest.wasi.reserve("[method]descriptor.open-at", {"ok": 50})
+    guest.wasi.reserve(wasi.TYPES, "[method]descriptor.open-at", {"ok": 50})
     assert guest.open(top, "file", "read") == 51
-    guest.wasi.reserve("[method]descriptor.read-via-stream", {"ok": 60})
-    guest.wasi.reserve("[method]descriptor.read-directory", {"ok": 70})
-    guest.wasi.reserve("[method]descriptor.write", {"ok": 5000})
-    guest.wasi.reserve("[method]descriptor.open-at", {"err": "io"})
+    guest.wasi.reserve(wasi.TYPES, "[method]descriptor.read-via-stream", {"ok": 60})
+    guest.wasi.reserve(wasi.TYPES, "[method]descriptor.read-directory", {"ok": 70})
+    guest.wasi.reserve(wasi.TYPES, "[method]descriptor.write", {"ok": 5000})
+    guest.wasi.reserve(wasi.TYPES, "[method]descriptor.open-at", {"err": "io"})
     assert guest.open(top, "file", "read") == 71
 
 
 def test_the_answer_of_an_interrupted_call_is_one_of_its_type(guest: Guest) -> None:
-    assert guest.wasi.interrupted(wasi.TYPES) == {"err": "io"}
-    error = guest.wasi.interrupted(wasi.STREAMS)["err"]["last-operation-failed"]
+    assert guest.wasi.resume(wasi.TYPES, [5]) == [{"err": "io"}]
+    (told,) = guest.wasi.resume(wasi.STREAMS, [5])
+    error = told["err"]["last-operation-failed"]
     text = guest("io/error#[method]error.to-debug-string", error)
     assert text == "interrupted: outcome unknown"
     assert guest("filesystem/types#filesystem-error-code", error) == "io"

@@ -165,7 +165,7 @@ def check(
         elif asked is not None and not result.tells:
             name = (event.type, event.interface, event.function)
             if name != (EventType.HOST_ANSWER, asked.interface, asked.function) or not (
-                isinstance(event.payload, list) and len(event.payload) == 1
+                wasi.is_answer(event.interface, event.function, event.payload)
             ):
                 raise BadStep(f"turn {turn} went on without the answer of its world call")
             result.tells = True

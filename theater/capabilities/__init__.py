@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from theater import preopens
-from theater.capabilities import custom, filesystem, message_server, runtime, timer
+from theater.capabilities import custom, filesystem, http, message_server, runtime, timer
 from theater.capabilities.capability import HandlerType, Signatures, Wrong
 from theater.quoting import described, did_you_mean
 from theater.spec import Handler
@@ -21,13 +21,13 @@ HANDLERS: dict[str, HandlerType] = {
     "runtime": runtime.HANDLER,
     "timer": timer.HANDLER,
     preopens.HANDLER: filesystem.HANDLER,
+    http.NAME: http.HANDLER,
 }
 
 # Of the design, not of this version: handler -> the interfaces it will link.
 LATER: dict[str, tuple[str, ...]] = {
     "store": ("theater:simple/store",),
     "supervisor": ("theater:simple/supervisor",),
-    "wasi:http": (),
     "wasi:sockets": (),
 }
 

@@ -108,7 +108,7 @@ HANDLER = HandlerType(
             preopens.SCHEMA,
         )
     },
-    world=wasi.WORLD,
+    world=wasi.FILE_CHANGES,
     has_world=preopens.grants_write,
     required=("preopens",),
     synonyms=dict.fromkeys(preopens.SYNONYMS, "preopens"),

@@ -17,6 +17,7 @@ from theater.errors import ComponentError
 from theater.linkage import (
     WASI_REFUSED,
     WASI_THERE,
+    WASI_WITHOUT,
     End,
     Interface,
     exported,
@@ -179,7 +180,7 @@ def _wasi(terminal: Terminal, interfaces: list[Interface], width: int) -> Iterat
         handler = found[0].handler
         note = ""
         if handler is not None:
-            note = f'no file is there without the handler "{handler}"'
+            note = f'{WASI_WITHOUT[package]} without the handler "{handler}"'
         elif package in WASI_REFUSED:
             note = "answered: not permitted"
         elif package not in WASI_THERE:

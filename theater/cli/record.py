@@ -113,6 +113,8 @@ def _told(event: Event, content: Content, limit: int | None) -> str:
             return f"{name}({arguments(values)}){answered}"
         case EventType.HOST_ANSWER, [answer]:
             return f"{name} -> {show(answer)}"
+        case EventType.HOST_ANSWER, [answer, kept]:
+            return f"{name} -> {show(answer)}, kept {show(kept)}"
         case EventType.WASM_RESULT, [{"ok": [state, *answers]}, fuel]:
             said = "".join(f", answer {arguments(answer)}" for answer in answers)
             return f"{name} -> ok{said}, state {state_of(state)}, fuel {show(fuel)}"

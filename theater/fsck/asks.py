@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import msgpack
 
-from theater import wire
+from theater import wasi, wire
 from theater.errors import ProtocolError
 from theater.events import CHAIN_CODE, content_hash, ref_hash
 from theater.fsck.ahead import Ahead
@@ -86,10 +86,10 @@ class Asks:
 
     def answer(self, ask: Ask, at: Crossing) -> None:
         """The event that comes right after it."""
-        if not isinstance(at.payload, list) or len(at.payload) != 1:
-            self._wrong(at, f"payload {shown(at.payload)}", "[answer]")
+        if not wasi.is_answer(at.interface, at.function, at.payload):
+            self._wrong(at, f"payload {shown(at.payload)}", "[answer], or what an exchange has")
             return
-        (value,) = at.payload
+        value = at.payload[0]
         if ask.row is not None and ask.row.status != "answered":
             self._wrong(ask.at, f"its ask is {shown(ask.row.status)}", '"answered", as is chained')
         if ask.is_world():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from theater import preopens
+from theater.capabilities import http
 from theater.events import FACTS, EventType
 from theater.fsck.ahead import Ahead
 from theater.fsck.chain import LIFECYCLE, THEATER, Crossing
@@ -43,6 +44,7 @@ class Life:
         self.component = ""
         self.initial_state: bytes | None = None
         self.may_write = False  # files: it is granted a directory that it may change
+        self.may_exchange = False  # by HTTP
         self.incarnation = 0
         self.alive = False
         self._ready: list[float] = []  # when it was told so
@@ -153,6 +155,7 @@ class Life:
         self.component = component
         if "grants" in facts:
             self.may_write = _grants_write(facts["grants"])
+            self.may_exchange = isinstance(facts["grants"], dict) and http.NAME in facts["grants"]
         if self.role == ACTOR and "initial_state" in facts:
             state = facts["initial_state"]
             self.initial_state = state if isinstance(state, bytes) else None

@@ -41,6 +41,8 @@ from theater.fsck.verdict import (
 )
 
 END = (1 << 64,)  # a key after every other
+# Of a stream it cannot be told what it ends in.
+COMMITTED_FIRST = (wasi.TYPES, wasi.HTTP)
 
 
 @dataclass(slots=True)
@@ -227,7 +229,7 @@ class Turns:
             isinstance(at.payload, list) and len(at.payload) == 2
         ):
             self.wrong(at, f"a call with payload {shown(at.payload)}", "[arguments, answer]")
-        elif at.interface == wasi.TYPES and wasi.is_done(*at.name, at.payload):
+        elif at.interface in COMMITTED_FIRST and wasi.is_done(*at.name, at.payload):
             self.wrong(at, f"{shown(at.function)} was done at once", "committed before")
         elif at.type == EventType.HOST_CALL and at.name in (RESPOND, CANCEL) and not turn.answered:
             self._own_answer(turn, at)
@@ -296,7 +298,8 @@ class Turns:
 
     def _may_change(self, at: Crossing) -> bool:
         """Whether this call of WASI may be one that is done when it is committed."""
-        granted = self.life.may_write or not self.life.sure
+        may = self.life.may_exchange if at.interface == wasi.HTTP else self.life.may_write
+        granted = may or not self.life.sure
         return granted and wasi.is_change(at.interface, at.function, at.payload[0])
 
     def _extra_asks(self, rows: Iterable[tuple[tuple[int, ...], AskRow | None]]) -> None:

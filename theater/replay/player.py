@@ -248,8 +248,9 @@ class Player:
         if is_own:
             answered = self._own_answer(recorded)
             self._compared.cross(EventType.HOST_CALL, interface, function, [args, *answered])
-        if self._compared.own and self._compared.own[0].event is recorded.told:
-            self._compared.cross(EventType.HOST_ANSWER, interface, function, [recorded.answer])
+        told = recorded.told
+        if told is not None and self._compared.own and self._compared.own[0].event is told:
+            self._compared.cross(EventType.HOST_ANSWER, interface, function, told.payload)
         if not recorded.is_answered:
             raise _Cut("it waited for this answer")
         self._cut_at_the_end()

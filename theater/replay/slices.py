@@ -55,7 +55,7 @@ def _is_whole(event: Event) -> bool:
             return state is None or ref_hash(state) is not None
         case EventType.HOST_CALL, [list()] | [list(), _]:
             return True
-        case EventType.HOST_ANSWER, [_]:
+        case EventType.HOST_ANSWER, [_] | [_, _]:
             return True
         case EventType.LOG, [str()]:
             return True

@@ -103,6 +103,7 @@ def order(actor: ActorSpec, system: SystemSpec, incarnation: int, endpoint: str)
         "incarnation": incarnation,
         "endpoint": endpoint,
         **limits(actor, system),
+        "turn_timeout_s": actor.limits.turn_timeout_s,
         "handlers": {handler.type: handler.settings for handler in actor.handlers},
         "world": world_calls(actor.handlers),
         "custom": {

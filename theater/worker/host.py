@@ -81,7 +81,7 @@ class Recorder:
         self.record(EventType.CARRIED_ON, interface, function, [])
         for event, answer in journal.calls():
             if event.interface not in self._handlers and answer is not None:
-                self._wasi.reserve(event.function, answer)
+                self._wasi.reserve(event.interface, event.function, answer)
         if self._prelude and (journal.has_prelude() or len(self._wasi.resources)):
             # The instance has been told other things at its start than the record says, or holds
             # resources by numbers that stand for others there.
@@ -130,7 +130,7 @@ class Recorder:
         guest says again when it runs again."""
         answer: list[bytes] = []
         if type == EventType.HOST_ANSWER:
-            externalise(payload[0], answer)
+            externalise(payload, answer)
         elif type == EventType.HOST_CALL and len(payload) == 2:
             externalise(payload[1], answer)
         for content in answer:
@@ -152,7 +152,7 @@ class Recorder:
                 answer = recorded.answer
                 if not recorded.is_answered:
                     answer = self._answer_open(handler, interface, function, args, recorded.index)
-                return self._replayed(handler, interface, function, args, answer)
+                return self._replayed(handler, interface, function, args, answer, recorded.kept)
         if handler is None:
             answer = self._wasi.call(interface, function, args)
         else:
@@ -194,12 +194,12 @@ class Recorder:
         self.settle()
         reached("worker.world-call", self.turn.actor)
         if handler is None:
-            answer = self._wasi.perform()
+            told = self._wasi.perform()
         else:
-            answer = handler.perform(function, args, self.turn.key(index))
+            told = [handler.perform(function, args, self.turn.key(index))]
         reached("worker.world-done", self.turn.actor)
-        self.record(EventType.HOST_ANSWER, interface, function, [answer])
-        return answer
+        self.record(EventType.HOST_ANSWER, interface, function, told)
+        return told[0]
 
     def _answer_open(
         self, handler: Handler | None, interface: str, function: str, args: list[Any], index: int
@@ -212,28 +212,34 @@ class Recorder:
             self._count(interface, function, answer, has_place=True)
             return answer
         if handler is None:
-            answer = self._wasi.interrupted(interface)
+            told = self._wasi.resume(interface, args)
         elif interrupted == "again":
-            answer = handler.perform(function, args, self.turn.key(index))
+            told = [handler.perform(function, args, self.turn.key(index))]
         else:
-            answer = handler.interrupted(function, args)
-        self.record(EventType.HOST_ANSWER, interface, function, [answer])
-        return answer
+            told = [handler.interrupted(function, args)]
+        self.record(EventType.HOST_ANSWER, interface, function, told)
+        return told[0]
 
     def _replayed(
-        self, handler: Handler | None, interface: str, function: str, args: list[Any], answer: Any
+        self,
+        handler: Handler | None,
+        interface: str,
+        function: str,
+        args: list[Any],
+        answer: Any,
+        kept: Any,
     ) -> Any:
         """The call has this answer; what it did is done, but what is held here must know."""
         assert self._journal is not None and self._resolve is not None
         if self._journal.is_finished():
             self._journal = None
-        answer = self._resolve(answer)
+        answer, kept = self._resolve(answer), self._resolve(kept)
         if handler is not None:
             handler.replayed(function, args, answer)
             return answer
         self._is_quiet = True
         try:
-            self._wasi.replayed(interface, function, args, answer)
+            self._wasi.replayed(interface, function, args, answer, kept)
         finally:
             self._is_quiet = False
         return answer

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import time
 from collections import deque
 from dataclasses import asdict
 from typing import Any, NoReturn
@@ -13,6 +14,7 @@ from wasmtime import Engine
 
 from theater import linux, preopens, wire
 from theater.calls import ACTOR, CALLS, parameters
+from theater.capabilities import http
 from theater.crashpoints import reached
 from theater.engine import MIB, make_engine
 from theater.errors import ComponentError
@@ -34,6 +36,7 @@ from theater.worker.turn import TurnRecord, TurnTooLong, body_value
 from theater.worker.wasi import Wasi, WasiExit
 
 WARM_TIMES = 8  # from then on CPython 3.11 runs a function in its quick form
+USABLE = 0.9  # of a turn's time: a worker that is late for it is killed
 HOST_BYTES = 1024 * MIB  # address space of the process beside the guest's memory
 
 
@@ -50,7 +53,7 @@ class Worker:
         self._recorder.ask = self._ask
         self._recorder.wait = self._answer
         self._link = Link(order, self._from_broker)
-        self._recorder.settle = self._link.settle
+        self._recorder.settle = self._settle
         self._inputs: deque[list[Any]] = deque()
         self._last_input = 0  # the newest turn that has been received
         self._answers: dict[tuple[int, int], Any] = {}
@@ -59,6 +62,8 @@ class Worker:
         self._state_hash: bytes | None = None
         self._input_id = 0
         self._instance: Instance | None = None
+        self._turn_began = 0.0
+        self._waited_s = 0.0  # in this turn, for others
 
     def _handlers(self) -> list[Handler]:
         handlers: list[Handler] = [self._runtime]
@@ -88,7 +93,14 @@ class Worker:
             lambda line: self._recorder.line("stdout", line),
             lambda line: self._recorder.line("stderr", line),
             preopens.read(self._order.handlers.get(preopens.HANDLER, {})),
+            http.read(self._order.handlers.get(http.NAME, {})),
+            left_s=self._left_s,
         )
+
+    def _left_s(self) -> float:
+        """How long the turn may still take, with something over for what comes after."""
+        used_s = time.monotonic() - self._turn_began - self._waited_s
+        return self._order.turn_timeout_s * USABLE - used_s
 
     # Life
 
@@ -211,6 +223,7 @@ class Worker:
         _, turn, kind, input_id, sender, name, body, _deliveries, journal = message
         order = self._order
         reached("worker.input-taken", order.actor)
+        self._turn_began, self._waited_s = time.monotonic(), 0.0
         interface, function = CALLS[kind]
         record = TurnRecord(
             order.actor, order.incarnation, turn, order.turn_bytes, order.message_max
@@ -303,13 +316,21 @@ class Worker:
         self._send_step(self._recorder.turn)
         reached("worker.asked", self._order.actor)
 
+    def _settle(self) -> None:
+        """Wait until what was sent is committed."""
+        began = time.monotonic()
+        self._link.settle()
+        self._waited_s += time.monotonic() - began
+
     def _answer(self, index: int) -> Any:
         """Wait for the answer of the ask that is event `index`. The instance stands still."""
         assert self._recorder.turn is not None
         turn = self._recorder.turn.turn
+        began = time.monotonic()
         while True:
             self._link.take()
             if (turn, index) in self._answers:
+                self._waited_s += time.monotonic() - began
                 reached("worker.answered", self._order.actor)
                 return self._answers.pop((turn, index))
             if signals.is_asked_to_stop() and not self._link.unacked:
@@ -352,6 +373,7 @@ def warm() -> Engine:
         "",
         MIB,
         0,
+        0.0,
         0,
         0,
         0,

@@ -28,6 +28,7 @@ class Order:
     endpoint: str  # of the broker
     memory_bytes: int
     fuel: int  # per turn
+    turn_timeout_s: float  # of a turn, waiting in asks not counted
     turn_bytes: int
     message_max: int
     state_max: int

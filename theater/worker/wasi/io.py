@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from theater.wasi import SPLICES, WRITES
 from theater.worker.wasi.errors import code_of
 from theater.worker.wasi.resources import Change, Interfaces, ResourceTable
-from theater.worker.wasi.streams import EmptyInput, FileInput, FileOutput, LineWriter, StreamError
+from theater.worker.wasi.streams import (
+    BodyInput,
+    BodyOutput,
+    BodyTooLarge,
+    EmptyInput,
+    FileInput,
+    FileOutput,
+    LineWriter,
+    StreamError,
+)
 
 NS = 1_000_000_000
 READ_MAX = 256 * 1024  # bytes of one answer, which is recorded
 WRITE_MAX = 64 * 1024  # bytes one write may have: what check-write answers
 SLEEP_MAX_S = 3600.0  # at once: no operating system sleeps for centuries
+TAKES = SPLICES | {
+    f"[method]input-stream.{name}" for name in ("read", "blocking-read", "skip", "blocking-skip")
+}
 
 CLOSED = {"err": "closed"}
 OK: dict[str, Any] = {"ok": None}
@@ -29,6 +43,28 @@ class Timer:
 @dataclass(frozen=True, slots=True)
 class Ready:
     """A pollable that is always ready."""
+
+
+class Expected:
+    """Something that is not there by itself: it is made when the guest has nothing else to do."""
+
+    def is_there(self) -> bool:
+        raise NotImplementedError
+
+    def can_be_made(self) -> bool:
+        """Whether it will be there when it is asked for."""
+        raise NotImplementedError
+
+    def give_up(self) -> None:
+        """The guest waits for this alone, and only the guest could bring it about."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """A pollable of something expected."""
+
+    of: Expected
 
 
 class Io:
@@ -80,7 +116,8 @@ class Io:
         return self._resources.add(Ready())
 
     def poll(self, pollables: list[int]) -> list[int]:
-        """The indexes of those that are ready; sleeps until there is one."""
+        """The indexes of those that are ready; sleeps until there is one. What is made when it is
+        asked for is ready when nothing else is."""
         if not pollables:
             raise ValueError("poll was given no pollables, so it would wait for ever")
         while True:
@@ -89,16 +126,34 @@ class Io:
             ready = [index for index, wait_ns in enumerate(waits_ns) if wait_ns <= 0]
             if ready:
                 return ready
-            self._sleep_s(min(min(waits_ns) / NS, SLEEP_MAX_S))
+            expected = [self._expected(rep) for rep in pollables]
+            made = [index for index, each in enumerate(expected) if each and each.can_be_made()]
+            if made:
+                return made
+            wait_ns = min(waits_ns)
+            if wait_ns < math.inf:
+                self._sleep_s(min(wait_ns / NS, SLEEP_MAX_S))
+                continue
+            for each in expected:
+                if each is not None:
+                    each.give_up()
 
-    def _wait_ns(self, rep: int, now_ns: int) -> int:
+    def _expected(self, rep: int) -> Expected | None:
         pollable = self._resources.get(rep)
+        return pollable.of if isinstance(pollable, Awaited) else None
+
+    def _wait_ns(self, rep: int, now_ns: int) -> float:
+        pollable = self._resources.get(rep)
+        if isinstance(pollable, Awaited):
+            return 0 if pollable.of.is_there() else math.inf
         # One that is not known was handed out by an incarnation before: it is ready, so that
         # the guest goes on to the stream behind it and meets the error there.
         return pollable.at_ns - now_ns if isinstance(pollable, Timer) else 0
 
     def _is_ready(self, rep: int) -> bool:
-        return self._wait_ns(rep, self._monotonic_ns()) <= 0
+        expected = self._expected(rep)
+        can_be_made = expected is not None and expected.can_be_made()
+        return can_be_made or self._wait_ns(rep, self._monotonic_ns()) <= 0
 
     def _block(self, rep: int) -> None:
         self.poll([rep])
@@ -109,9 +164,9 @@ class Io:
         error = self._resources.get(rep)
         return error.text if isinstance(error, StreamError) else "the cause is not known any more"
 
-    def failed(self, text: str, code: str | None = None) -> dict[str, Any]:
+    def failed(self, text: str, code: str | None = None, http: Any = None) -> dict[str, Any]:
         """The answer of an operation on a stream that failed."""
-        error = self._resources.add(StreamError(text, code))
+        error = self._resources.add(StreamError(text, code, http))
         return {"err": {"last-operation-failed": error}}
 
     def _failed_by(self, error: OSError) -> dict[str, Any]:
@@ -122,9 +177,9 @@ class Io:
 
     # Input
 
-    def _input(self, rep: int) -> EmptyInput | FileInput | None:
+    def _input(self, rep: int) -> EmptyInput | FileInput | BodyInput | None:
         stream = self._resources.get(rep)
-        return stream if isinstance(stream, EmptyInput | FileInput) else None
+        return stream if isinstance(stream, EmptyInput | FileInput | BodyInput) else None
 
     def _read(self, rep: int, count: int) -> dict[str, Any]:
         stream = self._input(rep)
@@ -150,28 +205,57 @@ class Io:
 
     # Output. What goes into a file is a world call.
 
-    def is_lines(self, rep: int) -> bool:
-        """Whether this is stdout or stderr, to which a write changes nothing outside."""
-        return isinstance(self._resources.get(rep), LineWriter)
+    def replayed(self, function: str, args: list[Any], answer: dict[str, Any]) -> None:
+        """A call on a stream was answered from the record. What it did here is done again: half a
+        line is still to be ended, a body to be sent, the rest of another one to be read."""
+        stream = self._resources.get(args[0])
+        if function in WRITES:
+            if isinstance(stream, LineWriter | BodyOutput) and "ok" in answer:
+                stream.write(args[1] if isinstance(args[1], bytes) else bytes(args[1]))
+            elif isinstance(stream, BodyOutput):
+                stream.is_closed = True
+            return
+        if function in SPLICES:
+            stream = self._resources.get(args[1])
+        if isinstance(stream, BodyInput) and "ok" in answer and function in TAKES:
+            taken = answer["ok"]
+            stream.skip(len(taken) if isinstance(taken, bytes) else taken)
 
-    def _output(self, rep: int) -> LineWriter | FileOutput | None:
+    def _output(self, rep: int) -> LineWriter | FileOutput | BodyOutput | None:
         stream = self._resources.get(rep)
-        return stream if isinstance(stream, LineWriter | FileOutput) else None
+        return stream if isinstance(stream, LineWriter | FileOutput | BodyOutput) else None
 
     def _check_write(self, rep: int) -> dict[str, Any]:
-        return {"ok": WRITE_MAX} if self._output(rep) else self._gone()
+        stream = self._output(rep)
+        if isinstance(stream, BodyOutput) and stream.is_closed:
+            return CLOSED
+        return {"ok": WRITE_MAX} if stream else self._gone()
 
     def _flush(self, rep: int) -> dict[str, Any]:
         # Lines go out when they are whole; half a line waits for the end of the turn. What was
-        # written into a file is there.
-        return OK if self._output(rep) else self._gone()
+        # written into a file is there; a body is sent when it is whole.
+        stream = self._output(rep)
+        if isinstance(stream, BodyOutput) and stream.is_closed:
+            return CLOSED
+        return OK if stream else self._gone()
 
     def _write(self, rep: int, data: bytes) -> dict[str, Any] | Change[dict[str, Any]]:
         stream = self._output(rep)
         if isinstance(stream, LineWriter):
             stream.write(data)
             return OK
+        if isinstance(stream, BodyOutput):
+            return self._write_body(stream, data)
         return self._gone() if stream is None else self._write_file(stream, data)
+
+    def _write_body(self, stream: BodyOutput, data: bytes) -> dict[str, Any]:
+        if stream.is_closed:
+            return CLOSED
+        try:
+            stream.write(data)
+        except BodyTooLarge as error:
+            return self.failed(str(error), http={"HTTP-request-body-size": stream.size_max})
+        return OK
 
     def _write_file(self, stream: FileOutput, data: bytes) -> Change[dict[str, Any]]:
         yield
@@ -192,9 +276,9 @@ class Io:
             return self._gone()
         if isinstance(source, EmptyInput):
             return CLOSED
-        if isinstance(stream, LineWriter):
-            # What becomes a line has to be in the record, where it is an argument of a write.
-            return self.failed("a file cannot be spliced into stdout or stderr; read, and write")
+        if isinstance(stream, LineWriter | BodyOutput):
+            # What is said has to be in the record, where it is an argument of a write.
+            return self.failed("nothing can be spliced into this stream; read, and write")
         yield
         try:
             data = source.read(min(count, WRITE_MAX))

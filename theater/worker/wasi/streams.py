@@ -1,10 +1,12 @@
-"""What streams of wasi:io end in: lines of the log, files, nothing."""
+"""What streams of wasi:io end in: lines of the log, files, bodies of HTTP, nothing."""
 
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from theater.worker.wasi.resources import Held
 
@@ -97,9 +99,65 @@ class FileOutput(Held):
         os.close(self.fd)
 
 
+class BodyTooLarge(Exception):
+    """More was written than a body may have."""
+
+
+@dataclass(slots=True)
+class BodyOutput:
+    """An output stream into the body of a request, which is sent when it is whole."""
+
+    content: bytearray
+    size_max: int
+    is_closed: bool = False
+
+    def write(self, data: bytes) -> None:
+        """Raises BodyTooLarge."""
+        if len(self.content) + len(data) > self.size_max:
+            self.is_closed = True
+            raise BodyTooLarge(f"a body may have {self.size_max} bytes (max_request)")
+        self.content += data
+
+
+@dataclass(slots=True)
+class BodyInput(Held):
+    """An input stream from the body of a response. One read ends where a piece of it does: so what
+    is recorded of it is mostly a content that the log has already, with the response."""
+
+    pieces: deque[bytes]
+    position: int = 0  # in the first piece
+
+    def read(self, count: int) -> bytes:
+        """At the end: nothing."""
+        if not self.pieces:
+            return b""
+        data = self.pieces[0][self.position : self.position + count]
+        self._go_on(len(data))
+        return data
+
+    def skip(self, count: int) -> int:
+        left = count
+        while left and self.pieces:
+            step = min(left, len(self.pieces[0]) - self.position)
+            self._go_on(step)
+            left -= step
+        return count - left
+
+    def _go_on(self, count: int) -> None:
+        self.position += count
+        if self.position == len(self.pieces[0]):
+            self.pieces.popleft()
+            self.position = 0
+
+    def close(self) -> None:
+        self.pieces.clear()
+
+
 @dataclass(frozen=True, slots=True)
 class StreamError:
-    """An `error` of wasi:io. `code`: what wasi:filesystem calls it, if it comes from a file."""
+    """An `error` of wasi:io. `code`: what wasi:filesystem calls it, if it comes from a file.
+    `http`: what wasi:http calls it, if it comes from a body."""
 
     text: str
     code: str | None = None
+    http: Any = None
