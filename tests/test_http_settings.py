@@ -1,4 +1,4 @@
-"""Whom a manifest permits requests to: what can be said, what is wrong with it, what comes of it."""
+"""Whom a manifest permits requests to: what can be said, what is wrong, what comes of it."""
 
 from __future__ import annotations
 
@@ -150,8 +150,14 @@ def test_without_the_handler_nothing_is_permitted_and_there_are_no_world_calls()
 
 @pytest.mark.parametrize(
     ("host", "private"),
-    [("localhost", True), ("127.0.0.1", True), ("[::1]", True), ("x.localhost", True)]
-    + [("a.example", False), ("*.a.example", False)],
+    [
+        ("localhost", True),
+        ("127.0.0.1", True),
+        ("[::1]", True),
+        ("x.localhost", True),
+        ("a.example", False),
+        ("*.a.example", False),
+    ],
 )
 def test_whoever_names_an_address_or_this_machine_means_it(host: str, private: bool) -> None:
     assert read({"allow": [rule(host)]}).rules[0].private == private

@@ -7,13 +7,17 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.components import javascript_actor
 from tests.real.conftest import Theater, actor
 from tests.replay.replayed import replayed
+from tests.web import HELLO, Web, echo, say
+from theater import crashpoints
 from theater.client import System
+from theater.crashpoints import VARIABLE, Shot
 from theater.errors import NotDelivered
 from theater.supervisor.cache import Artifact
 from theater.worker.wasi import Wasi
@@ -27,13 +31,34 @@ def artifact() -> Artifact:
 
 
 @pytest.fixture(scope="module")
-def system(artifact: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def web() -> Web:
+    """A server outside; it is gone before anything is replayed."""
+    return Web()
+
+
+@pytest.fixture(scope="module")
+def crash(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("crash")
+
+
+@pytest.fixture(scope="module")
+def system(
+    artifact: Artifact, web: Web, crash: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[System]:
     """One for all tests; what happens in it has to replay at the end."""
     theater = Theater(tmp_path_factory.mktemp("javascript"))
-    system = theater.up(actor("js", artifact.component), actor("probe"), head=HEAD)
+    rule = f'host = "127.0.0.1", port = {web.port}, scheme = "http", methods = ["GET", "POST"]'
+    grant = f'[[child.handler]]\ntype = "wasi:http"\nallow = [{{ {rule} }}]\n'
+    os.environ[VARIABLE] = str(crash)
+    try:
+        js = actor("js", artifact.component) + grant
+        system = theater.up(js, actor("probe"), head=HEAD)
+    finally:
+        del os.environ[VARIABLE]
     yield system
     theater.note(system)
     theater.end()
+    web.close()
     assert replayed(theater.data)["done"] > 10
 
 
@@ -41,15 +66,20 @@ def ask(system: System, command: str) -> str:
     return system.request("js", command.encode(), timeout_s=30).decode()
 
 
-def test_all_of_wasi_that_it_imports_is_there_but_for_http(artifact: Artifact) -> None:
+def test_all_of_wasi_that_it_imports_is_there_but_for_incoming_http(artifact: Artifact) -> None:
     wasi = Wasi({}, (), print, print)
     missing = {
-        interface
+        function.rpartition(".")[0]
         for interface, entry in artifact.imports.items()
         if interface.startswith("wasi:")
-        and not set(entry["functions"]) <= wasi._interfaces.get(interface, {}).keys()
+        for function in set(entry["functions"]) - wasi._interfaces.get(interface, {}).keys()
     }
-    assert missing == {"wasi:http/types", "wasi:http/outgoing-handler"}
+    assert missing == {
+        "[method]incoming-request",
+        "[method]outgoing-response",
+        "[static]response-outparam",
+        "",  # the constructor of a response to be sent
+    }
 
 
 def test_the_console_is_the_log(system: System) -> None:
@@ -85,12 +115,54 @@ def test_its_state_outlives_its_process_and_its_memory_does_not(system: System) 
     assert ask(system, "heard") == "1"
 
 
+def test_it_fetches(system: System, web: Web) -> None:
+    assert ask(system, f"fetch {web.url}/a?b") == "GET /a?b HTTP/1.1"
+    web.answer = say(HELLO)
+    assert ask(system, f"post {web.url}/ what it says") == "200 yes hello"
+    assert web.requests[-1].startswith(b"POST / HTTP/1.1\r\n")
+    assert web.requests[-1].endswith(b"\r\n\r\nwhat it says")
+    assert b"\r\nx-from: js\r\n" in web.requests[-1]
+    content = bytes(range(32, 127)) * 1000
+    web.answer = say(b"HTTP/1.1 200 OK\r\n\r\n" + content)
+    assert ask(system, f"fetch {web.url}/").encode() == content
+    web.answer = echo
+
+
+def test_what_it_may_not_fetch_is_an_error_that_it_can_catch(system: System, web: Web) -> None:
+    count = len(web.requests)
+    assert ask(system, f"caught http://localhost:{web.port}/").startswith("caught ")
+    assert ask(system, "caught http://127.0.0.1:1/").startswith("caught ")
+    assert len(web.requests) == count
+
+
+@pytest.mark.parametrize("point", ["worker.world-call", "worker.world-done"])
+def test_a_crash_in_the_last_of_several_fetches_loses_none(
+    system: System, web: Web, crash: Path, point: str
+) -> None:
+    count = len(web.requests)
+    crashpoints.arm(str(crash), point, Shot(3))
+    urls = " ".join(f"{web.url}/{n}" for n in range(3))
+    assert ask(system, f"fetches {urls}") == "|".join(f"GET /{n} HTTP/1.1" for n in range(3))
+    assert not crashpoints.is_armed(str(crash), point)
+    assert len(web.requests) - count == (4 if point == "worker.world-done" else 3)
+
+
+def test_an_interrupted_post_is_an_error_and_not_sent_again(
+    system: System, web: Web, crash: Path
+) -> None:
+    count = len(web.requests)
+    crashpoints.arm(str(crash), "worker.world-done", Shot(1))
+    with pytest.raises(NotDelivered, match="failed: js: trap"):
+        ask(system, f"post {web.url}/ x")
+    assert len(web.requests) - count == 1
+    assert ask(system, f"post {web.url}/ y") == "200 null y"
+
+
 @pytest.mark.parametrize(
     ("command", "reason"),
     [
         ("refuse no tea", "failed: js: err: no tea"),
         ("fail oops", "failed: js: trap: wasm `unreachable` instruction executed"),
-        ("fetch http://x.example", r"failed: js: trap: wasi:http/.*: HTTP is not available"),
     ],
 )
 def test_what_it_cannot_do_fails_and_life_goes_on(

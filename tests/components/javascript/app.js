@@ -32,6 +32,17 @@ const COMMANDS = {
   request: (text) => decoder.decode(messages.request(...addressed(text))),
   json: (text) => JSON.stringify(JSON.parse(text)),
   fetch: (url) => fetch(url).then((answer) => answer.text()),
+  fetches: (urls) =>
+    Promise.all(urls.split(" ").map((url) => fetch(url)))
+      .then((answers) => Promise.all(answers.map((answer) => answer.text())))
+      .then((texts) => texts.join("|")),
+  post: async (text) => {
+    const at = text.indexOf(" ");
+    const options = { method: "POST", body: text.slice(at + 1), headers: { "X-From": "js" } };
+    const answer = await fetch(text.slice(0, at), options);
+    return `${answer.status} ${answer.headers.get("x-seen")} ${await answer.text()}`;
+  },
+  caught: (url) => fetch(url).then((answer) => answer.text(), (error) => `caught ${error.name}`),
   refuse: (text) => {
     throw new Refusal(text);
   },
