@@ -36,6 +36,7 @@ def test_each_import_has_somebody_at_its_other_end_or_nobody() -> None:
     found = imported(
         interfaces(
             "wasi:filesystem/types",
+            "wasi:http/types",
             "theater:simple/store",
             "a:b/c",
             HOST,
@@ -52,6 +53,7 @@ def test_each_import_has_somebody_at_its_other_end_or_nobody() -> None:
         ("a:b/c", "own", None),
         ("", "nobody", None),
         ("wasi:filesystem/types", "wasi", "wasi:filesystem"),
+        ("wasi:http/types", "wasi", "wasi:http"),
         ("wasi:io/streams", "wasi", None),
         ("theater:simple/types", "types", None),
     ]

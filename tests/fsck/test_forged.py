@@ -11,7 +11,7 @@ import msgpack
 import pytest
 
 from tests.fsck.conftest import Damaged
-from theater import wire
+from theater import wasi, wire
 from theater.chain import GENESIS, link
 from theater.events import CHAIN_CODE, IN_TURNS, Event, EventType, decode, encode, ref
 from theater.fsck import chain
@@ -145,6 +145,27 @@ CASES: dict[str, tuple[str, Change, str]] = {
             payload=put([1], {"ok": None}),
         ),
         "^a, turn [0-9]+, .*: .*unlink-file-at.* was done at once; should be committed before",
+    ),
+    "a request by one that may not": (
+        "a",
+        edit("host-call", "request", interface=wasi.HTTP, function=wasi.EXCHANGE),
+        "^a, turn [0-9]+, .*: .*incoming-response.get.* without an answer; should be one, or a gr",
+    ),
+    "a request that nobody had committed": (
+        "a",
+        edit(
+            "host-call",
+            "log",
+            interface=wasi.HTTP,
+            function=wasi.EXCHANGE,
+            payload=put([1], {"ok": {"ok": 7}}),
+        ),
+        "^a, turn [0-9]+, .*: .*incoming-response.get.* was done at once; should be committed bef",
+    ),
+    "an answer with something beside it": (
+        "a",
+        edit("host-answer", "request", payload=lambda payload: payload.append(7)),
+        r"^a, turn [0-9]+, .*: payload .*; should be \[answer\], or what an exchange has$",
     ),
     "a content that is not there": (
         "a",

@@ -242,6 +242,6 @@ def test_a_stream_from_before_a_crash_fails_and_its_pollable_is_ready(world: Wor
 def test_what_is_not_there_says_so(world: World) -> None:
     assert world.wasi.handles("wasi:http/outgoing-handler")
     assert not world.wasi.handles("theater:simple/runtime")
-    for path in ("http/outgoing-handler#handle", "cli/environment#get-moon"):
+    for path in ("http/types#[static]response-outparam.set", "cli/environment#get-moon"):
         with pytest.raises(NotProvided):
             world(path)

@@ -28,7 +28,14 @@ DESCRIPTORS_MIN, DESCRIPTORS_GOOD = 256, 4096
 PROCESSES_GOOD = 500
 ROOM_MIN, ROOM_GOOD = 64 << 20, 2 << 30  # bytes
 MEMORY_GOOD = 2 << 30  # what compiling a component may take, if a manifest says nothing else
-PACKAGES = {"pyzmq": "27", "msgpack": "1", "psutil": "6", "pydantic": "2", "cryptography": "42"}
+PACKAGES = {
+    "pyzmq": "27",
+    "msgpack": "1",
+    "psutil": "6",
+    "pydantic": "2",
+    "cryptography": "42",
+    "h11": "0",
+}
 
 
 def findings() -> Iterator[Finding]:
