@@ -14,7 +14,7 @@ from theater.calls import MESSAGES, RUNTIME, SET_INTERVAL, SET_TIMEOUT, TIMER
 from theater.capabilities import message_server
 from theater.capabilities.timer import MAX_TIMERS
 from theater.events import CHAIN_CODE, Event, EventType
-from theater.wasi import OPEN, STREAMS, TYPES
+from theater.wasi import EXCHANGE, HTTP, OPEN, OUTGOING, STREAMS, TYPES
 
 OK: dict[str, Any] = {"ok": None}
 LIMITS = {"fuel": 1000, "turn_bytes": 9999}
@@ -221,6 +221,56 @@ def test_directories_are_told_by_what_was_opened_below_them() -> None:
     assert account.wasi.by_name == {"wasi:io": 1}, "stdout is nobody's directory"
     least = account.grants["wasi:filesystem"].least(LINKED)
     assert least is not None and least["preopens"][0] == DATA
+
+
+WEB = {"host": "*.example.com", "port": 443, "scheme": "https", "methods": ["GET", "PUT"]}
+LOCAL = {"host": "localhost", "port": 80, "scheme": "http", "methods": ["GET"], "ca": ""}
+
+
+def requested(log: Log, number: int, method: Any, authority: str, answer: Any) -> None:
+    """A request is made and handed over."""
+    sets = {"method": method, "scheme": "HTTPS", "authority": authority}
+    for name, value in sets.items():
+        log.call("a", 1, HTTP, f"[method]outgoing-request.set-{name}", [number, value], OK)
+    log.call("a", 1, OUTGOING, "handle", [number, None], answer)
+
+
+def test_requests_are_told_by_whom_they_went_to() -> None:
+    log = Log()
+    granted = {"allow": [WEB, LOCAL], "timeout": 5}
+    log.created("a", {"wasi:http": granted})
+    for number in (3, 4):
+        requested(log, number, "get", "a.example.com", {"ok": 10 + number})
+    requested(log, 5, "put", "a.example.com:443", {"ok": 15})
+    requested(log, 6, "get", "b.example.com", {"ok": 16})
+    requested(log, 7, "delete", "b.example.com", {"err": "HTTP-request-denied"})
+    requested(log, 8, {"other": "PURGE"}, "x\x00", {"ok": 18})  # which no worker would say
+    log.call("a", 1, HTTP, EXCHANGE, [13])
+    told = [{"ok": {"ok": 19}}, [200, [], [], None]]
+    log.add("a", 1, EventType.HOST_ANSWER, told, HTTP, EXCHANGE)
+    grant = log.audited()["a"].grants["wasi:http"]
+    assert grant.usage.told() == [
+        "GET https://a.example.com:443: 2 requests",
+        "GET https://b.example.com:443: 1 requests",
+        "PUT https://a.example.com:443: 1 requests",
+    ]
+    assert grant.counts.refused == 1
+    place = {"scheme": "https", "port": 443, "private": False}
+    assert grant.least(LINKED) == {
+        "allow": [
+            {"host": "a.example.com", "methods": ["GET", "PUT"], **place},
+            {"host": "b.example.com", "methods": ["GET"], **place},
+        ],
+        "timeout": 5,
+    }
+    assert grant.usage.facts()["requests"][0]["count"] == 2
+
+
+def test_who_sends_no_request_needs_no_grant_for_it() -> None:
+    log = Log()
+    log.created("a", {"wasi:http": {"allow": [WEB]}})
+    log.call("a", 1, HTTP, "[constructor]fields", [], 3)
+    assert log.audited()["a"].grants["wasi:http"].least(LINKED) is None
 
 
 def test_a_number_means_nothing_to_another_incarnation() -> None:

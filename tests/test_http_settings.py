@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from theater import manifest, wasi
-from theater.capabilities import check_handler, http, world_calls
-from theater.capabilities.http import Grant, Rule, host_problem, read
+from theater.capabilities import check_handler, world_calls
 from theater.errors import ManifestError
+from theater.requests import Grant, Rule, host_problem, read, settled
 from theater.spec import ActorSpec, Handler
 
 HEAD = """
@@ -196,7 +196,7 @@ def test_a_chain_has_every_default_and_reads_the_same(tmp_path: Path) -> None:
     assert read(settings).rules == (
         Rule("a.example", 443, "https", ("GET", "HEAD"), private=False, ca=ca),
     )
-    assert http.settled(settings, lambda path: path) == settings
+    assert settled(settings, lambda path: path) == settings
 
 
 def test_a_file_of_certificates_has_to_be_there(tmp_path: Path) -> None:

@@ -212,7 +212,7 @@ class Audit:
             return
         ask = self._asks.pop(actor, None)
         if ask is not None:
-            is_answer = event.type == EventType.HOST_ANSWER and len(payload) == 1
+            is_answer = event.type == EventType.HOST_ANSWER and len(payload) in (1, 2)
             if not is_answer and event.turn == ask.turn:
                 self._asks[actor] = ask  # a turn that is carried on comes to it once more
             else:

@@ -13,8 +13,7 @@ import tomllib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from theater import addresses, preopens, sources
-from theater.capabilities import http
+from theater import addresses, preopens, requests, sources
 from theater.errors import ManifestError, Problem
 from theater.manifest_files import PATH_SHOWN_MAX, Files, StateFile, os_problem, read_file
 from theater.quoting import escaped
@@ -332,8 +331,8 @@ def _handler(table: dict[str, Any], files: Files) -> Handler:
     settings = {key: table[key] for key in table if key != "type"}
     if table["type"] == preopens.HANDLER:
         settings = preopens.settled(settings, files.absolute)
-    elif table["type"] == http.NAME:
-        settings = http.settled(settings, files.absolute)
+    elif table["type"] == requests.HANDLER:
+        settings = requests.settled(settings, files.absolute)
     return Handler(table["type"], settings)
 
 

@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from theater import addresses, capabilities, manifest_supervision, preopens, sources
-from theater.capabilities import http
+from theater import addresses, capabilities, manifest_supervision, preopens, requests, sources
 from theater.errors import Problem
 from theater.manifest_files import Files
 from theater.manifest_findings import Enough, Findings, Loc, path_text
@@ -263,7 +262,10 @@ def _check_files(table: Mapping[str, Any], loc: Loc, files: Files, findings: Fin
                 findings.add((*loc, "initial_state", "file"), problem)
     handlers = table.get("handler")
     for index, handler in enumerate(handlers if isinstance(handlers, list) else ()):
-        if isinstance(handler, dict) and handler.get("type") in (preopens.HANDLER, http.NAME):
+        if isinstance(handler, dict) and handler.get("type") in (
+            preopens.HANDLER,
+            requests.HANDLER,
+        ):
             _check_granted(handler, (*loc, "handler", index), files, findings)
 
 
@@ -287,8 +289,8 @@ def _check_granted(handler: Mapping[str, Any], loc: Loc, files: Files, findings:
         handler["type"], {k: v for k, v in handler.items() if k != "type"}
     ):
         return  # which is told where handlers are checked
-    if handler["type"] == http.NAME:
-        for index, rule in enumerate(http.read(handler).rules):
+    if handler["type"] == requests.HANDLER:
+        for index, rule in enumerate(requests.read(handler).rules):
             if rule.ca and (problem := files.check_file(rule.ca)):
                 findings.add((*loc, "allow", index, "ca"), problem)
         return

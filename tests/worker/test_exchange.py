@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from tests.web import HELLO, Answer, Web, say, self_made, serving
-from theater.worker.wasi import exchange as module
 from theater.worker.wasi.exchange import (
     PIECE,
     Failed,
@@ -152,7 +151,7 @@ def test_patience_ends() -> None:
 
         return answer
 
-    def impatient(**changes: float) -> Patience:
+    def impatient(**changes: Any) -> Patience:
         return dataclasses.replace(PATIENCE, **changes)
 
     assert failure(silent(), impatient(total_s=0.1)) == "HTTP-response-timeout"
@@ -204,7 +203,7 @@ def test_a_name_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_args: Any, **_named: Any) -> Any:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    monkeypatch.setattr(module.socket, "getaddrinfo", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
     basis = Sent("GET", "http", "nobody.example", 80, "/", [], None, [], False, "")
     with pytest.raises(Failed) as caught:
         exchange(basis, PATIENCE)
@@ -219,7 +218,7 @@ def test_a_resolver_that_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
             web.wait()
             return []
 
-        monkeypatch.setattr(module.socket, "getaddrinfo", wait)
+        monkeypatch.setattr(socket, "getaddrinfo", wait)
         with pytest.raises(Failed, match="DNS-timeout"):
             exchange(sent(web, host="a.example"), dataclasses.replace(PATIENCE, connect_s=0.05))
 
@@ -252,7 +251,7 @@ def test_only_an_address_that_was_judged_is_connected_to(monkeypatch: pytest.Mon
             looked.append(host)
             return [(socket.AF_INET, 0, 0, "", ("127.0.0.1", port))]
 
-        monkeypatch.setattr(module.socket, "getaddrinfo", lead_inside)
+        monkeypatch.setattr(socket, "getaddrinfo", lead_inside)
         with pytest.raises(Failed, match="destination-IP-prohibited"):
             exchange(sent(web, host="evil.example", private=False), PATIENCE)
         assert (looked, web.requests) == (["evil.example"], [])
@@ -268,7 +267,7 @@ def test_the_next_address_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
             addresses = (("127.0.0.1", other.port), ("127.0.0.1", port))
             return [(socket.AF_INET, 0, 0, "", address) for address in addresses]
 
-        monkeypatch.setattr(module.socket, "getaddrinfo", two)
+        monkeypatch.setattr(socket, "getaddrinfo", two)
         assert exchange(sent(web), PATIENCE).status == 200
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from tests.web import Web, say, serving
 from theater import wasi
-from theater.capabilities.http import Grant, read
 from theater.events import EventType, content_hash, decode
 from theater.journal import Journal, contents_of, resolver
+from theater.requests import Grant, read
 from theater.wasi import BODIES, EXCHANGE, HTTP, OUTGOING, STREAMS
 from theater.worker.handlers import WORLD
 from theater.worker.host import Differs, Recorder

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from theater import preopens
+from theater import preopens, requests
 from theater.capabilities import custom, filesystem, http, message_server, runtime, timer
 from theater.capabilities.capability import HandlerType, Signatures, Wrong
 from theater.quoting import described, did_you_mean
@@ -21,7 +21,7 @@ HANDLERS: dict[str, HandlerType] = {
     "runtime": runtime.HANDLER,
     "timer": timer.HANDLER,
     preopens.HANDLER: filesystem.HANDLER,
-    http.NAME: http.HANDLER,
+    requests.HANDLER: http.HANDLER,
 }
 
 # Of the design, not of this version: handler -> the interfaces it will link.

@@ -42,7 +42,7 @@ class Call:
         return False
 
 
-REFUSALS = frozenset({"not-permitted", "access-denied"})  # of WASI
+REFUSALS = frozenset({"not-permitted", "access-denied", "HTTP-request-denied"})  # of WASI
 HeardFrom = Callable[[str, str], bool]  # whether the first actor has ever been sent to by the other
 
 

@@ -1,304 +1,100 @@
-"""The handler `wasi:http`: whom an actor may send requests to. It links nothing: that always is.
-
-    [[child.handler]]
-    type = "wasi:http"
-    allow = [{ host = "api.example.com", methods = ["GET", "POST"] }]
-
-A rule of `allow` permits requests of its methods to its host, by its scheme, at its port. What no
-rule permits is denied. An address that is not public is connected to only where a rule says that
-this is meant: by `private`, or since its host is an address or localhost.
-"""
+"""The handler `wasi:http`. It links nothing: wasi:* always does; it permits requests."""
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from theater import wasi
-from theater.capabilities.capability import HandlerType, Loc, Wrong
-from theater.quantities import MIB, duration, size
-from theater.quoting import described, did_you_mean, quoted
+from theater import requests, wasi
+from theater.capabilities.capability import Call, HandlerType, HeardFrom, Setting, Usage, Wrong
+from theater.quantities import Quantity, size_text
 
-NAME = "wasi:http"
-RULES_MAX = 256  # of one actor
-TIMEOUT_S = 30.0  # of one exchange, from the name's lookup to the last byte of the response
-REQUEST_MAX = 1 * MIB  # bytes of a body
-RESPONSE_MAX = 4 * MIB
-PORTS = {"https": 443, "http": 80}
-SAFE = ("GET", "HEAD")  # may be sent again: they change nothing
-INTERRUPTED = ("error", "again")
-# A tunnel is no exchange; TRACE shows a server's own credentials to whoever asks.
-NEVER = ("CONNECT", "TRACE")
-HOST_MAX = 253
+OPEN_MAX = (
+    10_000  # requests that are being made of which it is known what they are: more than can be
+)
+TOLD_MAX = 1_000  # kinds of requests that are told apart
+_SETS = "[method]outgoing-request.set-"
 
-_duration = duration()
-_size = size(0, 64 * MIB)
-
-_KEYS = ("host", "port", "scheme", "methods", "private", "ca")
-_SYNONYMS = {
-    "hosts": "host",
-    "name": "host",
-    "domain": "host",
-    "url": "host",
-    "ports": "port",
-    "method": "methods",
-    "verbs": "methods",
-    "protocol": "scheme",
-    "schemes": "scheme",
-    "local": "private",
-    "loopback": "private",
-    "cafile": "ca",
-    "cert": "ca",
-    "certificate": "ca",
-}
-_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,40}")
+Kind = tuple[str, str, str, int]  # method, scheme, host, port
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """What is permitted. `host`: as it is, or `*.example.com` for whatever ends in that."""
+class Requests(Usage):
+    """Which requests were handed over and permitted: of which method, to whom."""
 
-    host: str
-    port: int
-    scheme: str
-    methods: tuple[str, ...]
-    private: bool  # addresses that are not public, too
-    ca: str  # file of the certificates that are trusted, and no others; "": the system's
+    def __init__(self, heard_from: HeardFrom) -> None:
+        super().__init__(heard_from)
+        self._said: dict[tuple[str, int], dict[str, Any]] = {}  # (actor, number) -> what is set
+        self._counts: dict[Kind, int] = {}
 
-    def permits(self, method: str, scheme: str, host: str, port: int) -> bool:
-        is_host = host.endswith(self.host[1:]) if self.host[:2] == "*." else host == self.host
-        return is_host and (scheme, port) == (self.scheme, self.port) and method in self.methods
+    def begin(self, actor: str) -> None:
+        for of in [of for of in self._said if of[0] == actor]:
+            del self._said[of]
 
+    def call(self, call: Call) -> bool:
+        number = call.arguments[0] if call.arguments else None
+        if call.function.startswith(_SETS) and isinstance(number, int):
+            said = self._said.setdefault((call.actor, number), {})
+            if isinstance(call.answer, dict) and "ok" in call.answer:
+                said[call.function.removeprefix(_SETS)] = call.arguments[-1]
+            if len(self._said) > OPEN_MAX:
+                del self._said[next(iter(self._said))]
+        elif call.function == "handle" and isinstance(number, int):
+            said = self._said.pop((call.actor, number), {})
+            kind = _kind(said) if isinstance(call.answer, dict) and "ok" in call.answer else None
+            if kind is not None and (kind in self._counts or len(self._counts) < TOLD_MAX):
+                self._counts[kind] = self._counts.get(kind, 0) + 1
+        return call.interface in (wasi.HTTP, wasi.OUTGOING)
 
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """What the handler's settings say. Without a rule nothing is permitted."""
+    def settings(self, granted: Mapping[str, Any]) -> dict[str, Any] | None:
+        """A rule for each place that was asked, with what was asked there."""
+        grant = requests.read(granted)
+        methods: dict[tuple[str, str, int], list[str]] = {}
+        for method, scheme, host, port in sorted(self._counts):
+            methods.setdefault((scheme, host, port), []).append(method)
+        rules = []
+        for (scheme, host, port), asked in methods.items():
+            known = (grant.rule(each, scheme, host, port) for each in asked)
+            rule = next((each for each in known if each is not None), None)
+            rules.append(
+                {"host": host, "scheme": scheme, "port": port, "methods": asked}
+                | ({"private": rule.private} if rule is not None else {})
+                | ({"ca": rule.ca} if rule is not None and rule.ca else {})
+            )
+        if not rules:
+            return None
+        return {**granted, "allow": rules}
 
-    rules: tuple[Rule, ...] = ()
-    timeout_s: float = TIMEOUT_S
-    max_request: int = REQUEST_MAX
-    max_response: int = RESPONSE_MAX
-    again: frozenset[str] = frozenset(SAFE)  # methods that an interrupted request is sent again of
+    def told(self) -> list[str]:
+        return [
+            f"{method} {scheme}://{host}:{port}: {count:,} requests"
+            for (method, scheme, host, port), count in sorted(self._counts.items())
+        ]
 
-    def rule(self, method: str, scheme: str, host: str, port: int) -> Rule | None:
-        """The first that permits this."""
-        return next((each for each in self.rules if each.permits(method, scheme, host, port)), None)
-
-
-def read(settings: Mapping[str, Any]) -> Grant:
-    """The settings, which have been checked."""
-    told = settings.get("interrupted", {})
-    again = {method for method in (*SAFE, *told) if told.get(method, "again") == "again"}
-    return Grant(
-        tuple(map(_rule, settings.get("allow", ()))),
-        _duration(settings.get("timeout", TIMEOUT_S)),
-        _size(settings.get("max_request", REQUEST_MAX)),
-        _size(settings.get("max_response", RESPONSE_MAX)),
-        frozenset(again),
-    )
-
-
-def _rule(entry: Mapping[str, Any]) -> Rule:
-    scheme = entry.get("scheme", "https")
-    return Rule(
-        entry["host"],
-        entry.get("port", PORTS[scheme]),
-        scheme,
-        tuple(entry.get("methods", SAFE)),
-        entry.get("private", _says_private(entry["host"])),
-        entry.get("ca", ""),
-    )
-
-
-def settled(settings: Mapping[str, Any], absolute: Callable[[str], str]) -> dict[str, Any]:
-    """The settings with every file absolute, and every default said: as a chain has them."""
-    grant = read(settings)
-    return {
-        "allow": [
-            {
-                "host": each.host,
-                "port": each.port,
-                "scheme": each.scheme,
-                "methods": list(each.methods),
-                "private": each.private,
-                **({"ca": absolute(each.ca)} if each.ca else {}),
-            }
-            for each in grant.rules
-        ],
-        "timeout": grant.timeout_s,
-        "max_request": grant.max_request,
-        "max_response": grant.max_response,
-        "interrupted": {
-            method: "again" if method in grant.again else "error"
-            for method in sorted({*SAFE, *settings.get("interrupted", {})})
-        },
-    }
+    def facts(self) -> dict[str, Any]:
+        names = ("method", "scheme", "host", "port")
+        return {
+            "requests": [
+                dict(zip(names, kind, strict=True)) | {"count": count}
+                for kind, count in sorted(self._counts.items())
+            ]
+        }
 
 
-def _says_private(host: str) -> bool:
-    """Whether who names this host means an address that is not public."""
-    return host == "localhost" or host.endswith(".localhost") or _address(host) is not None
-
-
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _kind(said: Mapping[str, Any]) -> Kind | None:
+    """What a request was, by what it was told."""
+    method = said.get("method", "get")
+    name = method.upper() if isinstance(method, str) else next(iter(method.values()), "")
     try:
-        return ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
-    except ValueError:
+        scheme, host, port = requests.target(said.get("scheme"), said.get("authority"))
+    except requests.NoTarget:
         return None
+    return name, scheme, host, port
 
 
-# Checks
-
-
-def _check_allow(value: object) -> Wrong:
-    if not isinstance(value, list):
-        shape = 'must be an array of tables, as in [{ host = "api.example.com" }]'
-        return [((), f"found {described(value)}; {shape}")]
-    if not value:
-        return [((), "found an empty array; without a host, take the handler away")]
-    if len(value) > RULES_MAX:
-        return [((), f"has {len(value)} rules; an actor may have {RULES_MAX}")]
-    return [
-        ((index, *loc), message)
-        for index, entry in enumerate(value)
-        for loc, message in _check_rule(entry)
-    ]
-
-
-def _check_rule(entry: object) -> Wrong:
-    if not isinstance(entry, dict):
-        shape = 'must be a table, as in { host = "api.example.com", methods = ["GET"] }'
-        return [((), f"found {described(entry)}; {shape}")]
-    wrong: Wrong = []
-    for key, value in entry.items():
-        check = _CHECKS.get(key)
-        if check is None:
-            meant = _SYNONYMS.get(key)
-            hint = f'; did you mean "{meant}"?' if meant else did_you_mean(key, _KEYS)
-            wrong.append(((key,), f"unknown key{hint} allowed: {', '.join(_KEYS)}"))
-        else:
-            wrong += [((key, *below), message) for below, message in check(value)]
-    if "host" not in entry and not wrong:
-        wrong.append((("host",), 'missing: host = "api.example.com"'))
-    if "ca" in entry and entry.get("scheme") == "http":
-        wrong.append((("ca",), 'nothing is verified with scheme = "http"; take one of them away'))
-    return wrong
-
-
-def _check_host(value: object) -> Wrong:
-    if not isinstance(value, str):
-        return [((), f"found {described(value)}; must be a name of a host")]
-    problem = host_problem(value)
-    return [] if problem is None else [((), f"{quoted(value)}: {problem}")]
-
-
-def host_problem(host: str) -> str | None:
-    """What is wrong with the host of a rule."""
-    shape = 'must be a host, as in "api.example.com", or "*.example.com" for all below it'
-    if "://" in host or "/" in host:
-        return f"is a URL; {shape}"
-    if host.startswith("["):
-        address = _address(host)
-        if address is None or host != f"[{address}]":
-            return "is no address of IPv6 as it is written in short"
-        return None
-    if _address(host) is not None:
-        return f'is an address of IPv6: "[{host}]"' if ":" in host else None
-    if ":" in host:
-        return "has a port in it; write it as port = ..."
-    if not host.isascii():
-        return 'has letters that are no ASCII; write it as DNS has it, with "xn--"'
-    if host != host.lower():
-        return f"is compared in lower case: {quoted(host.lower())}"
-    if host == "*":
-        return f"permits everything, and so nothing is said; {shape}"
-    labels = host.removeprefix("*.").split(".")
-    if len(host) > HOST_MAX or not all(map(_LABEL.fullmatch, labels)):
-        return shape
-    if labels[-1].isdigit():
-        return "looks like an address, and is none"
-    return None
-
-
-def _check_port(value: object) -> Wrong:
-    if type(value) is not int or not 1 <= value <= 65535:
-        return [((), f"found {described(value)}; must be a whole number from 1 to 65535")]
-    return []
-
-
-def _check_scheme(value: object) -> Wrong:
-    if value not in PORTS or not isinstance(value, str):
-        return [((), f'found {described(value)}; must be "https" (the default) or "http"')]
-    return []
-
-
-def _check_methods(value: object) -> Wrong:
-    if not isinstance(value, list) or not value:
-        shape = 'must be an array of methods, as in ["GET", "POST"]'
-        return [((), f"found {described(value)}; {shape}")]
-    return [
-        ((index,), message)
-        for index, each in enumerate(value)
-        if (message := _method_problem(each)) is not None
-    ]
-
-
-def _method_problem(value: object) -> str | None:
-    if not isinstance(value, str) or not _TOKEN.fullmatch(value):
-        return f"found {described(value)}; must be a method"
-    if value != value.upper():
-        return f"{quoted(value)}: methods are written in capitals: {quoted(value.upper())}"
-    if value in NEVER:
-        return f"{value} cannot be granted"
-    return None
-
-
-def _check_flag(value: object) -> Wrong:
-    if not isinstance(value, bool):
-        return [((), f"found {described(value)}; must be true or false")]
-    return []
-
-
-def _check_ca(value: object) -> Wrong:
-    if not isinstance(value, str) or not value or "\0" in value:
-        shape = "must be the path of a file with certificates (PEM), relative to the manifest"
-        return [((), f"found {described(value)}; {shape}")]
-    return []
-
-
-_CHECKS: Mapping[str, Callable[[object], Wrong]] = {
-    "host": _check_host,
-    "port": _check_port,
-    "scheme": _check_scheme,
-    "methods": _check_methods,
-    "private": _check_flag,
-    "ca": _check_ca,
-}
-
-
-def _check_interrupted(value: object) -> Wrong:
-    if not isinstance(value, dict):
-        shape = 'must be a table, as in { PUT = "again" }'
-        return [((), f"found {described(value)}; {shape}")]
-    wrong: Wrong = []
-    for method, told in value.items():
-        loc: Loc = (method,)
-        if problem := _method_problem(method):
-            wrong.append((loc, problem))
-        elif told not in INTERRUPTED or not isinstance(told, str):
-            shape = '"error" (its outcome is unknown) or "again" (it is sent once more)'
-            wrong.append((loc, f"found {described(told)}; must be {shape}"))
-    return wrong
-
-
-def _check(convert: Callable[[object], object]) -> Callable[[object], Wrong]:
+def _check(quantity: Quantity[Any]) -> Callable[[object], Wrong]:
     def check(value: object) -> Wrong:
         try:
-            convert(value)
+            quantity.check(value)
         except ValueError as error:
             return [((), str(error))]
         return []
@@ -306,15 +102,37 @@ def _check(convert: Callable[[object], object]) -> Callable[[object], Wrong]:
     return check
 
 
+def _size(what: str, default: int) -> Setting:
+    schema = {**requests.BODY.schema, "default": size_text(default)}
+    return Setting(_check(requests.BODY), f"What the body of a {what} may have.", schema)
+
+
 HANDLER = HandlerType(
+    description="Requests by HTTP to the hosts that it names, and to no others. Without it every"
+    " request is denied.",
     imports={},
     exports={},
     settings={
-        "allow": _check_allow,
-        "timeout": _check(_duration),
-        "max_request": _check(_size),
-        "max_response": _check(_size),
-        "interrupted": _check_interrupted,
+        "allow": Setting(
+            requests.check_allow,
+            "The rules, at most 256: what none of them permits is denied.",
+            requests.ALLOW_SCHEMA,
+        ),
+        "timeout": Setting(
+            _check(requests.TIMEOUT),
+            "What an exchange may take, from the look-up of the name to the last byte. It never has"
+            " more than what is left of the turn.",
+            {**requests.TIMEOUT.schema, "default": requests.TIMEOUT_S},
+        ),
+        "max_request": _size("request", requests.REQUEST_MAX),
+        "max_response": _size("response", requests.RESPONSE_MAX),
+        "interrupted": Setting(
+            requests.check_interrupted,
+            "What becomes of a request, by its method, when the worker dies in it: again, it is"
+            " sent once more, or error, the guest is told that its outcome is unknown. What is not"
+            " said is error, but for GET and HEAD.",
+            requests.INTERRUPTED_SCHEMA,
+        ),
     },
     world=wasi.EXCHANGES,
     required=("allow",),
@@ -322,4 +140,6 @@ HANDLER = HandlerType(
         **dict.fromkeys(("hosts", "host", "rules", "urls", "send_to", "permit"), "allow"),
         **dict.fromkeys(("port", "scheme", "methods", "private", "ca"), "allow"),
     },
+    usage=Requests,
+    answers=frozenset({wasi.HTTP, wasi.OUTGOING}),
 )

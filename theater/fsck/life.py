@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from theater import preopens
-from theater.capabilities import http
+from theater import preopens, requests
 from theater.events import FACTS, EventType
 from theater.fsck.ahead import Ahead
 from theater.fsck.chain import LIFECYCLE, THEATER, Crossing
@@ -155,7 +154,7 @@ class Life:
         self.component = component
         if "grants" in facts:
             self.may_write = _grants_write(facts["grants"])
-            self.may_exchange = isinstance(facts["grants"], dict) and http.NAME in facts["grants"]
+            self.may_exchange = _is_granted(facts["grants"], requests.HANDLER)
         if self.role == ACTOR and "initial_state" in facts:
             state = facts["initial_state"]
             self.initial_state = state if isinstance(state, bytes) else None
@@ -266,6 +265,10 @@ class Life:
             self._wrong(None, f"phase is {shown(row.phase)}", GONE if gone else f"not {GONE}")
         elif row.phase not in (PHASES if self.role == ACTOR or gone else {""}):
             self._wrong(None, f"phase is {shown(row.phase)}", "one that there is")
+
+
+def _is_granted(grants: Any, handler: str) -> bool:
+    return isinstance(grants, dict) and handler in grants
 
 
 def _grants_write(grants: Any) -> bool:

@@ -12,9 +12,8 @@ from typing import Any, NoReturn
 
 from wasmtime import Engine
 
-from theater import linux, preopens, wire
+from theater import linux, preopens, requests, wire
 from theater.calls import ACTOR, CALLS, parameters
-from theater.capabilities import http
 from theater.crashpoints import reached
 from theater.engine import MIB, make_engine
 from theater.errors import ComponentError
@@ -93,7 +92,7 @@ class Worker:
             lambda line: self._recorder.line("stdout", line),
             lambda line: self._recorder.line("stderr", line),
             preopens.read(self._order.handlers.get(preopens.HANDLER, {})),
-            http.read(self._order.handlers.get(http.NAME, {})),
+            requests.read(self._order.handlers.get(requests.HANDLER, {})),
             left_s=self._left_s,
         )
 

@@ -17,7 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from theater.capabilities.http import NEVER, PORTS, Grant, Rule
+from theater import requests
+from theater.requests import AUTHORITY, NEVER, Grant, Rule
 from theater.wasi import EXCHANGE, HTTP, OUTGOING
 from theater.worker.wasi.fields import SECTION_MAX, Entries, Fields, HeaderError
 from theater.worker.wasi.io import Awaited, Expected, Io
@@ -32,7 +33,6 @@ _METHODS = ("get", "head", "post", "put", "delete", "connect", "options", "trace
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
 _PATH = re.compile(r"(/[\x21\x22\x24-\x7e]*|\*)?(\?[\x21\x22\x24-\x7e]*)?")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,31}")
-_AUTHORITY = re.compile(r"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?")
 
 ErrorCode = str | dict[str, Any]
 OK: dict[str, Any] = {"ok": None}
@@ -70,18 +70,11 @@ class Request:
         return self.method.upper() if isinstance(self.method, str) else self.method["other"]
 
     def target(self) -> tuple[str, str, int]:
-        """(scheme, host, port); Refusal if it has no such."""
-        scheme = "HTTPS" if self.scheme is None else self.scheme
-        if scheme not in ("HTTP", "HTTPS"):
-            raise Refusal("HTTP-protocol-error")
-        scheme = scheme.lower()
-        match = _AUTHORITY.fullmatch(self.authority or "")
-        if match is None:
-            raise Refusal("HTTP-request-URI-invalid")
-        port = int(match[2] or PORTS[scheme])
-        if not 1 <= port <= 65535:
-            raise Refusal("HTTP-request-URI-invalid")
-        return scheme, match[1].lower(), port
+        """(scheme, host, port). Raises Refusal."""
+        try:
+            return requests.target(self.scheme, self.authority)
+        except requests.NoTarget as error:
+            raise Refusal(error.code) from None
 
     def length(self) -> int | None:
         """What the guest says that its body has. Raises Refusal."""
@@ -290,7 +283,7 @@ class Http:
 
     def _set_authority(self, rep: int, authority: str | None) -> dict[str, Any]:
         request = self._request(rep)
-        if authority is not None and not _AUTHORITY.fullmatch(authority):
+        if authority is not None and not AUTHORITY.fullmatch(authority):
             return ERR
         request.authority = authority
         return OK

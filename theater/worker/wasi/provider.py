@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from types import GeneratorType
 from typing import Any
 
-from theater.capabilities.http import Grant
 from theater.errors import TheaterError
 from theater.preopens import Preopen
+from theater.requests import Grant
 from theater.wasi import HTTP, NETWORK, OUTGOING, STDERR, STDIN, STDOUT, STREAMS, TYPES
 from theater.worker.handlers import WORLD
 from theater.worker.wasi import sockets
