@@ -107,6 +107,12 @@ def test_what_other_tests_say_is_right_is_accepted() -> None:
         assert list(VALIDATOR.iter_errors(manifest._tables(text, "m.toml"))) == [], text
 
 
+def test_a_mistake_in_a_handler_is_told_at_its_key() -> None:
+    text = ACTOR + 'handler = [{ type = "message-server", send_to = ["a", "B"] }]'
+    [error] = VALIDATOR.iter_errors(manifest._tables(text, "m.toml"))
+    assert list(error.absolute_path) == ["child", 0, "handler", 0, "send_to", 1]
+
+
 def test_a_fragment_has_a_schema_of_its_own() -> None:
     full = manifest._tables(test_manifest_fragments.FULL, "m.toml")
     assert list(FRAGMENT.iter_errors(full)) == []
@@ -157,6 +163,7 @@ WRONG = [
     ACTOR + "args = [1]",
     ACTOR + "handler = [3]",
     ACTOR + "handler = [{}]",
+    ACTOR + "handler = [{ type = 3 }]",
     ACTOR + 'handler = [{ type = "runtme" }]',
     ACTOR + 'handler = [{ type = "wasi:clocks" }]',
     ACTOR + 'handler = [{ type = "runtime", send_to = [] }]',

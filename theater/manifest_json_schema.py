@@ -155,31 +155,33 @@ class _Schemas:
 
 
 def _handler(installed: Iterable[str]) -> Schema:
-    names = [{"const": name} for name in installed]
-    own = {"anyOf": [*names, {"pattern": "^(?!wasi:)[^:]+:[A-Za-z_][^:]*$"}]}
+    """The keys of all types stand together, with what each is for, since editors complete from
+    there. What they may be is said where the type is known: so a mistake is told at its key. What
+    the settings of an author's handler are its class says, which is not read here."""
+    told: dict[str, list[str]] = {}
+    for name, handler in capabilities.HANDLERS.items():
+        for key, setting in handler.settings.items():
+            told.setdefault(key, []).append(f"{name}: {setting.description}")
+    own = "One of your own is a class in Python, as in handlers.py:LLM or my_package.llm:LLM."
     return {
         "description": "A capability that an actor is granted.",
         "type": "object",
         "required": ["type"],
         "properties": {
             "type": {
-                "description": "Which capability it is.",
-                "anyOf": [{"enum": [*capabilities.HANDLERS]}, own],
-            }
+                "description": f"Which capability it is. {own}",
+                "type": "string",
+                "anyOf": [
+                    {"enum": [*capabilities.HANDLERS, *installed]},
+                    {"pattern": "^(?!wasi:)[^:]+:[A-Za-z_][^:]*$"},
+                ],
+            },
+            **{key: {"description": "\n\n".join(texts)} for key, texts in told.items()},
         },
-        "anyOf": [*map(of_handler, capabilities.HANDLERS), _of_own(own)],
-    }
-
-
-def _of_own(named: Schema) -> Schema:
-    """Its class says what its settings are, and is not read here."""
-    return {
-        "title": "a handler of your own",
-        "description": "A class in Python, named as in handlers.py:LLM or my_package.llm:LLM, or"
-        " one that is installed, by its name.",
-        "type": "object",
-        "required": ["type"],
-        "properties": {"type": named},
+        "allOf": [
+            {"if": _has_value("type", [name]), "then": of_handler(name)}
+            for name in capabilities.HANDLERS
+        ],
     }
 
 
