@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from theater.calls import ACTOR
-from theater.capabilities import HANDLERS, check_handler
+from theater.capabilities import HANDLERS, PROVIDED, check_handler
 from theater.capabilities.capability import Loc
 from theater.errors import Problem
 from theater.grants import INIT, check_grants
@@ -99,7 +99,7 @@ def test_wasi_and_plain_types_need_no_grant(name: str) -> None:
     assert problems({name: interface(anything="func()")}) == []
 
 
-@pytest.mark.parametrize("handler", ["store", "supervisor"])
+@pytest.mark.parametrize("handler", ["supervisor"])
 def test_what_comes_later_is_told_to_be_not_available_in_this_version(handler: str) -> None:
     text = message({f"theater:simple/{handler}": interface()})
     assert f'"{handler}" is not available in this version' in text
@@ -122,7 +122,7 @@ def test_an_unknown_interface_gets_the_nearest_known_one(name: str, close: str) 
 def test_an_interface_like_nothing_known_gets_the_list() -> None:
     text = message({"acme:db/sql": interface()})
     assert "did you mean" not in text
-    assert f"there are {HOST}, {RUNTIME}, {TIMER} and wasi:*" in text
+    assert f"there are {', '.join(sorted(PROVIDED))} and wasi:*" in text
 
 
 @pytest.mark.parametrize("name", [ACTOR, CLIENT])
@@ -257,7 +257,6 @@ def test_handlers_take_their_settings(type_: str, settings: dict[str, object]) -
         ("stor", {}, ("type",), 'did you mean "store"?'),
         ("zzz", {}, ("type",), 'no handler is called "zzz"; available:'),
         ("\x1b", {}, ("type",), r"\x1b"),
-        ("store", {}, ("type",), "not available in this version; available: message-server, runt"),
         ("wasi:sockets", {}, ("type",), "not available in this version"),
         ("wasi:http", {}, ("allow",), "grants nothing without it"),
         ("wasi:clocks", {}, ("type",), "needs no grant"),

@@ -49,7 +49,7 @@ def test_each_import_has_somebody_at_its_other_end_or_nobody() -> None:
     assert [(each.name, each.end.value, each.handler) for each in found] == [
         (HOST, "handler", "message-server"),
         (RUNTIME, "handler", "runtime"),
-        ("theater:simple/store", "later", "store"),
+        ("theater:simple/store", "handler", "store"),
         ("a:b/c", "own", None),
         ("", "nobody", None),
         ("wasi:filesystem/types", "wasi", "wasi:filesystem"),

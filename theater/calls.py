@@ -10,6 +10,7 @@ RUNTIME = "theater:simple/runtime"
 MESSAGES = "theater:simple/message-server-host"
 TIMER = "theater:simple/timer"
 TIMER_CLIENT = "theater:simple/timer-client"
+STORE = "theater:simple/store"
 
 # The export that an input calls, by its kind.
 CALLS = {
@@ -26,15 +27,26 @@ CALLS = {
 WITH_BODY = frozenset({"send", "respond-to-request", "send-on-channel"})
 NAMED = frozenset({"cancel-request", "close-channel"})
 SET_INTERVAL, SET_TIMEOUT, CLEAR = "set-interval", "set-timeout", "clear-interval"
+# Of a store: what puts a content into it, what changes a label, what is asked about the two.
+PUTS = frozenset({"store", "store-at-label", "replace-content-at-label"})
+LABELS = frozenset({"label", "replace-at-label", "remove-label", "remove-from-label"})
+LOOKUPS = frozenset({"get-by-label", "list-labels", "list-all-content", "calculate-total-size"})
 HELD = frozenset(
     {
         (RUNTIME, "shutdown"),
         *((MESSAGES, each) for each in WITH_BODY | NAMED),
         *((TIMER, each) for each in (SET_INTERVAL, SET_TIMEOUT, CLEAR)),
+        *((STORE, each) for each in PUTS | LABELS),
     }
 )
 ADDRESSED = frozenset({"request", "open-channel"})
-ASKS = frozenset({(RUNTIME, "get-chain"), *((MESSAGES, each) for each in ADDRESSED)})
+ASKS = frozenset(
+    {
+        (RUNTIME, "get-chain"),
+        *((MESSAGES, each) for each in ADDRESSED),
+        *((STORE, each) for each in LOOKUPS),
+    }
+)
 
 
 def parameters(kind: str, name: str, body: Any) -> list[Any]:

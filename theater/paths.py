@@ -48,6 +48,11 @@ class DataPaths:
         return f"{self.directory}/components"
 
     @property
+    def store(self) -> str:
+        """The contents of stores, and in it a directory for each store."""
+        return f"{self.directory}/store"
+
+    @property
     def archive(self) -> str:
         """The logs that were put away, each in a data directory of its own."""
         return f"{self.directory}/archive"

@@ -33,6 +33,7 @@ def settings(**changes: Any) -> Settings:
     facts: dict[str, Any] = {
         "send_to": ("**",),
         "may_send": True,
+        "stores": None,
         "world": frozenset({(OUTSIDE, "post")}),
         "takes": frozenset(KINDS),
         "max_events": 100,

@@ -7,7 +7,7 @@ import dataclasses
 from theater.broker.batch import WRITES, Batch
 
 # What is not written row by row.
-OTHERWISE = {"moved", "last_states", "timers", "counters"}
+OTHERWISE = {"moved", "last_states", "timers", "contents", "labels", "counters"}
 
 
 def test_every_kind_of_row_is_written_once() -> None:

@@ -56,7 +56,6 @@ def test_one_that_does_not_link_is_shown_and_says_why(home: Home) -> None:
         text.replace("test:outside/post", "theater:simple/stor")
     )
     for component, why in (
-        (str(COMPONENTS / "imports-store.wat"), 'its handler "store" is not available'),
         (str(COMPONENTS / "wrong-signature.wat"), "expected: func(msg: string)"),
         (str(COMPONENTS / "no-actor.wat"), "does not export theater:simple/actor"),
         ("typo.wat", 'did you mean "theater:simple/store"?'),

@@ -10,19 +10,21 @@ from theater.events import EventType
 from theater.worker.turn import TurnRecord, TurnTooLong
 
 LIMIT, MESSAGE = 10_000, 2_000
-MESSAGES = "theater:simple/message-server-host"
+REQUEST = ("theater:simple/message-server-host", "request")
+CHAIN = ("theater:simple/runtime", "get-chain")
+LABELS = ("theater:simple/store", "list-labels")
 
 
 def record() -> TurnRecord:
     return TurnRecord("a", 1, 2, LIMIT, MESSAGE)
 
 
-def asks(turn: TurnRecord, answer: Any) -> int:
+def asks(turn: TurnRecord, answer: Any, ask: tuple[str, str] = REQUEST) -> int:
     """How many such asks fit."""
     for number in range(1000):
         try:
-            turn.add(EventType.HOST_CALL, MESSAGES, "request", [["b", b"?"]])
-            turn.answered(MESSAGES, "request", answer)
+            turn.add(EventType.HOST_CALL, *ask, [["b", b"?"]])
+            turn.answered(*ask, answer)
         except TurnTooLong as error:
             assert "turn_bytes (10000 bytes)" in str(error)
             return number
@@ -38,7 +40,11 @@ def test_answers_count_by_what_they_are(answer: Any, fit: int) -> None:
 
 def test_a_part_of_the_chain_counts_as_what_is_read_again() -> None:
     chain = {"events": [{"data": b"x" * 100}] * 50}
-    assert asks(record(), chain) == 2
+    assert asks(record(), chain, CHAIN) == 2
+
+
+def test_a_long_list_counts_as_long_as_it_is() -> None:
+    assert asks(record(), {"ok": ["x" * 100] * 50}, LABELS) == 1
 
 
 def test_what_is_carried_on_has_that_much_left() -> None:
@@ -54,7 +60,7 @@ def test_what_is_carried_on_has_that_much_left() -> None:
 def test_an_answer_with_a_place_of_its_own_moves_no_index() -> None:
     turn = record()
     turn.go_on(1, 5, 100, 0, ())
-    turn.answered(MESSAGES, "request", {"ok": b"!"}, has_place=True)
+    turn.answered(*REQUEST, {"ok": b"!"}, has_place=True)
     assert turn.index == 5
-    turn.answered(MESSAGES, "request", {"ok": b"!"})
+    turn.answered(*REQUEST, {"ok": b"!"})
     assert turn.index == 6

@@ -8,6 +8,7 @@ from typing import Any
 
 from theater.broker.mailbox import Mailbox, Message
 from theater.chain import GENESIS
+from theater.stores import Access
 
 ROOT = "/"  # the root supervisor; no address is like it
 
@@ -30,6 +31,7 @@ class Settings:
 
     send_to: tuple[str, ...] | None  # None: the default neighbours
     may_send: bool  # has the message-server handler
+    stores: Access | None  # what the store handler grants; None: it has none
     world: frozenset[tuple[str, str]]  # (interface, function) of the world calls that are granted
     takes: frozenset[str]  # kinds of message that the component has an export for
     max_timers: int  # 0: it may set none

@@ -44,6 +44,10 @@ class Batch:
     evidence: list[Row] = field(default_factory=list)
     dead_letters: list[Row] = field(default_factory=list)
     letters: list[Row] = field(default_factory=list)  # (status, again, client, at, dead letter)
+    # Of stores, by store: what was put there first, as hash -> (size, seq); labels, as label ->
+    # (hash, seq), or None of one that is gone. See storetables.py.
+    contents: dict[str, dict[bytes, tuple[int, int]]] = field(default_factory=dict)
+    labels: dict[str, dict[str, tuple[bytes, int] | None]] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
 
     def count(self, name: str, by: int = 1) -> None:

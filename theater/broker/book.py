@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from theater.broker import storetables
 from theater.broker.actors import ROOT, Actor, Chain, Handed, Supervisor, Timer
 from theater.broker.batch import Batch
 from theater.broker.deadlines import Deadlines
@@ -81,6 +82,7 @@ class Book:
     client_requests: dict[str, tuple[Actor, str]] = field(default_factory=dict)
     gone_clients: set[str] = field(default_factory=set)
     put_off: list[tuple[str, str]] = field(default_factory=list)
+    store_rows: storetables.Rows = field(default_factory=storetables.NoRows)
     at: float = 0.0  # Unix time written beside the rows of this batch
     closing: bool = False  # the system goes down: stopped actors collect messages
 

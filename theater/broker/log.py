@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
+from theater.broker import storetables
 from theater.broker.batch import WRITES, Batch
 from theater.broker.migration import Connection, migrate
 from theater.chain import GENESIS
@@ -71,6 +72,7 @@ class Log:
         self.path = connection.execute("PRAGMA database_list").fetchone()[2]
         self._pages = 0  # written since the last checkpoint, about
         self._pages_due = CHECKPOINT_PAGES
+        self.store_rows = storetables.StoreRows(connection)
         # Else what overflows in a statement goes to a file in /tmp, and its room is needed too.
         connection.execute("PRAGMA temp_store = MEMORY")
         migrate(connection)
@@ -105,6 +107,7 @@ class Log:
                 self._write_state(actor, state)
             for timer, row in batch.timers.items():
                 self._write_timer(timer, row)
+            count += storetables.write(self._db, batch)
             reached("broker.in-commit")
             self._db.execute("COMMIT")
         except BaseException:

@@ -17,6 +17,7 @@ from theater.broker.mailbox import Mailbox, Message
 from theater.broker.turns import Turns
 from theater.events import EventType, content_hash
 from theater.spec import MailboxBounds, OnFull
+from theater.stores import HANDLER, Access
 
 NEVER = 1 << 62  # a step number after every step of a turn
 ACTOR, SUPERVISOR = "actor", "supervisor"
@@ -114,10 +115,11 @@ def _actor(order: Order, id: int) -> Actor:
 
 
 def _settings(order: Order) -> Settings:
-    send_to = order["send_to"]
+    send_to, grants = order["send_to"], order["grants"]
     return Settings(
         send_to=None if send_to is None else tuple(send_to),
         may_send=order["may_send"],
+        stores=Access.of(order["name"], grants[HANDLER]) if HANDLER in grants else None,
         world=frozenset((interface, function) for interface, function in order["world"]),
         takes=frozenset(order["takes"]),
         max_timers=order["max_timers"],

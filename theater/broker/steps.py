@@ -25,6 +25,7 @@ from theater.calls import (
     HELD,
     MESSAGES,
     NAMED,
+    STORE,
     TIMER,
     WITH_BODY,
     parameters,
@@ -72,6 +73,7 @@ class Step:
     contents: dict[bytes, bytes] = field(default_factory=dict)  # by hash, that events refer to
     effects: list[Effect] = field(default_factory=list)
     closed: set[str] = field(default_factory=set)  # channels, by it
+    store_calls: list[Event] = field(default_factory=list)  # also those that ask: see stores.py
     ask: Event | None = None
     callee: str = ""  # of a request, or of what opens a channel
     question: bytes = b""
@@ -229,7 +231,8 @@ def _prelude(event: Event) -> None:
     answered = isinstance(event.payload, list) and len(event.payload) == 2
     harmless = event.type == EventType.HOST_CALL and answered
     harmless = harmless and not wasi.is_done(event.interface, event.function, event.payload)
-    if not harmless or (event.interface, event.function) in HELD | ASKS:
+    held = (event.interface, event.function) in HELD | ASKS
+    if not harmless or held or event.interface == STORE:
         raise BadStep(f"{event.type} {event.function} before the turn's call")
 
 
@@ -238,6 +241,8 @@ def _host_call(actor: Actor, step: Step, event: Event, is_last: bool, message_ma
     if not isinstance(payload, list) or len(payload) not in (1, 2):
         raise BadStep("a host-call is not [arguments, answer]")
     name = (event.interface, event.function)
+    if event.interface == STORE:
+        step.store_calls.append(event)
     if len(payload) == 1:
         if not is_last:
             raise BadStep(f"{event.function} has no answer, and the step goes on")
@@ -251,7 +256,7 @@ def _host_call(actor: Actor, step: Step, event: Event, is_last: bool, message_ma
     is_wasi = event.interface.startswith(wasi.PREFIX)
     if name in actor.settings.world and (not is_wasi or wasi.is_done(*name, payload)):
         raise BadStep(f"{event.interface}.{event.function} was done before it was committed")
-    if not takes_effect(event):
+    if event.interface == STORE or not takes_effect(event):
         return
     arguments = payload[0]
     if event.interface == TIMER:

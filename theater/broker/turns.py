@@ -12,7 +12,7 @@ from typing import Any
 import msgpack
 
 from theater import addresses, calls
-from theater.broker import channels, handing, keeping, outstanding, steps, timers
+from theater.broker import channels, handing, keeping, outstanding, steps, stores, timers
 from theater.broker.actors import (
     CHANNEL_OPEN,
     REQUEST,
@@ -66,6 +66,7 @@ class Turns(Post):
                 actor, turn, number, input_id, events, blobs, self.message_max, self.state_max
             )
             self._check_permissions(actor, checked)
+            changes = stores.check(actor, checked, self.message_max)
         except ProtocolError:
             raise
         except Exception as error:  # nothing has changed yet: whatever it is, the worker sent it
@@ -75,6 +76,7 @@ class Turns(Post):
             self.batch.blobs.append((hash, content))
         if checked.needs_state:
             self.keep_state(actor)
+        first_seq = self.next_seq
         for data, event in checked.events:
             line = None
             if event.type == EventType.LOG:
@@ -93,6 +95,7 @@ class Turns(Post):
         handing.learn(actor, len(events))
         self.batch.steps.append((actor.id, turn, number, actor.incarnation, self.next_seq - 1))
         self.acked[actor.name] = actor
+        stores.apply(self, changes, first_seq, checked.events[0][1].index)
         shut_down = False
         for effect in checked.effects:
             if effect.interface == calls.RUNTIME:
@@ -176,6 +179,9 @@ class Turns(Post):
             case calls.RUNTIME:
                 self._ask_row(actor, step.turn, ask, None, None)
                 self._answer_chain(actor, current)
+            case calls.STORE:
+                self._ask_row(actor, step.turn, ask, None, None)
+                self.answer(actor, stores.answer(self, event), now_s)
             case _:
                 self._ask_actor(actor, current, ask, step, now_s)
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from theater import preopens, requests
-from theater.capabilities import custom, filesystem, http, message_server, runtime, timer
+from theater import preopens, requests, stores
+from theater.capabilities import custom, filesystem, http, message_server, runtime, store, timer
 from theater.capabilities.capability import HandlerType, Signatures, Wrong
 from theater.quoting import described, did_you_mean
 from theater.spec import Handler
@@ -19,6 +19,7 @@ from theater.spec import Handler
 HANDLERS: dict[str, HandlerType] = {
     "message-server": message_server.HANDLER,
     "runtime": runtime.HANDLER,
+    stores.HANDLER: store.HANDLER,
     "timer": timer.HANDLER,
     preopens.HANDLER: filesystem.HANDLER,
     requests.HANDLER: http.HANDLER,
@@ -26,7 +27,6 @@ HANDLERS: dict[str, HandlerType] = {
 
 # Of the design, not of this version: handler -> the interfaces it will link.
 LATER: dict[str, tuple[str, ...]] = {
-    "store": ("theater:simple/store",),
     "supervisor": ("theater:simple/supervisor",),
     "wasi:sockets": (),
 }
@@ -116,6 +116,7 @@ def check_settings(type: str, handler: HandlerType, settings: Mapping[str, objec
             wrong.append(((key,), f'unknown setting of "{type}"{hint} allowed: {others}'))
         else:
             wrong += [((key, *below), message) for below, message in setting.check(value)]
+    wrong = wrong or handler.together(settings)
     missing = [key for key in handler.required if key not in settings]
     if not wrong:
         wrong += [((key,), f'missing: "{type}" grants nothing without it') for key in missing]

@@ -107,6 +107,8 @@ class HandlerType:
     world: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     # Whether these settings grant the world calls.
     has_world: Callable[[Mapping[str, Any]], bool] = lambda _settings: True
+    # What is wrong with settings that are right each for itself.
+    together: Callable[[Mapping[str, Any]], Wrong] = lambda _settings: []
     required: tuple[str, ...] = ()  # settings without which it grants nothing
     synonyms: Mapping[str, str] = field(default_factory=dict)  # of settings, elsewhere
     usage: Callable[[HeardFrom], Usage] = Usage  # what can be told of its use

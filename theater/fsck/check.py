@@ -9,10 +9,11 @@ the rows about it are of one moment.
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import dataclass
 from typing import Any
 
-from theater.fsck import answers, channels, contents, creators, post, shape, timers
+from theater.fsck import answers, channels, contents, creators, post, shape, stores, timers
 from theater.fsck.answers import Answers
 from theater.fsck.channels import Channels
 from theater.fsck.contents import Contents
@@ -23,6 +24,8 @@ from theater.fsck.life import ACTOR
 from theater.fsck.numbering import Numbering
 from theater.fsck.post import Post
 from theater.fsck.rows import ACTORS, SENDERS, as_of
+from theater.fsck.storefiles import StoreFiles
+from theater.fsck.stores import Stores
 from theater.fsck.timers import Timers
 from theater.fsck.tools import Tools, part, shown_line
 from theater.fsck.walk import Progress, Walk
@@ -38,6 +41,7 @@ OWNED = (
     "last_states",
     "timers",
 )
+FILES = "store"  # the directory beside the log that the contents of stores are in
 COUNTERS = frozenset(
     {
         "clients_refused",
@@ -62,10 +66,12 @@ def check(path: str, tell: Tell, progress: Progress = lambda _text: None) -> Sum
             answers.TABLES,
             channels.TABLES,
             timers.TABLES,
+            stores.TABLES,
         )
         scratch = Scratch("".join(tables))
         try:
-            return Check(file, scratch, Reports(tell), progress).run()
+            files = f"{os.path.dirname(os.path.realpath(path))}/{FILES}"
+            return Check(file, scratch, Reports(tell), progress, files).run()
         finally:
             scratch.close()
     finally:
@@ -88,8 +94,9 @@ class Mark:
 
 class Check:
     def __init__(
-        self, file: LogFile, scratch: Scratch, reports: Reports, progress: Progress
+        self, file: LogFile, scratch: Scratch, reports: Reports, progress: Progress, files: str
     ) -> None:
+        """`files`: the directory of the contents of stores."""
         self._file = file
         self._scratch = scratch
         self._reports = reports
@@ -98,6 +105,8 @@ class Check:
         self._answers = Answers(file, scratch, reports)
         self._channels = Channels(file, scratch, reports)
         self._timers = Timers(file, scratch, reports)
+        self._stores = Stores(file, scratch, reports)
+        self._files = StoreFiles(file, files, reports)
         self._mark = Mark()
         self._version = 0
         self._actors = 0
@@ -121,7 +130,7 @@ class Check:
         self._progress(f"checking ... {self._mark.seq:,} events")
         tools = Tools(self._file, self._version, self._scratch, self._contents, self._reports)
         numbers = (self._mark.old_until, self._mark.seq)
-        walk = Walk(tools, *numbers, self._answers.expect, self._progress)
+        walk = Walk(tools, *numbers, self._answers.expect, self._stores, self._progress)
         self._chains(walk)
         self._events = walk.events
         self._across(tools, walk.timeouts)
@@ -196,6 +205,8 @@ class Check:
         if self._version >= 5:
             with part(self._reports, table="timers"):
                 self._timers.check(self._went_on)
+            with part(self._reports, table="contents"):
+                self._stores.check(mark.seq, self._went_on)
         with part(self._reports, table="dead_letters"):
             letters.check(self._went_on)
         with part(self._reports, table="senders"):
@@ -215,6 +226,9 @@ class Check:
         if not self._reports.count:  # else what is missing would be told a second time
             self._counters(letters.count, timeouts)
         self._progress("checking contents")
+        if self._version >= 5:
+            with part(self._reports, table="contents"):
+                self._files.check()
         with part(self._reports, table="blobs"):
             self._contents.check(mark.blob)
 

@@ -10,6 +10,7 @@ from theater.fsck.ahead import Ahead
 from theater.fsck.chain import LIFECYCLE, THEATER, Crossing
 from theater.fsck.findings import Reports, shown
 from theater.fsck.rows import ActorRow, IncarnationRow
+from theater.stores import HANDLER, Access
 
 ACTOR, SUPERVISOR = "actor", "supervisor"
 GONE = "removed"
@@ -42,6 +43,7 @@ class Life:
         self.role = ""
         self.component = ""
         self.initial_state: bytes | None = None
+        self.stores: Access | None = None  # what it is granted of them
         self.may_write = False  # files: it is granted a directory that it may change
         self.may_exchange = False  # by HTTP
         self.incarnation = 0
@@ -155,6 +157,7 @@ class Life:
         if "grants" in facts:
             self.may_write = _grants_write(facts["grants"])
             self.may_exchange = _is_granted(facts["grants"], requests.HANDLER)
+            self.stores = _stores(self._actor, facts["grants"])
         if self.role == ACTOR and "initial_state" in facts:
             state = facts["initial_state"]
             self.initial_state = state if isinstance(state, bytes) else None
@@ -276,3 +279,11 @@ def _grants_write(grants: Any) -> bool:
         return preopens.grants_write(grants.get(preopens.HANDLER, {}))
     except (AttributeError, KeyError, TypeError):
         return False
+
+
+def _stores(actor: str, grants: Any) -> Access | None:
+    settings = grants.get(HANDLER) if isinstance(grants, dict) else None
+    try:
+        return None if settings is None else Access.of(actor, settings)
+    except (TypeError, AttributeError):
+        return Access.of(actor, {})  # settings that no manifest has

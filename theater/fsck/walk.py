@@ -31,6 +31,7 @@ from theater.fsck.rows import (
     as_of,
 )
 from theater.fsck.states import States
+from theater.fsck.stores import Stores
 from theater.fsck.tools import Tools, part
 from theater.fsck.turns import Rows, Turns
 
@@ -43,12 +44,19 @@ class Walk:
     """`last_seq`: the last event when it began. Those before `old_until` are of version 1."""
 
     def __init__(
-        self, tools: Tools, old_until: float, last_seq: int, expect: Expect, progress: Progress
+        self,
+        tools: Tools,
+        old_until: float,
+        last_seq: int,
+        expect: Expect,
+        stores: Stores,
+        progress: Progress,
     ) -> None:
         self._file, self._version, _, self._contents, self._reports = tools
         self._old_until = old_until
         self._last_seq = last_seq
         self._expect = expect
+        self._stores = stores
         self._progress = progress
         self.events = 0
         self.timeouts = 0
@@ -75,6 +83,7 @@ class Walk:
         def evidence(row: EvidenceRow) -> None:
             self._judge_evidence(name, row)
 
+        self._stores.begin(name)
         chain = Chain(name, self._reports)
         life = Life(name, ahead(INCARNATIONS), self._old_until, self._reports)
         rows = Rows(ahead(TURNS, states.row), ahead(STEPS), ahead(ASKS), ahead(EVIDENCE, evidence))
@@ -86,6 +95,7 @@ class Walk:
             if crossing is None:
                 life.sure = False
                 turns.lost()
+                self._stores.lost()
                 continue
             self._cross(name, life, turns, states, crossing)
             self.events += 1
@@ -122,6 +132,7 @@ class Walk:
         life.pass_by(at)
         if at.turn:
             turns.take(at)
+            self._stores.take(at, life)
         else:
             if not at.follows:
                 turns.lost()

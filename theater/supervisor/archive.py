@@ -118,5 +118,6 @@ def _belongings(paths: DataPaths) -> list[str]:
     beside = sorted(os.listdir(paths.directory))  # its WAL, copies of older versions
     wanted = [name, *(each for each in beside if each.startswith(f"{name}-"))]
     wanted += [each for each in beside if each.startswith((f"{name}.", HEADS))]
-    found = [*(f"{paths.directory}/{each}" for each in wanted), paths.boxes, paths.internal_log]
+    found = [f"{paths.directory}/{each}" for each in wanted]
+    found += [paths.store, paths.boxes, paths.internal_log]
     return [path for path in found if os.path.lexists(path)]

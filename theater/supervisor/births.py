@@ -11,7 +11,7 @@ from theater.capabilities import granted, world_calls
 from theater.capabilities.runtime import MAX_EVENTS
 from theater.capabilities.timer import MAX_TIMERS
 from theater.engine import SETTINGS
-from theater.spec import ActorSpec, OnRestart, SupervisorSpec, SystemSpec, plain
+from theater.spec import ActorSpec, Durability, OnRestart, SupervisorSpec, SystemSpec, plain
 
 
 def name_in_log(path: str) -> str:
@@ -96,7 +96,9 @@ def begins_anew(actor: ActorSpec, asked: bool) -> str:
     return "on_restart" if actor.on_restart is OnRestart.INIT else ""
 
 
-def order(actor: ActorSpec, system: SystemSpec, incarnation: int, endpoint: str) -> dict[str, Any]:
+def order(
+    actor: ActorSpec, system: SystemSpec, incarnation: int, endpoint: str, store: str
+) -> dict[str, Any]:
     """What a worker has to know, but for its secret; read by `worker/order.py`."""
     return {
         "actor": actor.path,
@@ -111,6 +113,8 @@ def order(actor: ActorSpec, system: SystemSpec, incarnation: int, endpoint: str)
             for handler in actor.handlers
             if handler.custom is not None
         },
+        "store": store,
+        "syncs": system.durability is Durability.DISK,
         "env": actor.env,
         "args": list(actor.args),
     }

@@ -19,7 +19,7 @@ def open_data(directory: str) -> tuple[DataPaths, int]:
     log never has two writers.
     """
     # Late: every command asks this module where the sockets are, and few open a data directory.
-    from theater.supervisor import archive, originals
+    from theater.supervisor import archive, originals, stores
 
     paths = DataPaths(os.path.realpath(directory))
     try:
@@ -45,6 +45,7 @@ def open_data(directory: str) -> tuple[DataPaths, int]:
         originals.remove_unfinished(paths.components)
         os.makedirs(paths.boxes, mode=0o700, exist_ok=True)
         _require_writable(paths)
+        stores.prepare(paths)
     except OSError as error:
         os.close(lock)
         raise _unusable(paths, error) from None
@@ -53,7 +54,7 @@ def open_data(directory: str) -> tuple[DataPaths, int]:
 
 def _require_writable(paths: DataPaths) -> None:
     """SQLite makes files beside the log, and says of all that is wrong only that it is."""
-    for path in (paths.directory, paths.boxes):
+    for path in (paths.directory, paths.boxes, *filter(os.path.isdir, [paths.store])):
         if not os.access(path, os.W_OK | os.X_OK):
             raise OSError(errno.EACCES, f"{path} cannot be written to")
     for path in (paths.log, f"{paths.log}-wal", f"{paths.log}-shm"):
@@ -110,11 +111,12 @@ def begin_anew(paths: DataPaths, now: float, components: set[str]) -> str | None
 
     `now`: Unix time. `components`: what of those kept there is needed further on.
     """
-    from theater.supervisor import archive, originals
+    from theater.supervisor import archive, originals, stores
 
     put_away = archive.put_away(paths, now)
     originals.keep_only(paths.components, components)
     os.makedirs(paths.boxes, mode=0o700, exist_ok=True)
+    stores.prepare(paths)
     return put_away
 
 

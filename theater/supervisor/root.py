@@ -216,7 +216,7 @@ class Root:
         if self._told.get(name) != actor:  # a new specification holds from the next start on
             self.tell_broker("adopt", [self._registration(name, actor)])
         endpoint = f"ipc://{self._runtime.workers}"
-        order = births.order(actor, self._system, incarnation, endpoint)
+        order = births.order(actor, self._system, incarnation, endpoint, self._data.store)
         if not self._is_ready:  # later nobody asks, and whoever holds the leash may not read
             self._leash.tell("starting", {"actor": name, "incarnation": incarnation})
         anew = births.begins_anew(actor, init)

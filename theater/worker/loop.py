@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from wasmtime import Engine
 
-from theater import linux, preopens, requests, wire
+from theater import linux, preopens, requests, stores, wire
 from theater.calls import ACTOR, CALLS, parameters
 from theater.crashpoints import reached
 from theater.engine import MIB, make_engine
@@ -21,11 +21,13 @@ from theater.events import EventType, content_hash, decode, encode, state_ref
 from theater.journal import Journal, resolver
 from theater.worker import signals
 from theater.worker.blackbox import FULL_BYTES, BlackBox
+from theater.worker.contents import Contents
 from theater.worker.export import call_export, check_sizes
 from theater.worker.failure import Abort, GuestFailure
 from theater.worker.handlers import Handler
 from theater.worker.handlers.message_server import MessageServer
 from theater.worker.handlers.runtime import Runtime
+from theater.worker.handlers.store import Store
 from theater.worker.handlers.timer import Timers
 from theater.worker.host import Differs, Leave, Recorder, TooLong
 from theater.worker.instance import Instance
@@ -48,6 +50,7 @@ class Worker:
         self._messages = self._message_server()
         self._timers = Timers(order.handlers.get("timer", {}), self._takes_ticks)
         self._wasi = self._make_wasi()
+        self._contents = Contents(order.store, order.actor, order.syncs)
         self._recorder = Recorder(self._handlers(), self._wasi, self._box, order.world)
         self._recorder.ask = self._ask
         self._recorder.wait = self._answer
@@ -70,6 +73,8 @@ class Worker:
             handlers.append(self._messages)
         if "timer" in self._order.handlers:
             handlers.append(self._timers)
+        if stores.HANDLER in self._order.handlers:
+            handlers.append(self._store(self._order.handlers[stores.HANDLER]))
         return handlers
 
     def _message_server(self) -> MessageServer:
@@ -84,6 +89,16 @@ class Worker:
 
     def _takes_ticks(self) -> bool:
         return self._instance is not None and CALLS["tick"] in self._instance.exports
+
+    def _store(self, settings: dict[str, Any]) -> Store:
+        access = stores.Access.of(self._order.actor, settings)
+        return Store(access, self._contents, self._order.message_max, self._key)
+
+    def _key(self) -> str:
+        """What names the call that is being answered."""
+        turn = self._recorder.turn
+        assert turn is not None, "a call outside of any turn"
+        return turn.key(turn.index)
 
     def _make_wasi(self) -> Wasi:
         return Wasi(
@@ -112,6 +127,8 @@ class Worker:
             self._wasi.open()  # before any code of the guest's runs
         except ComponentError as error:
             self._start_failed("wasi", str(error), [])
+        if stores.HANDLER in self._order.handlers:
+            self._open_stores()
         self._load()
         reached("worker.loaded", self._order.actor)
         self._link.hello()
@@ -137,6 +154,12 @@ class Worker:
                 self._recorder.provide(Custom(type, facts, self._order.handlers[type]))
             except BadHandler as error:
                 self._start_failed("handler", str(error), [])
+
+    def _open_stores(self) -> None:
+        try:
+            self._contents.open()
+        except OSError as error:
+            self._start_failed("store", f"{self._order.store}: {error.strerror}", [])
 
     def _load(self) -> None:
         if self._instance is not None:  # a turn that is carried on wants another one
@@ -378,6 +401,8 @@ def warm() -> Engine:
         0,
         {"message-server": {}},
         {},
+        "",
+        False,
         {},
         [],
         component_fd=-1,

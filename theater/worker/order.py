@@ -34,6 +34,8 @@ class Order:
     state_max: int
     handlers: dict[str, dict[str, Any]]  # granted: type -> settings
     world: dict[str, dict[str, str]]  # interface -> function -> `error` or `again`
+    store: str  # the directory of all stores
+    syncs: bool  # what is kept there is to survive power loss
     env: dict[str, str]
     args: list[str]
     # Handlers that authors have written: type -> facts of its `spec.Custom`.

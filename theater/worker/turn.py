@@ -7,6 +7,7 @@ from typing import Any
 
 import msgpack
 
+from theater.calls import RUNTIME
 from theater.events import (
     INLINE_MAX,
     EventType,
@@ -18,7 +19,7 @@ from theater.events import (
     state_ref,
 )
 
-ANSWER_MAX = 4096  # bytes of the event of an answer: its long byte strings stand beside it
+PLACE_MAX = 4096  # bytes of the event of an answer that says where in the log it lies
 
 
 class TurnTooLong(Exception):
@@ -95,8 +96,9 @@ class TurnRecord:
         contents: list[bytes] = []
         payload = [externalise(answer, contents)]
         event = self._bytes(EventType.HOST_ANSWER, interface, function, payload)
+        is_place = (interface, function) == (RUNTIME, "get-chain")
         # Of a part of a chain only the place is in the event; it is read again.
-        self.size += min(len(event), ANSWER_MAX)
+        self.size += min(len(event), PLACE_MAX) if is_place else len(event)
         self._contents_size += len(event) + sum(map(len, contents))
         self.index += not has_place
         self._check_size()

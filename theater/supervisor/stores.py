@@ -1,0 +1,25 @@
+"""The directory that the contents of stores are in: made, and rid of what was never finished."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from theater import linux
+from theater.paths import DataPaths
+from theater.stores import UNFINISHED
+
+
+def prepare(paths: DataPaths) -> None:
+    """Have it there. Only whoever holds the lock of the data directory may do that: what was left
+    by workers that were killed goes. Raises OSError, also if something else is in its place."""
+    unfinished = f"{paths.store}/{UNFINISHED}"
+    for path in (paths.store, unfinished):
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path, 0o700)
+        # A link would lead out of the data directory.
+        os.close(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC))
+    linux.sync_directory(paths.store)
+    linux.sync_directory(paths.directory)
+    for name in os.listdir(unfinished):
+        os.unlink(f"{unfinished}/{name}")
