@@ -19,7 +19,7 @@ NEW = "new"
 READS = frozenset({"get", "exists", *LOOKUPS})
 _LABELLED = frozenset({"store-at-label", "replace-content-at-label", "get-by-label", *LABELS})
 _FUNCTIONS = frozenset({"get", "exists", *LOOKUPS, *PUTS, *LABELS})
-_NAMES = frozenset({"label", "replace-at-label"})
+_WITH_REF = frozenset({"get", "exists", "label", "replace-at-label", "remove-from-label"})
 
 
 class WrongCall(ProtocolError):
@@ -79,18 +79,19 @@ def read_call(
         if answer != {"hash": hash.hex()}:
             raise WrongCall(f"the answer of {function} is not the hash of the content")
         return StoreCall(function, store, label, hash, last)
-    hash_given = None if last is None else _hash(last)
-    if function == "get" and _content_hash(answer) != hash_given:
+    named = _hash(last) if function in _WITH_REF else None
+    if function == "get" and _content_hash(answer) != named:
         raise WrongCall("it got a content that is not the one of this hash")
-    return StoreCall(function, store, label, hash_given)
+    if (function == "exists" and type(answer) is not bool) or (function in LABELS and answer):
+        raise WrongCall(f"this is no answer of {function}")
+    return StoreCall(function, store, label, named)
 
 
 def _arguments(function: str, arguments: list[Any]) -> tuple[str, str | None, Any]:
     """(store, label, content or content-ref); what a function does not take is None."""
     store, *rest = arguments
     label = rest.pop(0) if function in _LABELLED else None
-    has_last = function in PUTS | _NAMES | {"get", "exists", "remove-from-label"}
-    last = rest.pop(0) if has_last else None
+    last = rest.pop(0) if function in PUTS | _WITH_REF else None
     if rest or type(store) is not str or (function in _LABELLED and type(label) is not str):
         raise WrongCall(f"these are no arguments of {function}")
     return store, label, last

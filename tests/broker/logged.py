@@ -83,6 +83,7 @@ class Logged:
             next_message=self.log.next_message(),
             next_dead_letter=self.log.next_dead_letter(),
             next_evidence=self.log.next_evidence(),
+            store_rows=self.log.store_rows,
         )
         self.workers: dict[str, PretendedWorker] = {}
         self.out: list[Out] = []
