@@ -6,6 +6,7 @@ In the histories the workers' side is the real handler, with real files.
 from __future__ import annotations
 
 import copy
+import os
 import random
 from collections import Counter
 from dataclasses import dataclass, field
@@ -258,26 +259,29 @@ class History:
         self.pending: dict[str, list[tuple[str, list[Any]]]] = {}
         self.system = Whole(directory, *self.orders)
         self.handlers: dict[str, Store] = {}
-        self._start_all()
+        self.contents: list[Contents] = []
+        for name in self.names:
+            self.system.start(name)
+            self._handler(name)
         self.stores = ["s", "t", *(f"{name}:1:1" for name in self.names), "nobody"]
         self.written = copy.deepcopy(self.model)
 
-    def _start_all(self) -> None:
-        for name in self.names:
-            self.system.start(name)
-        for name, settings in zip(self.names, self.grants, strict=True):
-            self._handler(name, settings)
+    def close(self) -> None:
+        for contents in self.contents:
+            os.close(contents._root)
+            os.close(contents._workshop)
 
-    def _handler(self, name: str, settings: dict[str, Any]) -> None:
+    def _handler(self, name: str) -> None:
         contents = Contents(str(self.directory / "store"), name, False)
         contents.open()
+        self.contents.append(contents)
 
         def key() -> str:
             record = self.system.workers[name].record
             assert record is not None
             return record.key(record.index)
 
-        access = Access.of(name, settings)
+        access = Access.of(name, self.grants[self.names.index(name)])
         self.handlers[name] = Store(access, contents, 1 << 20, key)
 
     def moment(self) -> None:
@@ -315,13 +319,9 @@ class History:
                 self.system = self.system.again(*self.orders)  # all dies at once
                 self.model = copy.deepcopy(self.written)
                 self.pending.clear()
-                self._start_all_again()
+                for each in self.names:
+                    self.system.expect(each)
                 self.met["all died"] += 1
-
-    def _start_all_again(self) -> None:
-        for name, settings in zip(self.names, self.grants, strict=True):
-            self.system.expect(name)
-            self._handler(name, settings)
 
     def _write(self) -> None:
         self.system.step()
@@ -384,8 +384,11 @@ class History:
 @pytest.mark.parametrize("seed", range(12))
 def test_any_history_is_that_of_a_plain_model(tmp_path: Path, seed: int) -> None:
     history = History(tmp_path, seed)
-    for _ in range(500):
-        history.moment()
-    history.check()
+    try:
+        for _ in range(500):
+            history.moment()
+        history.check()
+    finally:
+        history.close()
     met = {"asked", "done", "ended", "killed", "all died", "refused", "no-content"}
     assert met <= history.met.keys(), history.met
