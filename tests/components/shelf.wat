@@ -159,7 +159,6 @@
     (data (i32.const 0x220) "no\00")
     (data (i32.const 0x230) "unknown command\00")
     (data (i32.const 0x250) "\n\00")
-    (data (i32.const 0x260) " \00")
 
     (func $alloc (param $size i32) (result i32)
       (call $realloc (i32.const 0) (i32.const 0) (i32.const 1) (local.get $size)))
@@ -277,18 +276,36 @@
 
     ;; A list of texts or of content-refs: each goes to the answer, with a space after it.
     (func $listed
-      (local $list i32) (local $count i32)
+      (local $list i32) (local $end i32) (local $size i32) (local $ptr i32) (local $at i32)
       (if (call $is_err (i32.const 0x1004)) (then (return)))
       (local.set $list (i32.load (i32.const 0x1004)))
-      (local.set $count (i32.load (i32.const 0x1008)))
+      (local.set $end
+        (i32.add
+          (local.get $list) (i32.shl (i32.load (i32.const 0x1008)) (i32.const 3))))
+      ;; How long all of them are; then one after the other into as much memory.
+      (local.set $at (local.get $list))
       (block $done
         (loop $next
-          (br_if $done (i32.eqz (local.get $count)))
-          (local.set $count (i32.sub (local.get $count) (i32.const 1)))
-          (call $add_answer (i32.load (local.get $list)) (i32.load offset=4 (local.get $list)))
-          (call $add_constant (i32.const 0x260))
+          (br_if $done (i32.eq (local.get $at) (local.get $end)))
+          (local.set $size
+            (i32.add
+              (local.get $size)
+              (i32.add (i32.load offset=4 (local.get $at)) (i32.const 1))))
+          (local.set $at (i32.add (local.get $at) (i32.const 8)))
+          (br $next)))
+      (local.set $ptr (call $alloc (local.get $size)))
+      (local.set $at (local.get $ptr))
+      (block $done
+        (loop $next
+          (br_if $done (i32.eq (local.get $list) (local.get $end)))
+          (memory.copy
+            (local.get $at) (i32.load (local.get $list)) (i32.load offset=4 (local.get $list)))
+          (local.set $at (i32.add (local.get $at) (i32.load offset=4 (local.get $list))))
+          (i32.store8 (local.get $at) (i32.const 0x20))
+          (local.set $at (i32.add (local.get $at) (i32.const 1)))
           (local.set $list (i32.add (local.get $list) (i32.const 8)))
-          (br $next))))
+          (br $next)))
+      (call $add_answer (local.get $ptr) (local.get $size)))
 
     ;; ---- the commands ----
 

@@ -26,6 +26,7 @@ REPLAYED = {
     "test_messaging",
     "test_on_restart",
     "test_timers",
+    "test_stores",
     "test_turns",
     "test_world_calls",
 }
