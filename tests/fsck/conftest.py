@@ -22,6 +22,7 @@ from theater.errors import NotDelivered
 from theater.fsck.check import check
 from theater.fsck.findings import Note, Problem, Summary
 from theater.paths import box_name
+from theater.stores import hash_of
 
 HEAD = "[supervisor]\nintensity = 100\nperiod = 1\n"
 ACTORS = (
@@ -38,6 +39,12 @@ ACTORS = (
     actor("ink", extra='shutdown = "brutal_kill"\n'),
     actor("hasty", extra="request_timeout = 0.2\n"),
     actor("patient", extra="request_timeout = 600\n"),
+    actor(
+        "shelf",
+        "shelf.wat",
+        handlers=False,
+        extra='[[child.handler]]\ntype = "store"\nshared = ["s"]\n',
+    ),
 )
 
 
@@ -52,6 +59,7 @@ def build(directory: Path) -> None:
     _come_and_go(system, more)
     _answer_later(system)
     _speak(system)
+    _keep(system)
     _be_busy(system, "busy")
     _be_busy(system, "anew")
     everybody = processes(system)
@@ -160,6 +168,17 @@ def _speak(system: System) -> None:
     eventually(lambda: system.log.query(told), "all ends to be told")
 
 
+def _keep(system: System) -> None:
+    """In two stores: contents, labels that came, changed and went, and what is asked of them."""
+    x, long = hash_of(b"x"), hash_of(b"x" * 3000)
+    for script in (
+        f"new\nput x\nlabel l {x}\nput-at m y\nlabels\nunlabel l\nat l\nall",
+        f"use s\nfill 3000\nput-at l x\nput-at gone x\nmove l {long}\ndrop gone {x}\nat l\nsize",
+        f"put-at kept z\ndrop kept {x}\nlabels\nall\nsize\nget {long}",
+    ):
+        system.request("shelf", script.encode())
+
+
 def _begun(system: System, name: str, incarnation: int) -> bool:
     box = Path(system.data.boxes) / box_name(name, incarnation)
     return box.exists() and bool(read_box(box.read_bytes()).turns)
@@ -232,4 +251,5 @@ class Damaged:
 def damaged(built: Path, tmp_path: Path) -> Iterator[Damaged]:
     path = tmp_path / "chain.db"
     shutil.copyfile(built, path)
+    shutil.copytree(built.parent / "store", tmp_path / "store")
     yield Damaged(path)

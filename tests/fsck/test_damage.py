@@ -22,7 +22,7 @@ NOTHING = "zeroblob(32)"
 def test_the_log_of_a_real_run_is_whole(damaged: Damaged) -> None:
     found, summary = damaged.check()
     assert found == []
-    assert (summary.actors, summary.went_on) == (13, False)
+    assert (summary.actors, summary.went_on) == (14, False)
     assert summary.events == damaged.one("SELECT count(*) FROM events")
     assert summary.contents == damaged.one("SELECT count(*) FROM blobs")
 
@@ -768,6 +768,62 @@ ANSWERS = {
     ),
 }
 
+L = "store = 's' AND label = 'l'"
+STORES = {
+    "a content": (
+        "DELETE FROM contents WHERE store = 's' AND size = 3000",
+        f'^store "s", content {H}: it was put there at seq [0-9]+, and has no row; should be in',
+    ),
+    "a content's size": (
+        "UPDATE contents SET size = 7 WHERE store = 's' AND size = 3000",
+        f'^store "s", content {H}: size is 7; should be 3000, as is chained$',
+    ),
+    "a content's call": (
+        "UPDATE contents SET seq = seq + 1 WHERE store = 's' AND size = 3000",
+        f'^store "s", content {H}: seq is [0-9]+; should be [0-9]+, as is chained$',
+    ),
+    "a content's store": (
+        "UPDATE contents SET store = 't' WHERE store = 's' AND size = 3000",
+        f'^store "t", content {H}: no call has put it there; should be one$',
+    ),
+    "a content that nobody put there": (
+        f"INSERT INTO contents VALUES ('s', {NOTHING}, 1, 9)",
+        '^store "s", content 0{16}: no call has put it there; should be one$',
+    ),
+    "a content that is no bytes": (
+        "UPDATE contents SET hash = 'abc' WHERE store = 's' AND size = 3000",
+        '^contents: hash is text "abc"; should be bytes$',
+    ),
+    "a label": (
+        f"DELETE FROM labels WHERE {L}",
+        '^store "s", label "l": it was put there at seq [0-9]+, and has no row; should be in lab',
+    ),
+    "what a label names": (
+        f"UPDATE labels SET hash = {NOTHING} WHERE {L}",
+        f'^store "s", label "l": hash is 0{{16}}; should be {H}, as is chained$',
+    ),
+    "a label's call": (
+        f"UPDATE labels SET seq = 1 WHERE {L}",
+        '^store "s", label "l": seq is 1; should be [0-9]+, as is chained$',
+    ),
+    "a label's name": (
+        f"UPDATE labels SET label = 'other' WHERE {L}",
+        '^store "s", label "other": no call has put it there; should be one$',
+    ),
+    "a label that went": (
+        "INSERT INTO labels SELECT store, 'gone', hash, seq FROM labels WHERE label = 'kept'",
+        '^store "s", label "gone": no call has put it there; should be one$',
+    ),
+    "a label that is no text": (
+        f"UPDATE labels SET label = x'00' WHERE {L}",
+        "^labels: label is bytes .*; should be a text$",
+    ),
+    "an ask about a store": (
+        "DELETE FROM asks WHERE kind = 'list-labels'",
+        "^shelf, turn [0-9]+, .*: no row in asks; should be one for each ask$",
+    ),
+}
+
 GROUPS = {
     "chain": CHAINS,
     "content": CONTENTS,
@@ -778,6 +834,7 @@ GROUPS = {
     "message": MESSAGES,
     "ask": ASKS,
     "channel": CHANNELS,
+    "store": STORES,
     "answer": ANSWERS,
     "life": LIVES,
     "other": OTHERS,
