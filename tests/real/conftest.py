@@ -25,8 +25,8 @@ REPLAYED = {
     "test_failures",
     "test_messaging",
     "test_on_restart",
-    "test_timers",
     "test_stores",
+    "test_timers",
     "test_turns",
     "test_world_calls",
 }

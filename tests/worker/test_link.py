@@ -7,11 +7,8 @@ from typing import Any
 from theater.worker.link import UNACKED_MAX, UNACKED_MAX_BYTES, Link
 from theater.worker.order import Order
 
-ORDER = Order(
-    *("a", 1, b"s", ""),
-    *(1 << 20, 0, 30.0, 1 << 20, 1 << 20, 1 << 20),
-    *({}, {}, "", False, {}, []),
-)
+MIB = 1 << 20
+ORDER = Order("a", 1, b"s", "", MIB, 0, 30.0, MIB, MIB, MIB, {}, {}, "", False, {}, [])
 
 
 class Socket:

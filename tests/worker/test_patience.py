@@ -12,11 +12,8 @@ from theater.worker.link import RECONNECT_MAX_S, Link
 from theater.worker.order import Order
 
 HOUR_S = 3600.0
-ORDER = Order(
-    *("a", 1, b"s", ""),
-    *(1 << 20, 0, 30.0, 1 << 20, 1 << 20, 1 << 20),
-    *({}, {}, "", False, {}, []),
-)
+MIB = 1 << 20
+ORDER = Order("a", 1, b"s", "", MIB, 0, 30.0, MIB, MIB, MIB, {}, {}, "", False, {}, [])
 
 
 class Line:
