@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from theater import stores
-from theater.capabilities import check_handler
+from theater.calls import LOOKUPS, STORE
+from theater.capabilities import HANDLERS, check_handler
+from theater.capabilities.capability import Call, Usage
+from theater.capabilities.store import STORES_MAX
 from theater.stores import Access, check_hash, check_label, directory_of
 
 HASH = "ab" * 32
@@ -115,3 +120,44 @@ def test_settings_that_are_wrong(
 @pytest.mark.parametrize("settings", [{}, {"shared": []}, {"shared": ["a"], "read_only": ["b"]}])
 def test_settings_that_are_right(settings: dict[str, object]) -> None:
     assert check_handler("store", settings) == []
+
+
+def usage(*calls: tuple[str, list[Any], Any]) -> Usage:
+    found = HANDLERS["store"].usage(lambda _actor, _other: False)
+    for function, arguments, answer in calls:
+        is_ask = function in LOOKUPS
+        assert found.call(Call("a", STORE, function, arguments, answer, is_ask))
+    return found
+
+
+def test_what_was_used_of_it_is_granted_and_no_more() -> None:
+    done, refused = {"ok": None}, {"err": "refused: no"}
+    found = usage(
+        ("new", [], {"ok": "a:1:1"}),
+        ("store", ["a:1:1", b"x"], done),
+        ("store", ["b", b"x"], done),
+        ("get", ["b", {}], done),
+        ("get", ["c", {}], done),
+        ("list-labels", ["d"], {"ok": []}),
+        ("label", ["nobody", "l", {}], refused),
+        ("get", [], done),
+    )
+    granted = {"shared": ["b", "c", "e"], "read_only": ["d", "f"]}
+    assert found.settings(granted) == {"shared": ["b"], "read_only": ["c", "d"]}
+    assert found.told() == ["made 1", "wrote b", "read b, c, d"]
+    assert found.facts() == {
+        "made": 1,
+        "written": ["b"],
+        "read": ["b", "c", "d"],
+        "others": False,
+    }
+    assert (usage().settings(granted), usage().told()) == ({}, [])
+
+
+def test_who_uses_very_many_stores_needs_what_is_granted() -> None:
+    calls: list[tuple[str, list[Any], Any]] = [
+        ("store", [str(n), b""], {"ok": None}) for n in range(STORES_MAX + 1)
+    ]
+    found = usage(*calls)
+    assert found.settings({"shared": ["many"]}) == {"shared": ["many"]}
+    assert found.told()[-1] == "and others"
