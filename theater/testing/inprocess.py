@@ -22,7 +22,7 @@ import inspect
 import itertools
 import sys
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from theater_actor import state as states
@@ -31,6 +31,7 @@ from theater_actor.calls import Channel, Event, NotDone, use
 from theater_actor.messages import Message, encoded
 
 from theater.handler import DECLARED, Declared, Effect, Failed, Key
+from theater.testing.stores import Stores
 
 if TYPE_CHECKING:
     from theater_actor import Actor
@@ -49,9 +50,11 @@ class InProcess:
         address: str = "actor",
         answers: dict[str, Answer] | None = None,
         handlers: dict[str, Any] | None = None,
+        stores: Mapping[str, Any] | None = None,
     ) -> None:
         """Starts it: `on_start` runs. `answers`: what other actors answer, by address; a function
-        is given the message, an exception is raised. `handlers`: by their interfaces."""
+        is given the message, an exception is raised. `handlers`: by their interfaces. `stores`:
+        what its handler `store` is granted, as in a manifest: `{"shared": ["catalog"]}`."""
         self._kind = kind
         self._type = state_type(kind)
         self.address = address
@@ -65,6 +68,7 @@ class InProcess:
         self.closed: list[str] = []
         self.outstanding: list[str] = []
         self.shut_down: Message | None = None
+        self.stores = Stores(self, stores or {})  # by id, each with its contents and labels
         self._is_over = False
         self._numbers = itertools.count(1)
         self._held: list[Callable[[], None]] = []
@@ -248,3 +252,33 @@ class _Host:
 
     def provided(self, interface: str, name: str) -> Any:
         return self._actor.provided(interface, name)
+
+    def new_store(self) -> str:
+        return self._actor.stores.new()
+
+    def put(self, store: str, content: bytes, label: str | None) -> str:
+        return self._actor.stores.put(store, content, label)
+
+    def get(self, store: str, hash: str) -> bytes:
+        return self._actor.stores.content(store, hash)
+
+    def exists(self, store: str, hash: str) -> bool:
+        return self._actor.stores.exists(store, hash)
+
+    def label(self, store: str, label: str, hash: str) -> None:
+        self._actor.stores.label(store, label, hash)
+
+    def unlabel(self, store: str, label: str, hash: str | None) -> None:
+        self._actor.stores.unlabel(store, label, hash)
+
+    def at(self, store: str, label: str) -> str | None:
+        return self._actor.stores.at(store, label)
+
+    def labels(self, store: str) -> list[str]:
+        return self._actor.stores.labels(store)
+
+    def contents(self, store: str) -> list[str]:
+        return self._actor.stores.contents(store)
+
+    def size(self, store: str) -> int:
+        return self._actor.stores.size(store)

@@ -11,8 +11,8 @@ from theater_actor.messages import Message, Sendable, encoded
 class NotDone(Exception):
     """A call was answered with an error. `kind` is its first word, without the colon.
 
-    timeout, cycle, no-actor, stopped, refused, failed, mailbox-full, too-large, cancelled or
-    interrupted.
+    timeout, cycle, no-actor, no-content, stopped, refused, failed, mailbox-full, too-large,
+    cancelled or interrupted.
     """
 
     def __init__(self, text: str) -> None:
@@ -46,6 +46,16 @@ class Host(Protocol):
     def say(self, channel: str, message: bytes) -> None: ...
     def close(self, channel: str) -> None: ...
     def provided(self, interface: str, name: str) -> Any: ...
+    def new_store(self) -> str: ...
+    def put(self, store: str, content: bytes, label: str | None) -> str: ...
+    def get(self, store: str, hash: str) -> bytes: ...
+    def exists(self, store: str, hash: str) -> bool: ...
+    def label(self, store: str, label: str, hash: str) -> None: ...
+    def unlabel(self, store: str, label: str, hash: str | None) -> None: ...
+    def at(self, store: str, label: str) -> str | None: ...
+    def labels(self, store: str) -> list[str]: ...
+    def contents(self, store: str) -> list[str]: ...
+    def size(self, store: str) -> int: ...
 
 
 _host: Host | None = None
@@ -142,3 +152,57 @@ class Channel:
 def open_channel(to: str, message: Sendable = b"") -> Channel:
     """Ask another actor for a channel, and wait until it accepts. NotDone if it does not."""
     return Channel(host().open_channel(to, encoded(message)))
+
+
+# Handler `store`
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A store: what is put there is named by its hash, and stays; labels name it, and change.
+
+    `Store("catalog")` is one that the manifest grants, `Store.new()` one of the actor's own. Only
+    its id is data: keep that in the state, and make `Store(id)` of it in a later turn. Labels
+    change when the turn commits; what is asked about them is a commit point, like a request. What
+    is refused raises NotDone.
+    """
+
+    id: str
+
+    @classmethod
+    def new(cls) -> Store:
+        return cls(host().new_store())
+
+    def put(self, content: Sendable, label: str | None = None) -> str:
+        """Keep a content: its hash. `label`: that names it from then on, and nothing else."""
+        return host().put(self.id, encoded(content), label)
+
+    def get(self, hash: str) -> Message:
+        """The content. NotDone if there is none of this hash."""
+        return Message(host().get(self.id, hash))
+
+    def exists(self, hash: str) -> bool:
+        return host().exists(self.id, hash)
+
+    def label(self, label: str, hash: str) -> None:
+        """Let a label name a content that is there."""
+        host().label(self.id, label, hash)
+
+    def unlabel(self, label: str, hash: str | None = None) -> None:
+        """Take a label away. `hash`: only if it names that content."""
+        host().unlabel(self.id, label, hash)
+
+    def at(self, label: str) -> str | None:
+        """The hash of the content that a label names."""
+        return host().at(self.id, label)
+
+    def labels(self) -> list[str]:
+        return host().labels(self.id)
+
+    def contents(self) -> list[str]:
+        """The hashes of all that is there."""
+        return host().contents(self.id)
+
+    def size(self) -> int:
+        """Bytes of all contents."""
+        return host().size(self.id)

@@ -20,6 +20,11 @@ from componentize_py_types import Err
 from wit_world.imports import message_server_host, runtime
 from wit_world.imports.types import ChannelAccept
 
+try:
+    from wit_world.imports import store
+except ImportError:
+    store = None
+
 from theater_actor import calls
 from theater_actor.actor import Actor, accepted, answer, turn
 from theater_actor.calls import Channel, Event, NotDone
@@ -70,6 +75,42 @@ class _Theater:
 
     def provided(self, interface: str, name: str) -> Any:
         raise AttributeError(f"{interface} has its own bindings here, and no {name}")
+
+    def new_store(self) -> str:
+        return _tried(store.new)
+
+    def put(self, id: str, content: bytes, label: str | None) -> str:
+        if label is None:
+            return _tried(store.store, id, content).hash
+        return _tried(store.store_at_label, id, label, content).hash
+
+    def get(self, id: str, hash: str) -> bytes:
+        return _tried(store.get, id, store.ContentRef(hash))
+
+    def exists(self, id: str, hash: str) -> bool:
+        return _tried(store.exists, id, store.ContentRef(hash))
+
+    def label(self, id: str, label: str, hash: str) -> None:
+        _tried(store.label, id, label, store.ContentRef(hash))
+
+    def unlabel(self, id: str, label: str, hash: str | None) -> None:
+        if hash is None:
+            _tried(store.remove_label, id, label)
+        else:
+            _tried(store.remove_from_label, id, label, store.ContentRef(hash))
+
+    def at(self, id: str, label: str) -> str | None:
+        found = _tried(store.get_by_label, id, label)
+        return None if found is None else found.hash
+
+    def labels(self, id: str) -> list[str]:
+        return _tried(store.list_labels, id)
+
+    def contents(self, id: str) -> list[str]:
+        return [each.hash for each in _tried(store.list_all_content, id)]
+
+    def size(self, id: str) -> int:
+        return _tried(store.calculate_total_size, id)
 
 
 def _tried(function: Callable[..., Any], *arguments: Any) -> Any:
