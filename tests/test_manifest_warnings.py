@@ -284,3 +284,20 @@ def test_a_root_that_is_a_pool_has_everybody_to_come() -> None:
     text = SENDS.partition("[[child]]")[2].partition("[[child]]")[0].format(to='"a-7", "b"')
     pool = 'strategy = "simple_one_for_one"\ninstances = 1'
     assert warned(f"[supervisor]\n{pool}\n[[child]]{text}") == []
+
+
+PATIENT = """
+[[child]]
+name = "a"
+component = "a.wat"
+limits = {{ turn_timeout = {turn} }}
+handler = [{{ type = "wasi:http", allow = [{{ host = "a.example" }}], timeout = {timeout} }}]
+"""
+
+
+def test_patience_that_a_turn_has_not_is_told() -> None:
+    assert warned(PATIENT.format(turn=30, timeout=30)) == []
+    assert warned(PATIENT.format(turn=2, timeout=2.5)) == [
+        "child[0].handler[0].timeout: 2.5 s are more than a turn may take (turn_timeout, 2 s):"
+        " a request ends before that"
+    ]

@@ -1,5 +1,5 @@
 """What a manifest may say and hardly means: restart limits that never stop anything, or too soon;
-addresses that nobody has.
+addresses that nobody has; patience that a turn has not.
 
 Pure. A warning keeps nothing from running.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 
+from theater import requests
 from theater.errors import Problem
 from theater.quoting import did_you_mean, quoted
 from theater.spec import (
@@ -37,7 +38,7 @@ def warnings(spec: SystemSpec) -> list[Problem]:
         for message in (_never_reached(supervisor), _reached_by_a_message(supervisor))
         if message
     ]
-    return found + _to_nobody(spec.root, supervisors)
+    return found + _to_nobody(spec.root, supervisors) + _too_patient(spec.root)
 
 
 def _to_nobody(root: SupervisorSpec, supervisors: list[SupervisorSpec]) -> list[Problem]:
@@ -58,6 +59,23 @@ def _to_nobody(root: SupervisorSpec, supervisors: list[SupervisorSpec]) -> list[
                 where = f"{actor.where}.handler[{number}].send_to[{index}]".lstrip(".")
                 found.append(Problem(where, _nobody(to, actors, supervisors)))
     return found
+
+
+def _too_patient(root: SupervisorSpec) -> list[Problem]:
+    """Requests by HTTP that are waited for longer than a turn may take."""
+    return [
+        Problem(
+            f"{actor.where}.handler[{number}].timeout".lstrip("."),
+            f"{_text(timeout_s)} s are more than a turn may take (turn_timeout,"
+            f" {_text(actor.limits.turn_timeout_s)} s): a request ends before that",
+        )
+        for actor in root.all_written()
+        if isinstance(actor, ActorSpec)
+        for number, handler in enumerate(actor.handlers)
+        if handler.type == requests.HANDLER
+        for timeout_s in [requests.read(handler.settings).timeout_s]
+        if timeout_s > actor.limits.turn_timeout_s
+    ]
 
 
 def _nobody(to: str, actors: set[str], supervisors: list[SupervisorSpec]) -> str:

@@ -66,6 +66,9 @@ class Stage:
     def fired(self, point: str) -> bool:
         return not crashpoints.is_armed(str(self._crash), point)
 
+    def disarm(self, point: str) -> None:
+        crashpoints.disarm(str(self._crash), point)
+
     def types(self) -> list[tuple[str, str]]:
         """(type, function) of what crossed in the last turn."""
         events = [row.event for row in self.system.log.events(actors=["a"]) if row.event.turn]
@@ -262,6 +265,43 @@ def test_everything_dies_during_a_request_and_the_next_run_tells(stage: Stage, p
     system = stage.up(python("a", stage.rule()))
     eventually(lambda: system.log.state("a") == INTERRUPTED.encode(), "the guest to be told")
     assert len(stage.web.requests) == (1 if point == DONE else 0)
+
+
+WORKER_POINTS = (POINT, DONE, "worker.step-sent", "worker.asked", "worker.step-acknowledged")
+
+
+def test_whoever_dies_whenever_nothing_is_sent_twice(stage: Stage) -> None:
+    """And what the guest was told to have been answered has arrived; what may be sent again is."""
+    seed = random.SystemRandom().randrange(1 << 32)
+    print(f"seed {seed}")
+    dice = random.Random(seed)
+    stage.up(python("a", stage.rule()))
+    told = []
+    for number in range(20):
+        point = dice.choice(WORKER_POINTS)
+        if dice.random() < 0.7:
+            stage.arm(point, dice.randint(1, 3))
+        posted = f"fetched('POST', '{stage.web.url}/', b'{number}')"
+        got = f"fetched('GET', '{stage.web.url}/{number}')"
+        code = f"""
+try:
+    first = loop({posted})[1]
+except Err:
+    first = None
+answer = first, loop({got})[1]
+"""
+        told.append(stage.run(code))
+        stage.disarm(point)
+    bodies = [request.partition(b"\r\n\r\n")[2].decode() for request in stage.web.requests]
+    arrived = [body for body in bodies if body]
+    assert len(arrived) == len(set(arrived)), f"twice: {arrived}"
+    assert arrived == sorted(arrived, key=int)
+    for number, answer in enumerate(told):
+        first, _, second = answer.partition(", ")
+        assert second == f"b'GET /{number} HTTP/1.1')"
+        assert first in (f"(b'{number}'", "(None")
+        assert str(number) in arrived or first == "(None", "it was answered and has not arrived"
+    assert len([answer for answer in told if "None" not in answer]) > 5
 
 
 def test_one_that_would_send_something_else_is_set_aside_and_does_not(stage: Stage) -> None:

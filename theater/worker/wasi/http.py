@@ -22,7 +22,7 @@ from theater.requests import AUTHORITY, NEVER, Grant, Rule
 from theater.wasi import EXCHANGE, HTTP, OUTGOING
 from theater.worker.wasi.fields import SECTION_MAX, Entries, Fields, HeaderError
 from theater.worker.wasi.io import Awaited, Expected, Io
-from theater.worker.wasi.resources import Change, Done, Held, Interfaces, ResourceTable
+from theater.worker.wasi.resources import Change, Done, Functions, Held, Interfaces, ResourceTable
 from theater.worker.wasi.streams import BodyInput, BodyOutput, StreamError
 
 INTERRUPTED = "interrupted: outcome unknown"
@@ -174,25 +174,26 @@ class Http:
         self._io = io
         self._grant = grant
         self._left_s = left_s
+        self._functions = self._types()
 
     def interfaces(self) -> Interfaces:
+        return {HTTP: self._functions, OUTGOING: {"handle": self._handle}}
+
+    def _types(self) -> Functions:
         return {
-            HTTP: {
-                "http-error-code": self._error_code,
-                **self._of_fields(),
-                **self._of_requests(),
-                **self._of_options(),
-                "[method]future-incoming-response.subscribe": self._subscribe,
-                EXCHANGE: self._get,
-                "[method]incoming-response.status": lambda rep: self._response(rep).status,
-                "[method]incoming-response.headers": self._response_headers,
-                "[method]incoming-response.consume": self._consume,
-                "[method]incoming-body.stream": self._stream,
-                "[static]incoming-body.finish": self._finish_incoming,
-                "[method]future-trailers.subscribe": self._io.new_ready,
-                "[method]future-trailers.get": self._trailers,
-            },
-            OUTGOING: {"handle": self._handle},
+            "http-error-code": self._error_code,
+            **self._of_fields(),
+            **self._of_requests(),
+            **self._of_options(),
+            "[method]future-incoming-response.subscribe": self._subscribe,
+            EXCHANGE: self._get,
+            "[method]incoming-response.status": lambda rep: self._response(rep).status,
+            "[method]incoming-response.headers": self._response_headers,
+            "[method]incoming-response.consume": self._consume,
+            "[method]incoming-body.stream": self._stream,
+            "[static]incoming-body.finish": self._finish_incoming,
+            "[method]future-trailers.subscribe": self._io.new_ready,
+            "[method]future-trailers.get": self._trailers,
         }
 
     def end_turn(self) -> None:
@@ -202,7 +203,7 @@ class Http:
 
     # Headers
 
-    def _of_fields(self) -> dict[str, Callable[..., Any]]:
+    def _of_fields(self) -> Functions:
         return {
             "[constructor]fields": lambda: self._resources.add(Fields()),
             "[static]fields.from-list": self._from_list,
@@ -234,7 +235,7 @@ class Http:
 
     # Requests
 
-    def _of_requests(self) -> dict[str, Callable[..., Any]]:
+    def _of_requests(self) -> Functions:
         of = "[method]outgoing-request"
         return {
             "[constructor]outgoing-request": self._new_request,
@@ -325,8 +326,8 @@ class Http:
 
     # Options
 
-    def _of_options(self) -> dict[str, Callable[..., Any]]:
-        functions: dict[str, Callable[..., Any]] = {
+    def _of_options(self) -> Functions:
+        functions: Functions = {
             "[constructor]request-options": lambda: self._resources.add(Options())
         }
         for name in ("connect", "first_byte", "between_bytes"):
@@ -539,7 +540,7 @@ class Http:
                     if "ok" in answer:  # whatever is granted now
                         self._resources.add(future)
                 else:
-                    self.interfaces()[HTTP][function](*args)
+                    self._functions[function](*args)
             except Gone:
                 pass
 
