@@ -16,6 +16,7 @@ from typing import Any
 from theater import capabilities, manifest_json_schema, manifest_schema
 from theater.capabilities.capability import HandlerType
 from theater.manifest_schema import Table
+from theater.quoting import toml
 
 WIT = "theater-simple.wit"
 MORE = "How to"  # the section that has the pages which the navigation leaves out
@@ -236,17 +237,6 @@ def words(schema: Mapping[str, Any]) -> str:
     """A JSON schema in a few words."""
     if "enum" in schema:
         return ", ".join(f"`{word}`" for word in schema["enum"])
-    if "anyOf" in schema:
-        kinds = [each.get("type") for each in schema["anyOf"]]
-        patterns = "".join(each.get("pattern", "") for each in schema["anyOf"])
-        if "KiB" in patterns:
-            return "size"
-        if "(ms|s|m|h)" in patterns:
-            others = [words(each) + ", or " for each in schema["anyOf"] if "enum" in each]
-            return "".join(others) + "duration"
-        return " or ".join({"string": "text", "object": "table"}.get(str(k), str(k)) for k in kinds)
-    if "allOf" in schema:
-        return "anything"
     match schema.get("type"):
         case "boolean":
             return "`true`, `false`"
@@ -257,19 +247,25 @@ def words(schema: Mapping[str, Any]) -> str:
         case "array":
             items = {"object": "tables", "string": "texts"}.get(schema["items"].get("type"))
             return f"array of {items}" if items else "array"
-    return "text"
+        case "string" | "object" as kind:
+            return {"string": "text", "object": "table"}[kind]
+    kinds = schema.get("anyOf", [])
+    patterns = "".join(each.get("pattern", "") for each in kinds)
+    if "KiB" in patterns:
+        return "size"
+    if "(ms|s|m|h)" in patterns:
+        return ", or ".join([*(words(each) for each in kinds if "enum" in each), "duration"])
+    return " or ".join(map(words, kinds)) or "anything"
 
 
 def _default(value: Any) -> str:
     if value is None:
         return ""
-    if isinstance(value, bool):
-        return f"`{str(value).lower()}`"
-    return f"`{value:,}`".replace(",", "_") if isinstance(value, int) else f"`{_plain(value)}`"
+    return f"`{value:_}`" if type(value) is int else f"`{_plain(value)}`"
 
 
 def _plain(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else f'"{value}"'
+    return f"{value:g}" if isinstance(value, float) else toml(value)
 
 
 # Handlers

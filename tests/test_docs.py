@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,21 @@ def test_the_reference_has_every_key_and_every_handler() -> None:
         for functions in (*handler.imports.values(), *handler.exports.values()):
             assert all(f"\n{function}: " in section for function in functions)
     assert "package theater:simple;" in made()["reference/wit.md"]
+
+
+def test_every_value_and_default_of_the_reference_can_be_read() -> None:
+    rows = [
+        re.split(r"(?<!\\) \| ", line.removeprefix("| ").removesuffix(" |"))
+        for path in ("reference/manifest.md", "reference/handlers.md")
+        for line in made()[path].splitlines()
+        if line.startswith("| `") and line.count(" | ") == 3
+    ]
+    assert len(rows) > 60
+    for key, value, default, text in rows:
+        assert value and "None" not in value, key
+        assert text.endswith("."), key
+        if default.strip():
+            tomllib.loads(f"x = {default.strip().strip('`')}")
 
 
 def test_tables_of_the_reference_have_as_many_cells_as_their_heads() -> None:
