@@ -197,6 +197,13 @@ def test_in_a_pipe_a_reason_is_a_column_and_whole() -> None:
     assert "  retried, dead again: 4  trap: unreachable" in second
 
 
+def test_a_tick_is_from_a_timer() -> None:
+    tick = letter(kind="tick", sender=None, sender_turn=None)
+    _, line = dead.listing([tick], Stream(StringIO()), with_status=True)
+    assert "  shop/prices  timer  tick  " in line
+    assert "  from    its timer\n  kind    tick\n" in told(report(letter=tick))
+
+
 # A log of an older theater
 
 

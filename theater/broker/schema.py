@@ -83,17 +83,18 @@ WHERE type = 'created' OR type = 'component-changed' OR type = 'changed' OR type
 
 CREATE TABLE messages (
     id INTEGER PRIMARY KEY,
-    kind TEXT NOT NULL,                 -- send, request, channel-open, -message, -close
+    kind TEXT NOT NULL,                 -- send, request, channel-open, -message, -close, tick
     to_actor INTEGER REFERENCES actors(id),  -- NULL: no such actor
     to_name TEXT NOT NULL,
-    from_actor INTEGER REFERENCES actors(id),  -- NULL: a client
+    from_actor INTEGER REFERENCES actors(id),  -- NULL: a client, or a timer of to_actor
     from_turn INTEGER,
     from_index INTEGER,                 -- of the event that sent it; NULL: none of its sender's
     client TEXT,                        -- the client's own id for it
     size INTEGER NOT NULL,
     body BLOB,                          -- NULL: over the inline size, see body_hash
     body_hash BLOB,
-    status TEXT NOT NULL,               -- queued, outstanding (a request, received), done, dead
+    -- queued, outstanding (a request, received), done, dead, cleared (a tick, with its timer)
+    status TEXT NOT NULL,
     turn INTEGER,                       -- the turn of to_actor that consumed it
     answer BLOB,                        -- of a client's request: msgpack {ok: ...} or {err: ...}
     at REAL NOT NULL,
@@ -178,7 +179,8 @@ _TRAFFIC = """
 -- Every message with its turn: SELECT * FROM traffic WHERE sender = 'a' AND receiver = 'b';
 CREATE VIEW traffic AS
 SELECT m.id AS message, datetime(m.at, 'unixepoch') AS time, m.kind,
-       coalesce(s.name, 'client') AS sender, m.from_turn AS sender_turn,
+       coalesce(s.name, CASE m.kind WHEN 'tick' THEN 'timer' ELSE 'client' END) AS sender,
+       m.from_turn AS sender_turn,
        m.to_name AS receiver, m.turn AS receiver_turn, m.status, m.channel, m.size,
        CAST(coalesce(m.body, b.bytes) AS TEXT) AS body
 FROM messages m LEFT JOIN actors s ON s.id = m.from_actor
@@ -259,7 +261,8 @@ _DEAD = """
 -- What was set aside or came nowhere: SELECT id, reason, body FROM dead WHERE status = 'open';
 CREATE VIEW dead AS
 SELECT d.id, datetime(d.at, 'unixepoch') AS time, d.actor,
-       CASE WHEN m.id IS NOT NULL THEN coalesce(s.name, 'client') END AS sender,
+       CASE WHEN m.kind = 'tick' THEN 'timer'
+            WHEN m.id IS NOT NULL THEN coalesce(s.name, 'client') END AS sender,
        coalesce(m.kind, 'init') AS kind, m.size, d.status, d.again, d.turn, d.reason,
        CAST(coalesce(m.body, b.bytes) AS TEXT) AS body
 FROM dead_letters d LEFT JOIN messages m ON m.id = d.message
@@ -302,7 +305,13 @@ ALTER TABLE turns ADD COLUMN kept INTEGER NOT NULL DEFAULT 1;
 DROP VIEW states;
 {_STATES}
 """,
-    4: _HANDLERS,
+    4: f"""
+{_HANDLERS}
+DROP VIEW traffic;
+{_TRAFFIC}
+DROP VIEW dead;
+{_DEAD}
+""",
 }
 
 TABLES += _CHANNELS + _LAST_STATES + _HANDLERS

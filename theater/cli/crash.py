@@ -222,6 +222,8 @@ def _facts(crash: Crash, log: LogReader, now_at: float) -> Iterator[tuple[str, s
 
 
 def _from(message: Message) -> str:
+    if message.kind == "tick":
+        return f"of its timer {visible((message.body or b'').decode(errors='replace'))}"
     sender = "a client" if message.sender is None else message.sender
     on = "" if message.channel is None else f"on {message.channel} "
     turn = "" if message.sender_turn is None else f", in its turn {message.sender_turn}"

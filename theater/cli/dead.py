@@ -95,7 +95,9 @@ def _cells(letter: DeadLetter) -> list[str]:
 def _sender(letter: DeadLetter) -> str:
     if letter.message is None:
         return "-"
-    return "client" if letter.sender is None else letter.sender
+    if letter.sender is None:
+        return "timer" if letter.kind == "tick" else "client"
+    return letter.sender
 
 
 def _fate(letter: DeadLetter) -> str:
@@ -159,7 +161,7 @@ def _from(letter: DeadLetter) -> str:
     if letter.message is None:
         return "-"
     if letter.sender is None:
-        return "a client"
+        return "its timer" if letter.kind == "tick" else "a client"
     turn = "" if letter.sender_turn is None else f", in its turn {letter.sender_turn}"
     return f"{visible(letter.sender)}{turn}"
 

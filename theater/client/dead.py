@@ -32,8 +32,8 @@ class DeadLetter:
     actor: str  # the address it was for
     status: str  # open, retried, dropped
     reason: str
-    kind: str  # send, request, channel-open, ...; init, if it was none
-    sender: str | None  # an address; None: a client
+    kind: str  # send, request, channel-open, ..., tick; init, if it was no message
+    sender: str | None  # an address; None: a client, or of a tick the actor's own timer
     sender_turn: int | None
     size: int
     turn: int | None  # the one that failed; None: it came to no turn

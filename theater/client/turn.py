@@ -19,12 +19,12 @@ class Message:
     """What the turn was about."""
 
     id: int
-    kind: str  # send, request, channel-open, ...
-    sender: str | None  # an address; None: a client
+    kind: str  # send, request, channel-open, ..., tick
+    sender: str | None  # an address; None: a client, or of a tick the actor's own timer
     sender_turn: int | None
     channel: str | None
     size: int
-    body: bytes | None  # None: not in the log any more
+    body: bytes | None  # None: not in the log any more. Of a tick, the name of its timer
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ def up(
     "run",
     epilog="PATH is a component (.wasm, .wat), a source that `build` knows (.py, .js, a project),"
     " or a manifest with one actor; else what is here or above. Without a manifest it is granted"
-    " what it imports of runtime and message-server. It ends when everything has been handled;"
+    " what it imports, and no files. It ends when everything has been handled but timers to come;"
     " exit code 1 if something failed.\n\n\b\nExamples:\n  theater run hello.py\n"
     "  theater run hello.wasm -- Ada Bob\n  cat names | theater run hello.wasm > answers",
 )
