@@ -116,8 +116,8 @@ def test_of_a_traceback_in_the_guest_only_the_actors_own_lines_are_left() -> Non
   File "<string>", line 1, in <module>
 AssertionError: Traceback (most recent call last):
   File "/0/theater_entry.py", line 3, in <module>
-    Actor, MessageServerClient = exports(importlib.import_module('app').A)
-                                         ~~~~~~~~~~~~~~~~~~~~~~~^^^^^^^
+    globals().update(exports(importlib.import_module('app').A))
+                             ~~~~~~~~~~~~~~~~~~~~~~~^^^^^^^
   File "/python/importlib/__init__.py", line 88, in import_module
     return _bootstrap._gcd_import(name[level:], package, level)
   File "<frozen importlib._bootstrap>", line 1398, in _gcd_import

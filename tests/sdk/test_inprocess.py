@@ -13,13 +13,17 @@ from theater_actor import (
     Message,
     NotDone,
     cancel,
+    clear_timer,
     log,
     me,
+    now,
     open_channel,
     outstanding,
     request,
     respond,
     send,
+    set_interval,
+    set_timeout,
     shutdown,
 )
 
@@ -183,3 +187,88 @@ def test_an_older_state_is_upgraded() -> None:
 def test_outside_of_any_actor_the_functions_say_where_they_work() -> None:
     with pytest.raises(RuntimeError, match="there is no Theater here"):
         log("x")
+
+
+@dataclass
+class Ticked:
+    ticks: list[str] = field(default_factory=list)
+    times: list[int] = field(default_factory=list)
+
+
+class Alarm(Actor):
+    state: Ticked
+
+    def on_start(self) -> None:
+        set_interval("often", 100)
+
+    def on_message(self, message: Message) -> None:
+        match message.text.split():
+            case ["once", name, ms]:
+                set_timeout(name, int(ms))
+            case ["often", name, ms]:
+                set_interval(name, int(ms))
+            case ["clear", name]:
+                clear_timer(name)
+            case ["fail"]:
+                set_timeout("never", 1)
+                raise ValueError("on purpose")
+
+    def on_tick(self, timer: str) -> None:
+        self.state.ticks.append(timer)
+        self.state.times.append(now())
+        if timer == "again" and len(self.state.ticks) < 3:
+            set_timeout("again", 10)
+        if timer == "bad":
+            raise ValueError("on purpose")
+
+
+def test_timers_go_off_in_order_when_time_passes() -> None:
+    alarm = InProcess(Alarm)
+    begun = alarm.now_ms
+    alarm.message("once soon 250")
+    alarm.wait(99)
+    assert alarm.state.ticks == []
+    alarm.wait(251)
+    assert alarm.state.ticks == ["often", "often", "soon", "often"]
+    assert alarm.state.times == [begun + ms for ms in (100, 200, 250, 300)]
+    assert alarm.now_ms == begun + 350 and set(alarm.timers) == {"often"}
+
+
+def test_a_timer_is_set_with_its_turn_replaced_by_its_name_and_cleared() -> None:
+    alarm = InProcess(Alarm)
+    with pytest.raises(ValueError, match="on purpose"):
+        alarm.message("fail")
+    alarm.message("once often 50")
+    alarm.message("once again 5")
+    alarm.message("clear unknown")
+    alarm.wait(1000)
+    assert alarm.state.ticks == ["again", "again", "again", "often"] and alarm.timers == {}
+    alarm.message("often x 10")
+    alarm.message("clear x")
+    alarm.wait(1000)
+    assert len(alarm.state.ticks) == 4
+
+
+@pytest.mark.parametrize("text", ["often x 9", f"once x {1 << 53}", f"once {'x' * 256} 1"])
+def test_a_timer_that_is_refused_raises(text: str) -> None:
+    alarm = InProcess(Alarm)
+    with pytest.raises(NotDone) as error:
+        alarm.message(text)
+    assert error.value.kind == "refused" and set(alarm.timers) == {"often"}
+
+
+def test_a_tick_that_fails_raises_and_its_timer_is_over() -> None:
+    alarm = InProcess(Alarm)
+    alarm.message("once bad 1")
+    with pytest.raises(ValueError, match="on purpose"):
+        alarm.wait(10)
+    assert set(alarm.timers) == {"often"} and alarm.state.ticks == []
+
+
+def test_an_actor_without_on_tick_says_so() -> None:
+    class Deaf(Actor):
+        def on_start(self) -> None:
+            set_timeout("x", 1)
+
+    with pytest.raises(NotImplementedError, match="Deaf takes no ticks: it has no on_tick"):
+        InProcess(Deaf).wait(1)

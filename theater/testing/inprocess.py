@@ -13,7 +13,8 @@ the manifest names, or one of a test's own.
 
 What holds in Theater holds here: each turn gets a fresh object made of the state's bytes; what is
 sent leaves when the turn ends, or at an ask; a turn that raises leaves the state as it was, and
-what came after its last ask has not happened. A request is answered by whoever `answers` has.
+what came after its last ask has not happened. A request is answered by whoever `answers` has. Time
+passes when the test says so: `wait` has all timers go off that are due by then.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import itertools
 import sys
 import typing
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from theater_actor import state as states
@@ -30,6 +32,8 @@ from theater_actor.actor import accepted, answer, state_type, turn
 from theater_actor.calls import Channel, Event, NotDone, use
 from theater_actor.messages import Message, encoded
 
+from theater.calls import SET_INTERVAL, SET_TIMEOUT
+from theater.capabilities.timer import why_not
 from theater.handler import DECLARED, Declared, Effect, Failed, Key
 from theater.testing.stores import Stores
 
@@ -37,6 +41,17 @@ if TYPE_CHECKING:
     from theater_actor import Actor
 
 Answer = Callable[[Message], Any] | str | bytes | Exception | Any
+
+
+EPOCH_MS = 1_700_000_000_000  # what time it is at first
+
+
+@dataclass(slots=True)
+class Timer:
+    """One that is set. `interval_ms`: None if it goes off once."""
+
+    interval_ms: int | None
+    due_ms: int
 
 
 class InProcess:
@@ -67,6 +82,8 @@ class InProcess:
         self.said: list[tuple[str, Message]] = []  # on channels, by their ids
         self.closed: list[str] = []
         self.outstanding: list[str] = []
+        self.timers: dict[str, Timer] = {}  # by their names
+        self.now_ms = EPOCH_MS
         self.shut_down: Message | None = None
         self.stores = Stores(self, stores or {})  # by id, each with its contents and labels
         self._is_over = False
@@ -117,6 +134,21 @@ class InProcess:
 
     def channel_close(self, channel: Channel) -> None:
         self._turn("on_channel_close", channel)
+
+    def wait(self, ms: int) -> None:
+        """Let time pass: `on_tick` for each timer that is due meanwhile, in order."""
+        end_ms = self.now_ms + ms
+        while due := [(timer.due_ms, name) for name, timer in self.timers.items()]:
+            self.now_ms, name = min(due)
+            if self.now_ms > end_ms:
+                break
+            timer = self.timers[name]
+            if timer.interval_ms is None:
+                del self.timers[name]
+            else:
+                timer.due_ms += timer.interval_ms
+            self._turn("on_tick", name)
+        self.now_ms = end_ms
 
     def _turn(self, method: str, *arguments: Any) -> Any:
         if self._is_over:
@@ -282,3 +314,31 @@ class _Host:
 
     def size(self, store: str) -> int:
         return self._actor.stores.size(store)
+
+    def set_interval(self, name: str, interval_ms: int) -> None:
+        self._set(SET_INTERVAL, name, interval_ms, interval_ms)
+
+    def set_timeout(self, name: str, delay_ms: int) -> None:
+        self._set(SET_TIMEOUT, name, delay_ms, None)
+
+    def _set(self, function: str, name: str, after_ms: int, interval_ms: int | None) -> None:
+        wrong = why_not(function, name, after_ms)
+        if wrong is not None:
+            raise NotDone(wrong)
+        actor = self._actor
+
+        def set_it() -> None:
+            actor.timers[name] = Timer(interval_ms, actor.now_ms + after_ms)
+
+        actor.hold(set_it)
+
+    def clear_timer(self, name: str) -> None:
+        actor = self._actor
+
+        def clear() -> None:
+            actor.timers.pop(name, None)
+
+        actor.hold(clear)
+
+    def now(self) -> int:
+        return self._actor.now_ms

@@ -18,6 +18,7 @@ import theater
 from theater.project.job import WIT, BuildFailed, Job, Run, ToolMissing
 from theater.project.languages import world
 from theater.project.languages.closure import GUEST_PYTHON, Closure, closure, syntax_error
+from theater.project.languages.parts import SDK, used
 from theater.project.tool import answer
 from theater.quoting import did_you_mean
 from theater.sources import PYTHON, WORLD
@@ -25,7 +26,6 @@ from theater.sources import PYTHON, WORLD
 THEATER = Path(theater.__file__).parent
 INSTALL = "pip install 'theater[python]'"
 _ENTRY = "theater_entry"
-_SDK = "theater_actor"
 
 
 class Python:
@@ -42,7 +42,11 @@ class Python:
         self._closure = closure(self._source)
         world.check_modules(job.interfaces)
         self._actor = _actor_class(self._closure, self._source.name, job.actor)
-        options = [job.world or WORLD, self._actor or "", *sorted(job.packages)]
+        # A module with the WIT's own classes says by its world which they are.
+        is_class = self._actor is not None and not job.world
+        parts = used(self._closure.files.items()) if is_class else []
+        self._more = tuple(line for part in parts for line in part.wit)
+        options = [job.world or WORLD, *self._more, self._actor or "", *sorted(job.packages)]
         self.inputs: Mapping[str, bytes] = {
             **self._closure.files,
             **{f"wit:{path.name}": path.read_bytes() for path in sorted(WIT.glob("*.wit"))},
@@ -63,14 +67,15 @@ class Python:
     def make(self, stage: Path, output: Path, run: Run) -> None:
         from theater.project.languages.packages import fetched  # only where there are any
 
-        wit, world_name = world.world(stage, self._job.world or WORLD, self._job.interfaces)
+        base = self._job.world or WORLD
+        wit, world_name = world.world(stage, base, self._job.interfaces, self._more)
         packages = fetched(self._job.packages, run) if self._job.packages else None
         source, sdk = stage / "source", stage / "sdk"
         for name, content in self._closure.files.items():
             path = source / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        shutil.copytree(_sdk(), sdk / _SDK, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(_sdk(), sdk / SDK, ignore=shutil.ignore_patterns("__pycache__"))
         module = self._source.stem
         if self._actor is not None:
             (source / f"{_ENTRY}.py").write_text(entry(module, self._actor))
@@ -95,8 +100,8 @@ class Python:
 def entry(module: str, actor: str) -> str:
     """The module that componentize-py is told to build. A file's name need not be an identifier."""
     return (
-        f"import importlib\nfrom {_SDK}.component import exports\n"
-        f"Actor, MessageServerClient = exports(importlib.import_module({module!r}).{actor})\n"
+        f"import importlib\nfrom {SDK}.component import exports\n"
+        f"globals().update(exports(importlib.import_module({module!r}).{actor}))\n"
     )
 
 
@@ -133,10 +138,10 @@ def _command() -> list[str]:
 
 def _sdk() -> Path:
     """The package that actors are written with: in the sources, or installed beside theater."""
-    for place in (THEATER / "sdk" / _SDK, THEATER.parent / _SDK):
+    for place in (THEATER / "sdk" / SDK, THEATER.parent / SDK):
         if place.is_dir():
             return place
-    raise BuildFailed(f"{_SDK} is not where Theater is installed; install Theater again")
+    raise BuildFailed(f"{SDK} is not where Theater is installed; install Theater again")
 
 
 def _sdk_files() -> list[Path]:
@@ -173,7 +178,7 @@ def _actor_class(found: Closure, name: str, wanted: str) -> str | None:
         return None
     raise BuildFailed(
         f"{name}: no class in it is an actor; write\n"
-        f"    from {_SDK} import Actor\n    class Hello(Actor): ..."
+        f"    from {SDK} import Actor\n    class Hello(Actor): ..."
     )
 
 
@@ -181,12 +186,12 @@ def _actors(tree: ast.Module) -> list[str]:
     """The classes that are an Actor of the SDK's, directly or not, and have no class below them."""
     known = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == _SDK:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == SDK:
             known |= {alias.asname or alias.name for alias in node.names if alias.name == "Actor"}
         elif isinstance(node, ast.Import):
             for alias in node.names:
-                if alias.name == _SDK:
-                    known.add(f"{alias.asname or _SDK}.Actor")
+                if alias.name == SDK:
+                    known.add(f"{alias.asname or SDK}.Actor")
     actors: list[str] = []
     for node in tree.body:
         if isinstance(node, ast.ClassDef):

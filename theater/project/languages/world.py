@@ -1,5 +1,5 @@
-"""The WIT that an actor is built against: Theater's, and of the handlers that its author has
-written and the manifest grants. A world is made of both, which nobody has to write."""
+"""The WIT that an actor is built against: what it uses of Theater's, and of the handlers that its
+author has written and the manifest grants. A world is made of both, which nobody has to write."""
 
 from __future__ import annotations
 
@@ -26,9 +26,12 @@ def names(interfaces: Iterable[str]) -> list[str]:
     return found
 
 
-def world(stage: Path, base: str, interfaces: tuple[str, ...]) -> tuple[Path, str]:
-    """(a directory of WIT, the world in it): `base` of Theater's, with these imported too."""
-    if not interfaces:
+def world(
+    stage: Path, base: str, interfaces: tuple[str, ...], more: tuple[str, ...] = ()
+) -> tuple[Path, str]:
+    """(a directory of WIT, the world in it): `base` of Theater's, with these imported too. `more`:
+    what else is in it, line by line."""
+    if not interfaces and not more:
         return WIT, base
     place = stage / "wit"
     shutil.copytree(WIT, place / "deps" / "theater-simple")
@@ -38,7 +41,8 @@ def world(stage: Path, base: str, interfaces: tuple[str, ...]) -> tuple[Path, st
         directory = place / "deps" / package.replace(":", "-")
         directory.mkdir(exist_ok=True)
         (directory / f"{interface}.wit").write_text(text)
-    lines = [f"    import {_written(name)};" for name in imports]
+    lines = [f"    {line}" for line in more]
+    lines += [f"    import {_written(name)};" for name in imports]
     made = ["package theater:made;", "", f"world {NAME} {{"]
     made += [f"    include theater:simple/{base};", *lines, "}", ""]
     (place / "world.wit").write_text("\n".join(made))

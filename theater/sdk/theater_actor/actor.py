@@ -59,6 +59,10 @@ class Actor:
     def on_channel_close(self, channel: Channel) -> None:
         """The other side has closed a channel, or is gone."""
 
+    def on_tick(self, timer: str) -> None:
+        """A timer has gone off that `set_interval` or `set_timeout` has set."""
+        raise NotImplementedError(f"{type(self).__name__} takes no ticks: it has no on_tick")
+
     def upgrade(self, stored: Any) -> Any:
         """Make what JSON has of an older state what it is now. Called before it becomes a State,
         with what was stored, also if nothing has changed."""

@@ -56,6 +56,10 @@ class Host(Protocol):
     def labels(self, store: str) -> list[str]: ...
     def contents(self, store: str) -> list[str]: ...
     def size(self, store: str) -> int: ...
+    def set_interval(self, name: str, interval_ms: int) -> None: ...
+    def set_timeout(self, name: str, delay_ms: int) -> None: ...
+    def clear_timer(self, name: str) -> None: ...
+    def now(self) -> int: ...
 
 
 _host: Host | None = None
@@ -206,3 +210,30 @@ class Store:
     def size(self) -> int:
         """Bytes of all contents."""
         return host().size(self.id)
+
+
+# Handler `timer`
+
+
+def set_interval(name: str, interval_ms: int) -> None:
+    """Have `on_tick(name)` called again and again, first after `interval_ms`, which is 10 at least.
+
+    It is set when the turn commits, and outlives every restart. A timer of the same name is
+    replaced, whatever it was. NotDone if it is refused.
+    """
+    host().set_interval(name, interval_ms)
+
+
+def set_timeout(name: str, delay_ms: int) -> None:
+    """As `set_interval`, once."""
+    host().set_timeout(name, delay_ms)
+
+
+def clear_timer(name: str) -> None:
+    """There is no timer of this name any more, and no tick of it that has not come yet."""
+    host().clear_timer(name)
+
+
+def now() -> int:
+    """Milliseconds since the epoch (1970, UTC)."""
+    return host().now()

@@ -4,9 +4,10 @@
     from theater_actor.component import exports
     from hello import Hello
 
-    Actor, MessageServerClient = exports(Hello)
+    globals().update(exports(Hello))
 
-`wit_world` and `componentize_py_types` exist only there.
+`wit_world` and `componentize_py_types` exist only there. Of Theater they have what the world has
+that the class is built for: runtime and messages always, the rest if the class uses it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,11 @@ try:
     from wit_world.imports import store
 except ImportError:
     store = None
+
+try:
+    from wit_world.imports import timer
+except ImportError:
+    timer = None
 
 from theater_actor import calls
 from theater_actor.actor import Actor, accepted, answer, turn
@@ -112,6 +118,18 @@ class _Theater:
     def size(self, id: str) -> int:
         return _tried(store.calculate_total_size, id)
 
+    def set_interval(self, name: str, interval_ms: int) -> None:
+        _tried(timer.set_interval, name, interval_ms)
+
+    def set_timeout(self, name: str, delay_ms: int) -> None:
+        _tried(timer.set_timeout, name, delay_ms)
+
+    def clear_timer(self, name: str) -> None:
+        _tried(timer.clear_interval, name)
+
+    def now(self) -> int:
+        return timer.now()
+
 
 def _tried(function: Callable[..., Any], *arguments: Any) -> Any:
     try:
@@ -120,8 +138,8 @@ def _tried(function: Callable[..., Any], *arguments: Any) -> Any:
         raise NotDone(error.value) from None
 
 
-def exports(kind: type[Actor]) -> tuple[type, type]:
-    """The two classes that the component's world exports."""
+def exports(kind: type[Actor]) -> dict[str, type]:
+    """The classes that the component's world exports, by their names."""
     calls.use(_Theater())
 
     def run(state: bytes | None, method: str, *arguments: Any) -> tuple[bytes | None, Any]:
@@ -166,4 +184,11 @@ def exports(kind: type[Actor]) -> tuple[type, type]:
         ) -> tuple[bytes | None]:
             return (run(state, "on_channel_close", Channel(params[0]))[0],)
 
-    return Exported, Client
+    class TimerClient:
+        def handle_tick(self, state: bytes | None, params: tuple[str]) -> tuple[bytes | None]:
+            return (run(state, "on_tick", params[0])[0],)
+
+    found: dict[str, type] = {"Actor": Exported, "MessageServerClient": Client}
+    if timer is not None:
+        found["TimerClient"] = TimerClient
+    return found

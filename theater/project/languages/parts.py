@@ -1,0 +1,75 @@
+"""What an actor's class uses of Theater: it is built for that, and no more.
+
+A component is refused that imports what its manifest does not grant. So a class is built for the
+messages that every actor has, and for the interfaces beside them that its code names: found by
+reading, as everything here is.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+SDK = "theater_actor"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Of the SDK. `functions`: that it is used by; `methods`: of an actor's class; `wit`: what the
+    world has of it."""
+
+    wit: tuple[str, ...]
+    functions: frozenset[str]
+    methods: frozenset[str]
+
+
+PARTS = (
+    Part(("import theater:simple/store;",), frozenset({"Store"}), frozenset()),
+    Part(
+        ("import theater:simple/timer;", "export theater:simple/timer-client;"),
+        frozenset({"set_interval", "set_timeout", "clear_timer", "now"}),
+        frozenset({"on_tick"}),
+    ),
+)
+
+
+def used(files: Iterable[tuple[str, bytes]]) -> list[Part]:
+    """The parts that a class's modules use: (name, content) of each."""
+    names: set[str] = set()
+    methods: set[str] = set()
+    for name, content in files:
+        if not name.endswith(".py"):
+            continue
+        try:
+            tree = ast.parse(content)
+        except (SyntaxError, ValueError):  # for a newer Python: what it could mean counts
+            found = set(re.findall(r"\w+", content.decode(errors="replace")))
+            names |= found
+            methods |= found
+            continue
+        names |= set(_names(tree))
+        methods |= {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    return [
+        part
+        for part in PARTS
+        if not part.functions.isdisjoint(names) or not part.methods.isdisjoint(methods)
+    ]
+
+
+def _names(tree: ast.Module) -> Iterable[str]:
+    """What a module takes from the SDK, and all names of modules that it may be known by."""
+    modules: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == SDK:
+            for alias in node.names:
+                yield from (name for part in PARTS for name in part.functions if alias.name == "*")
+                yield alias.name
+        elif isinstance(node, ast.Import):
+            modules |= {
+                alias.asname or SDK for alias in node.names if alias.name.split(".")[0] == SDK
+            }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value).split(".")[0] in modules:
+            yield node.attr
