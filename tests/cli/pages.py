@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -9,7 +10,7 @@ import sys
 from collections.abc import Iterator
 
 from tests.cli.conftest import Home
-from tests.waiting import WAIT_S
+from tests.waiting import WAIT_S, eventually
 
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ELISION = "..."  # a line of what is printed that stands for any number of them
@@ -93,3 +94,13 @@ class Shell:
         )
         text = done.stdout.decode()
         return text if text.endswith("\n") or not text else text + "\n"
+
+    def printed(self, command: str) -> str:
+        """What it prints, once that which was asked for before it has been done."""
+        if command.startswith(("theater why", "theater tree")):
+            eventually(self._is_idle, "the actors to run again and have nothing to do")
+        return self.run(command)
+
+    def _is_idle(self) -> bool:
+        rows = json.loads(self.run("theater ps --json"))
+        return all(row["status"] == "running" and row["mailbox"] == 0 for row in rows)

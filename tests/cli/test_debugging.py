@@ -5,14 +5,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 import tempfile
 from pathlib import Path
 
 from tests.cli.conftest import ROOT, Home
 from tests.cli.pages import BLOCK, Shell, alike, commands
-from tests.waiting import eventually
 
 PAGE = ROOT / "docs" / "debugging.md"
 MANIFEST = re.compile(r"^```toml\n(name = .*?)^```$", re.MULTILINE | re.DOTALL)
@@ -27,18 +25,6 @@ def set_up(home: Home, page: str) -> Shell:
     return Shell(home)
 
 
-def is_idle(shell: Shell) -> bool:
-    (row,) = json.loads(shell.run("theater ps --json"))
-    return bool(row["status"] == "running" and row["mailbox"] == 0)
-
-
-def print_of(shell: Shell, command: str) -> str:
-    """What it prints, once that which was asked for before it has been done."""
-    if command.startswith("theater why"):
-        eventually(lambda: is_idle(shell), "the actor to run again and have nothing to do")
-    return shell.run(command)
-
-
 def test_the_page_says_what_the_commands_print(tmp_path: Path) -> None:
     home = Home(tmp_path, tmp_path / "cache")  # of its own: that it compiles is said
     page = PAGE.read_text()
@@ -47,7 +33,7 @@ def test_the_page_says_what_the_commands_print(tmp_path: Path) -> None:
         shell = set_up(home, page)
         for block in BLOCK.findall(page):
             for command, expected in commands(block):
-                assert alike(print_of(shell, command)) == alike(expected), command
+                assert alike(shell.printed(command)) == alike(expected), command
                 count += 1
     finally:
         home.end()
@@ -58,7 +44,7 @@ def written(home: Home, page: str) -> str:
     shell = set_up(home, page)
 
     def block(found: re.Match[str]) -> str:
-        told = [f"$ {command}\n{print_of(shell, command)}" for command, _ in commands(found[1])]
+        told = [f"$ {command}\n{shell.printed(command)}" for command, _ in commands(found[1])]
         return f"```console\n{''.join(told)}```"
 
     return BLOCK.sub(block, page)

@@ -40,7 +40,7 @@ def test_the_tutorial_says_what_its_commands_print(tmp_path: Path) -> None:
             for command, expected in commands(block[1]):
                 for shown, pid in pids.items():
                     command = command.replace(f"kill -9 {shown}", f"kill -9 {pid}")
-                printed = shell.run(command)
+                printed = shell.printed(command)
                 pids |= dict(zip(PID.findall(expected), PID.findall(printed), strict=False))
                 if command.startswith("theater new"):
                     shutil.copytree(component, shell.cwd / "hello" / "build")
