@@ -189,7 +189,8 @@ def test_the_answer_of_a_request_is_not_the_workers_to_tell() -> None:
 
 
 def test_all_of_that_is_found_to_be_right(tmp_path: Path) -> None:
-    system = Whole(tmp_path, order("a", world=[[OUTSIDE, "post"]]))
+    grants = {"own": {"interface": OUTSIDE, "functions": {"post": ["func()", "error"]}}}
+    system = Whole(tmp_path, order("a", world=[[OUTSIDE, "post"]], grants=grants))
     worker = system.start("a")
     system.turns.deliver_from_client("a", b"go", "send", "id-1")
     system.step()
@@ -214,3 +215,14 @@ def test_one_that_is_granted_no_more_ends_its_turn() -> None:
     end_world_call(turns, worker.actor, 16.0)
     assert worker.actor.current is None
     assert [row[4] for row in turns.batch.dead_letters] == [f"{OUTSIDE}.post is granted no more"]
+
+
+@pytest.mark.parametrize("answer", [{"ok": None}, {"err": "refused"}, None])
+def test_one_of_a_handler_has_no_answer_before_it_is_committed(answer: Any) -> None:
+    turns = make_turns("a")
+    turns.deliver_from_client("a", b"go", "send", "id-1")
+    worker = PretendedWorker(turns, turns.actors["a"])
+    worker.take()
+    worker.begin().add(EventType.HOST_CALL, OUTSIDE, "post", [["x"], answer])
+    with pytest.raises(BadStep, match="was done before it was committed"):
+        worker.end(None)

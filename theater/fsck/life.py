@@ -46,6 +46,8 @@ class Life:
         self.stores: Access | None = None  # what it is granted of them
         self.may_write = False  # files: it is granted a directory that it may change
         self.may_exchange = False  # by HTTP
+        # Of handlers that authors have written: (interface, function) -> its effect.
+        self.own: dict[tuple[str, str], str] = {}
         self.incarnation = 0
         self.alive = False
         self._ready: list[float] = []  # when it was told so
@@ -158,6 +160,7 @@ class Life:
             self.may_write = _grants_write(facts["grants"])
             self.may_exchange = _is_granted(facts["grants"], requests.HANDLER)
             self.stores = _stores(self._actor, facts["grants"])
+            self.own = _own(facts["grants"])
         if self.role == ACTOR and "initial_state" in facts:
             state = facts["initial_state"]
             self.initial_state = state if isinstance(state, bytes) else None
@@ -287,3 +290,16 @@ def _stores(actor: str, grants: Any) -> Access | None:
         return None if settings is None else Access.of(actor, settings)
     except (TypeError, AttributeError):
         return Access.of(actor, {})  # settings that no manifest has
+
+
+def _own(grants: Any) -> dict[tuple[str, str], str]:
+    """What `capabilities.custom.granted` has said; what has not its shape grants nothing."""
+    found: dict[tuple[str, str], str] = {}
+    for grant in grants.values() if isinstance(grants, dict) else ():
+        match grant:
+            case {"interface": str(interface), "functions": dict(functions)}:
+                for name, function in functions.items():
+                    match function:
+                        case [str(), str(effect)]:
+                            found[interface, name] = effect
+    return found

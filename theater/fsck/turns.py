@@ -229,6 +229,9 @@ class Turns:
             isinstance(at.payload, list) and len(at.payload) == 2
         ):
             self.wrong(at, f"a call with payload {shown(at.payload)}", "[arguments, answer]")
+        elif at.type == EventType.HOST_CALL and _is_own(at) and not self._has_effect(at, {"read"}):
+            found = f"{shown('.'.join(at.name))} was answered at once"
+            self.wrong(at, found, "a grant for it, as one that only reads")
         elif at.interface in COMMITTED_FIRST and wasi.is_done(*at.name, at.payload):
             self.wrong(at, f"{shown(at.function)} was done at once", "committed before")
         elif at.type == EventType.HOST_CALL and at.name in (RESPOND, CANCEL) and not turn.answered:
@@ -292,6 +295,11 @@ class Turns:
             )
             turn.sure = False
             return
+        if _is_own(at) and not self._has_effect(at, {"error", "again"}):
+            found = f"{shown('.'.join(at.name))} without an answer"
+            self.wrong(at, found, "one, or a grant for it as one that changes something")
+            turn.sure = False
+            return
         self._step_ends(turn, at)
         self._extra_asks(self.rows.asks.before((turn.number, at.index)))
         turn.ask = Ask(at, self._asks.row(at), at.index + 1)
@@ -301,6 +309,10 @@ class Turns:
         may = self.life.may_exchange if at.interface == wasi.HTTP else self.life.may_write
         granted = may or not self.life.sure
         return granted and wasi.is_change(at.interface, at.function, at.payload[0])
+
+    def _has_effect(self, at: Crossing, effects: set[str]) -> bool:
+        """Whether a handler that its author has written is granted so."""
+        return self.life.own.get(at.name, "") in effects or not self.life.sure
 
     def _extra_asks(self, rows: Iterable[tuple[tuple[int, ...], AskRow | None]]) -> None:
         for (number, index), _ in rows:
@@ -438,3 +450,8 @@ class Turns:
         if first < self.last_message:
             found = f"message {first} waits, and message {self.last_message} had its turn"
             self.wrong(None, found, "in order")
+
+
+def _is_own(at: Crossing) -> bool:
+    """Whether somebody else than Theater provides the interface."""
+    return not at.interface.startswith((OURS, wasi.PREFIX))
