@@ -30,6 +30,9 @@ def fill(data: Path) -> None:
     (data / "boxes").mkdir(parents=True)
     (data / "boxes" / "beef-1").write_bytes(b"the last words")
     (data / "internal.log").write_text("trouble\n")
+    (data / "store" / "unfinished").mkdir(parents=True)
+    (data / "store" / "s").mkdir()
+    (data / "store" / "s" / USED).write_bytes(b"used")
     (data / "chain.db.v1").write_text("older")
     for name in ("jsonl", "key", "pub", "tree"):
         (data / f"heads.{name}").write_text(name)
@@ -55,6 +58,7 @@ def assert_all_there(put_away: Path) -> None:
     db.close()
     assert (put_away / "boxes" / "beef-1").read_bytes() == b"the last words"
     assert (put_away / "internal.log").read_text() == "trouble\n"
+    assert (put_away / "store" / "s" / USED).read_bytes() == b"used"
     assert (put_away / "chain.db.v1").read_text() == "older"
     for name in ("jsonl", "key", "pub", "tree"):
         assert (put_away / f"heads.{name}").read_text() == name
@@ -66,7 +70,7 @@ def is_empty(data: Path) -> bool:
     """Whether a system on it would begin anew."""
     return not list(data.glob("chain.db*")) + list(data.glob("heads.*")) and not list(
         (data / "boxes").iterdir()
-    )
+    ) + list((data / "store").glob("s"))
 
 
 def test_what_is_there_moves_together_and_what_is_not_ours_stays(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 
 from theater import linux
 from theater.paths import DataPaths
@@ -17,8 +19,8 @@ def prepare(paths: DataPaths) -> None:
     for path in (paths.store, unfinished):
         with contextlib.suppress(FileExistsError):
             os.mkdir(path, 0o700)
-        # A link would lead out of the data directory.
-        os.close(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC))
+        if not stat.S_ISDIR(os.lstat(path).st_mode):  # a link would lead out of the data directory
+            raise OSError(errno.ENOTDIR, f"{path} is not a directory")
     linux.sync_directory(paths.store)
     linux.sync_directory(paths.directory)
     for name in os.listdir(unfinished):
