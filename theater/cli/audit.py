@@ -66,7 +66,7 @@ def audit(terminal: Terminal, place: Place, names: list[str], as_json: bool, as_
             for line in _told(account, _of_all(sizes, account), known, terminal.out):
                 terminal.print(line)
             terminal.print("")
-        terminal.note(WARNING, YELLOW)
+        terminal.note(WARNING if accounts else "the log knows no actor", YELLOW)
 
 
 # The log
