@@ -151,6 +151,9 @@ class ActorSpec:
     state_every: int | None = None  # of every so many turns the state is kept; see keeping.py
     recycle_turns: int = 0  # after so many turns of an incarnation a planned restart; 0: never
     where: str = ""  # the TOML path that said so, for error messages: "child[0]"
+    directory: str = field(default="", repr=False, compare=False)  # of its manifest, absolute
+    # Of one that another actor has spawned: (turn, index) of the ask, which names it for ever.
+    spawned: tuple[int, int] | None = None
     # How the component comes to be is nothing that a running system knows or compares.
     build: Build | None = field(default=None, repr=False, compare=False)
     component_sha256: str = ""  # hex; known once the component has been compiled

@@ -114,11 +114,12 @@ class Checks:
                 else:
                     process.for_ever = True
                     process.stop_by_s = None if process.ready else process.start_by_s
-            case Kill(path, incarnation):
+            case Kill(path, incarnation, why):
                 process, child = self.live[path], self.child(path)
                 assert process.incarnation == incarnation and not process.killed
                 brutal = child.spec.shutdown.kind is ShutdownKind.BRUTAL_KILL
-                if brutal and process.ready and not process.asked:
+                failed = why.startswith("what it spawned")
+                if brutal and process.ready and not process.asked and not failed:
                     self.check_stop(child)
                 process.killed = True
             case Reply(call, ok, _, code):
@@ -159,7 +160,10 @@ class Checks:
         node = child.parent
         for process in self.live.values():
             if self.child(process.path).parent is node:
-                busy = process.asked or process.killed or not process.ready
+                # Killed as one that has failed: what it spawned has crashed too often.
+                failed = self.child(process.path).book is Book.UP
+                killed = process.killed and not failed
+                busy = process.asked or killed or not process.ready
                 assert not busy, f"{path} is started while {process} is not settled"
         for sibling in node.children.values():
             if sibling.inner and not node.ending:
@@ -197,7 +201,8 @@ class Checks:
             if sibling is not child and sibling.path in self.live:
                 both = f"{child.path} and {sibling.path} are stopped at once"
                 assert not self.live[sibling.path].asked, both
-        if node.spec.path in self.down and child in siblings:
+        first = child.brood is not None and child.book is Book.STOPPING  # what it has spawned was
+        if node.spec.path in self.down and child in siblings and not first:
             younger = siblings[siblings.index(child) + 1 :]
             assert not any(each.alive for each in younger), f"{child.path} before a younger one"
         plan = self.plans.get(node.spec.path)
@@ -209,9 +214,10 @@ class Checks:
     def check_actor(self, path: str, phase: Phase) -> None:
         assert phase is not self.phases.get(path), f"{path} is {phase} already"
         self.phases[path] = phase
+        self.plans.pop(path, None)  # of what it has spawned
         if phase in (Phase.STOPPED, Phase.FAILED, Phase.RESTARTING):
             assert path not in self.live, f"{path} is {phase} and has a process"
-        elif phase in (Phase.RUNNING, Phase.STOPPING):
+        elif phase is Phase.RUNNING or (phase is Phase.STOPPING and self.child(path).brood is None):
             assert path in self.live
 
     def begin_anew(self, path: str) -> None:
@@ -249,7 +255,7 @@ class Checks:
                 plan = self.plans.get(above.spec.path)
                 if plan is not None and not plan.alone:
                     del self.plans[above.spec.path]  # it was done; times of others may come
-            case Decision.GAVE_UP:
+            case Decision.GAVE_UP if self.child(path).inner is not None:
                 inside, intensity = self.window(self.child(path))
                 assert len(inside) >= intensity, "it gave up too early"
         if decision in ENDINGS:
@@ -271,7 +277,9 @@ class Checks:
 
     def check_restart(self, dead: str, left: int) -> None:
         node = self.child(dead).parent
-        assert node is not None
+        assert node is not None and left >= 0
+        if node.owner.keeper is not None:
+            return  # nobody is told when its window begins
         inside, intensity = self.window(node.owner)
         inside.append(self.now_s)
         assert len(inside) <= intensity, "more restarts than the window allows"
@@ -314,6 +322,10 @@ class Checks:
         """Each is shown as what it is, and somebody waits for those that are not settled."""
         for process in self.live.values():
             shown = self.phases[process.path]
+            child = self.state.children[process.path]
+            if child.has_brood and child.book is Book.STOPPING and not process.asked:
+                assert shown is Phase.STOPPING, process  # what it has spawned goes down first
+                continue
             if process.asked:
                 assert shown is Phase.STOPPING, process
             elif not process.killed:
@@ -329,7 +341,8 @@ class Checks:
 
     def check_phases(self) -> None:
         for path, phase in self.phases.items():
-            if phase in (Phase.RUNNING, Phase.STOPPING):
+            waits = phase is Phase.STOPPING and self.state.children[path].has_brood
+            if phase in (Phase.RUNNING, Phase.STOPPING) and not waits:
                 assert path in self.live, f"{path} is {phase} without a process"
         children = self.state.children.items()
         shown = {path: child.phase for path, child in children if child.inner is None}
@@ -356,9 +369,10 @@ class Checks:
             assert not child.timer or timers.get(child.timer) is child
             assert not (child.timer and child.book in (Book.NONE, Book.UP)), f"{child} waits"
             assert not child.callers or child.book is Book.STOPPING
-            node = child.inner
+            node = child.node
             if node is not None:
-                assert node.live == sum(each.alive for each in node.known())
+                known = node.known()
+                assert node.live == sum(each.alive + each.has_brood for each in known)
                 assert all(node.children[path].path == path for path in node.children)
                 waiting = [item for item in node.inbox if isinstance(item, policy.Call)]
                 assert node.calls == len(waiting)
@@ -372,8 +386,8 @@ class Checks:
         """Nothing is left to do: it has been done, and everybody is told so."""
         assert not self.open_calls and not self.state.batches
         for child in self.state.children.values():
-            node = child.inner
-            if node is None or child.book is not Book.UP:
+            node = child.node
+            if node is None or node.owner.book is not Book.UP:
                 continue
             assert node.task is None and not node.inbox
             for each in node.children.values():
@@ -407,4 +421,6 @@ class Checks:
         return self.state.children.get(path) or self.before.get(path)
 
     def has_process(self, child: Child) -> bool:
+        if child.inner is None:
+            return child.path in self.live
         return any(each.path in self.live for each in (child, *below(child)))

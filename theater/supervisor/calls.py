@@ -36,6 +36,8 @@ def put(machine: Stopper, call: Call) -> None:
         return
     task, owner = node.task, node.owner
     name = f"supervisor {quoted(owner.path)}" if owner.parent else "the system"
+    if owner.keeper:
+        name = f"the supervisor of what {owner.path} spawns"
     child = None if isinstance(call, AddChild | StartInstance | Scale) else _child(machine, call)
     if not owner.alive:
         machine.reply(call.call, False, f"{name} is not running", "noproc")
@@ -77,6 +79,8 @@ def _addressee(machine: Stopper, call: Call) -> Node | None:
     if isinstance(call, AddChild | StartInstance | Scale):
         path = call.parent if isinstance(call, AddChild) else call.pool
         owner = children.get(path)
+        if owner is not None and owner.brood is not None and _is_spawned(call):
+            return owner.brood
         if owner is None or owner.inner is None:
             what = "there is no supervisor" if owner is None else "no supervisor, but an actor:"
             machine.reply(call.call, False, f"{what} {quoted(path)}", "not_found")
@@ -85,14 +89,20 @@ def _addressee(machine: Stopper, call: Call) -> Node | None:
     child = children.get(call.path)
     if child is None:
         above = children.get(addresses.parent(call.path))
-        if above is not None and above.inner is not None and above.inner.calls:
-            return above.inner  # one of the calls that wait there may be about to add it
+        if above is not None and above.node is not None and above.node.calls:
+            return above.node  # one of the calls that wait there may be about to add it
         machine.reply(call.call, False, f"there is no {quoted(call.path)}", "not_found")
         return None
     if child.parent is None:
         text = "this is the whole system: take it down instead"
         machine.reply(call.call, False, text, "not_found")
     return child.parent
+
+
+def _is_spawned(call: Call) -> bool:
+    """Whether an actor has asked for it: nobody else adds anything to what it spawns."""
+    spec = call.spec if isinstance(call, AddChild) else None
+    return isinstance(spec, ActorSpec) and spec.spawned is not None
 
 
 Existing = StopChild | StartChild | RestartChild | DeleteChild
@@ -141,9 +151,9 @@ def _serve_existing(machine: Stopper, node: Node, child: Child, call: Existing) 
             if call.init:
                 for each in (child, *below(child)):
                     each.init = each.inner is None
-            if child.book is Book.RESTARTING:
-                _leave_group(machine, node, child)
             stop = [child] if child.book is not Book.NONE else []
+            if child.book is Book.RESTARTING:
+                stop += _leave_group(machine, node, child)
             node.task = Task(Purpose.CALL, stop, [child], leave=Phase.RESTARTING, call=call.call)
         case DeleteChild():
             if node.pool:
@@ -154,6 +164,10 @@ def _serve_existing(machine: Stopper, node: Node, child: Child, call: Existing) 
             elif child.book is Book.RESTARTING:
                 text = "it is being restarted: stop it first"
                 machine.reply(call.call, False, text, "restarting")
+            elif child.brood is not None and child.has_brood:
+                child.brood.forget = True
+                node.task = Task(Purpose.ORPHANS, current=child, then=call)
+                machine.end_brood(child, "it was deleted", Phase.STOPPED)
             else:
                 _operator(machine, call, "delete")
                 machine.forget(child, "it was deleted")
@@ -166,26 +180,35 @@ _POOL = "its supervisor is a pool (simple_one_for_one): stop the instance, or sc
 
 
 def _stop(machine: Stopper, node: Node, child: Child, call: StopChild) -> None:
-    if child.book is Book.NONE:
+    if child.book is Book.NONE and not child.has_brood:
         machine.reply(call.call, True, "it was not running")
     elif child.book is Book.RESTARTING:
         _operator(machine, call, "stop")
-        machine.stopped(child, Phase.STOPPED)
-        _leave_group(machine, node, child)
-        machine.reply(call.call, True, "stopped, its restart was pending")
+        left = _leave_group(machine, node, child)
+        if child.has_brood:
+            _wait(child, call)
+            left.append(child)
+        else:
+            machine.stopped(child, Phase.STOPPED)
+            machine.reply(call.call, True, "stopped, its restart was pending")
+        if left:
+            node.task = Task(Purpose.CALL, stop=left)
     else:
         _operator(machine, call, "stop")
         _wait(child, call)
         node.task = Task(Purpose.CALL, stop=[child])
 
 
-def _leave_group(machine: Stopper, node: Node, child: Child) -> None:
-    """It was to be restarted with others of its group: nobody is going to start those now."""
+def _leave_group(machine: Stopper, node: Node, child: Child) -> list[Child]:
+    """It was to be restarted with others of its group: nobody is going to start those now.
+    Returns those of whom something still runs."""
     siblings = [sibling for sibling in node.children.values() if sibling is not child]
-    if not any(sibling.book is Book.RESTARTING for sibling in siblings):
-        for sibling in siblings:
-            if sibling.book is Book.NONE:
-                machine.settle(sibling, Phase.STOPPED)
+    if any(sibling.book is Book.RESTARTING for sibling in siblings):
+        return []
+    waiting = [sibling for sibling in siblings if sibling.book is Book.NONE]
+    for sibling in waiting:
+        machine.settle(sibling, Phase.STOPPED)
+    return [sibling for sibling in waiting if sibling.has_brood]
 
 
 def _add(machine: Stopper, node: Node, call: AddChild) -> None:
@@ -274,6 +297,9 @@ def _newborn(
     child = listed or build(spec, node)
     child.spec = spec
     child.dynamic, child.hidden, child.new = listed is None, False, True
+    if node.owner.keeper:
+        child.dynamic = False
+        node.initial.append(child)
     node.children[child.path] = child
     machine.enlist(child)
     return child

@@ -81,15 +81,17 @@ class Ledger:
         self.out.append(Decided(subject, decision, detail))
 
     def phase(self, child: Child, phase: Phase) -> None:
-        if child.phase is not phase:
+        if child.phase is not phase and child.keeper is None:
             child.phase = phase
             child.since_s = self.now_s
             supervisor = child.inner is not None
             self.out.append(PhaseChanged(child.path, phase, child.reason, supervisor))
 
     def settle(self, child: Child, phase: Phase) -> None:
-        """It is down for now, with all under it; what has settled before keeps its phase."""
-        for each in (child, *below(child)):
+        """It is down for now, with all under it; what has settled before keeps its phase. A brood
+        that goes on while its actor is down is not meant."""
+        under = () if child.has_brood else below(child)
+        for each in (child, *under):
             if each.phase not in (Phase.STOPPED, Phase.FAILED):
                 self.phase(each, phase)
 
@@ -109,17 +111,21 @@ class Ledger:
     def forget(self, child: Child, reason: str) -> None:
         """Take a child that is down off the tree, with all under it."""
         node = child.parent
-        assert node is not None and not child.alive
+        assert node is not None and not child.busy
         for each in reversed([child, *below(child)]):
             if self.state.children.get(each.path) is each:
                 del self.state.children[each.path]
                 self.out.append(Removed(each.path, reason))
                 # If it comes back, it begins anew, and without what was added under it.
                 each.phase = Phase.STOPPED
-                if each.inner:
-                    each.inner.children.clear()
+                if each.node:
+                    each.node.children.clear()
+                if each.brood:
+                    each.brood.initial.clear()
         if node.children.get(child.path) is child:
             del node.children[child.path]
+        if node.owner.keeper and child in node.initial:
+            node.initial.remove(child)
         child.hidden = True
         child.timer = 0
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import heapq
 from typing import assert_never
 
-from theater.spec import Restart, ShutdownKind
+from theater.spec import ActorSpec, OnRestart, Restart, ShutdownKind
 from theater.supervisor import calls, reload
 from theater.supervisor.orders import (
     Action,
@@ -44,10 +44,25 @@ from theater.supervisor.orders import (
     Tick,
     Unspawnable,
 )
-from theater.supervisor.restarter import Restarter
-from theater.supervisor.rules import RESTARTS
+from theater.supervisor.restarter import ENDED, Restarter
+from theater.supervisor.rules import RESTARTS, Window
 from theater.supervisor.stopper import start_timeout_s
-from theater.supervisor.tree import Book, Child, Death, Node, Purpose, Task, TryAgain, below
+from theater.supervisor.tree import (
+    Book,
+    Child,
+    Death,
+    Node,
+    Purpose,
+    Task,
+    TryAgain,
+    below,
+    brood_spec,
+    may_spawn,
+    new_brood,
+)
+
+BEGAN_ANEW = "the actor that spawned it has begun anew"
+NOT_GRANTED = "the actor that spawned it may not spawn any more"
 
 
 class Machine(Restarter):
@@ -167,7 +182,8 @@ class Machine(Restarter):
                 return
             elif task.stop:
                 child = task.stop.pop()
-                if child.alive:
+                child.keep = child in task.start and not _is_left(task, child)
+                if child.busy and (child.alive or not child.keep):
                     task.current = child
                     self.ask(child, _left(task, child))
                 else:
@@ -211,6 +227,9 @@ class Machine(Restarter):
         node.inbox.clear()
         node.calls = 0
         owner = node.owner
+        if owner.keeper is not None:
+            self.brood_down(owner.keeper, node, task)
+            return
         if owner.parent is not None:
             kind = ExitKind.CRASH if owner.kill_why else ExitKind.SHUTDOWN
             self.gone(owner, kind, task.reason, failed=task.failed)
@@ -230,7 +249,7 @@ class Machine(Restarter):
         self.number(child)
         child.restarts += automatic
         child.alive = True
-        child.ended = False
+        child.ended = child.keep = child.asked = False
         child.kill_why = ""
         child.timer = 0
         child.up_s = None
@@ -241,8 +260,7 @@ class Machine(Restarter):
         self.phase(child, Phase.STARTING)
         node = child.inner
         if node is None:
-            self.set_timer(child, start_timeout_s(child.spec))
-            self.out.append(Spawn(child.path, child.incarnation, child.init))
+            self.fork(child)
             return
         node.window.stamps.clear()
         for each in list(node.children.values()):
@@ -259,6 +277,85 @@ class Machine(Restarter):
             self.phase(each, Phase.RESTARTING if automatic else Phase.STARTING)
         node.task = Task(Purpose.START, start=node.initial[::-1], automatic=automatic)
         self.agenda.append(node)
+
+    def fork(self, child: Child) -> None:
+        """Have an actor's process made, as soon as what it has spawned lets it."""
+        assert isinstance(child.spec, ActorSpec)
+        spawns = may_spawn(child.spec)
+        if child.brood is None and spawns:
+            child.brood = new_brood(child)
+        brood = child.brood
+        if brood is not None:
+            anew = child.init or child.spec.on_restart is OnRestart.INIT
+            if brood.owner.alive and (anew or brood.ending or not spawns):
+                brood.forget = brood.forget or anew or not spawns
+                child.held = True
+                why = BEGAN_ANEW if anew else "stopped"
+                self.end_brood(child, why, Phase.RESTARTING)
+                return
+            if anew or not spawns:
+                self.forget_brood(child, BEGAN_ANEW if anew else NOT_GRANTED)
+            if not spawns:
+                child.brood = None
+            elif not brood.owner.alive:
+                self.start_brood(child, brood)
+        self.set_timer(child, start_timeout_s(child.spec))
+        self.out.append(Spawn(child.path, child.incarnation, child.init))
+
+    def start_brood(self, keeper: Child, node: Node) -> None:
+        """Its supervisor comes up with an actor, beside it: it may spawn in its `init`."""
+        assert isinstance(keeper.spec, ActorSpec) and keeper.parent is not None
+        owner = node.owner
+        owner.spec = brood_spec(keeper.spec)
+        node.window = Window(owner.spec.intensity, owner.spec.period_s)
+        owner.alive, owner.book = True, Book.STARTING
+        owner.kill_why = ""
+        keeper.parent.live += 1
+        node.children = {each.path: each for each in node.initial}
+        for each in node.initial:
+            each.book = Book.NONE
+            each.ended = False
+            for one in (each, *below(each)):
+                self.phase(one, Phase.STARTING)
+        node.task = Task(Purpose.START, start=node.initial[::-1])
+        self.agenda.append(node)
+
+    def brood_down(self, keeper: Child, node: Node, task: Task) -> None:
+        """Nothing of what an actor has spawned runs any more."""
+        owner, parent = node.owner, keeper.parent
+        assert parent is not None
+        owner.alive, owner.book = False, Book.NONE
+        parent.live -= 1
+        self.agenda.append(parent)
+        if node.forget:
+            node.forget = False
+            self.forget_brood(keeper, task.reason)
+        if keeper.gone is not None:
+            (kind, reason, ignored), keeper.gone = keeper.gone, None
+            self.gone(keeper, kind, reason, ignored)
+        elif keeper.held:
+            keeper.held = False
+            if keeper.book is Book.STARTING and not keeper.kill_why:
+                self.fork(keeper)
+            else:
+                kind = ExitKind.CRASH if keeper.kill_why else ExitKind.SHUTDOWN
+                self.gone(keeper, kind, "it was never forked")
+        elif keeper.alive:
+            if keeper.book is not Book.STOPPING:  # its brood gave up, and so it has failed
+                self.kill_process(keeper, f"what it spawned {task.reason}")
+            elif not keeper.kill_why and not keeper.asked:
+                self.ask_itself(keeper)
+        elif parent.task is not None and parent.task.purpose is Purpose.ORPHANS:
+            then, parent.task = parent.task.then, None
+            assert then is not None
+            parent.inbox.appendleft(then)
+            parent.calls += isinstance(then, DeleteChild)
+        elif keeper.book is Book.STOPPING:
+            if parent.task is not None and parent.task.current is keeper:
+                parent.task.current = None
+            elif parent.task is not None:
+                parent.task.asked.discard(keeper)
+            self.stopped(keeper, keeper.leave)
 
     def ready(self, child: Child) -> None:
         if child.book is Book.STARTING:
@@ -292,6 +389,13 @@ class Machine(Restarter):
         supervisor that has given up."""
         parent = child.parent
         assert parent is not None and child.alive
+        if child.has_brood and child.book is not Book.UP and not child.keep:
+            # It did not come up, or goes down: what it has spawned is down before it is.
+            assert child.brood is not None
+            child.gone, child.timer = (kind, reason, ignored), 0
+            child.brood.forget = child.brood.forget or ignored
+            self.end_brood(child, ENDED if ignored else "stopped", child.leave)
+            return
         child.alive = False
         child.timer = 0
         # Killed, unless it was quicker; and why we did it says more than "signal 9".
@@ -349,6 +453,11 @@ class Machine(Restarter):
             during=task.purpose.value,
         )
         match task.purpose:
+            case Purpose.START if node.owner.keeper is not None:
+                # Its actor comes up without it, and it is tried again as after a restart.
+                child.book, child.strategy = Book.RESTARTING, node.spec.strategy
+                self.settle(child, Phase.RESTARTING)
+                node.inbox.append(TryAgain(child))
             case Purpose.START:
                 # If this was a restart, the one above is going to try again.
                 again = task.automatic
@@ -375,16 +484,19 @@ class Machine(Restarter):
                 self.drop(child)
                 which = f"{child.path}: " if node.pool else ""  # not the one that was named
                 self.answer(task, False, f"{which}failed to start: {child.reason}")
-            case Purpose.END:
-                raise AssertionError("a supervisor that goes down starts nothing")
+            case Purpose.END | Purpose.ORPHANS:
+                raise AssertionError("a supervisor that takes something down starts nothing")
             case _:
                 assert_never(task.purpose)
 
 
 def _left(task: Task, child: Child) -> Phase:
     """The phase of what has been stopped. A restart does not bring temporary siblings back."""
-    for_good = task.purpose is Purpose.RESTART and child.spec.restart is Restart.TEMPORARY
-    return Phase.STOPPED if for_good else task.leave
+    return Phase.STOPPED if _is_left(task, child) else task.leave
+
+
+def _is_left(task: Task, child: Child) -> bool:
+    return task.purpose is Purpose.RESTART and child.spec.restart is Restart.TEMPORARY
 
 
 def _obeyed(child: Child, kind: ExitKind) -> bool:

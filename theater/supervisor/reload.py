@@ -227,7 +227,7 @@ def _apply(machine: Stopper, child: Child, spec: ChildSpec, prune: bool, batch: 
     child.spec = spec
     node = child.inner
     if node is None:
-        return
+        return  # what it may spawn holds from its next start on
     assert isinstance(spec, SupervisorSpec)
     node.window.intensity, node.window.period_s = spec.intensity, spec.period_s
     present = _present(node)

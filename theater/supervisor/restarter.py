@@ -10,6 +10,8 @@ from theater.supervisor.rules import RESTARTS, delay_s, group
 from theater.supervisor.stopper import Stopper
 from theater.supervisor.tree import Book, Child, Death, Node, Purpose, Task, TryAgain
 
+ENDED = "the actor that spawned it has ended"
+
 
 class Restarter(Stopper):
     """The part of a step that decides about deaths."""
@@ -21,6 +23,14 @@ class Restarter(Stopper):
         if RESTARTS[restart, death.kind]:
             self.restart(node, child, Decision.RESTART, death.kind.value, node.spec.strategy)
             return
+        if child.brood is not None and child.has_brood:
+            # What it has spawned is its own, and ends with it.
+            child.brood.forget = True
+            node.task = Task(Purpose.ORPHANS, current=child, then=death)
+            self.end_brood(child, ENDED, Phase.STOPPED)
+            return
+        if child.brood is not None:
+            self.forget_brood(child, ENDED)
         self.decided(
             child.path,
             Decision.NOT_RESTARTED,
@@ -193,7 +203,11 @@ def _leave(node: Node, phase: Phase) -> Phase:
     The one above will see an exit with reason shutdown. A permanent child is restarted for
     that, so what is under it need not look dead in the meantime.
     """
-    permanent = node.owner.parent and node.spec.restart is Restart.PERMANENT
+    keeper = node.owner.keeper
+    if keeper is not None:  # it is killed, which is a crash
+        permanent = keeper.spec.restart is not Restart.TEMPORARY
+    else:
+        permanent = node.owner.parent is not None and node.spec.restart is Restart.PERMANENT
     return Phase.RESTARTING if permanent else phase
 
 

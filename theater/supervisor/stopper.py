@@ -20,6 +20,8 @@ class Stopper(Ledger):
             return
         self.refuse_all(node)
         todo = list(node.children.values())
+        for child in todo:
+            child.keep = False  # nothing is started again
         if task and task.current and task.current.book is Book.STOPPING:
             todo.remove(task.current)  # has been asked: it is waited for first
             todo.append(task.current)
@@ -46,7 +48,11 @@ class Stopper(Ledger):
         child.leave = leave
         if child.book is Book.STOPPING:
             return
-        starting = child.book is Book.STARTING
+        if not child.alive:
+            child.book = Book.STOPPING
+            self.phase(child, Phase.STOPPING)
+            self.end_brood(child, "stopped", leave)
+            return
         child.book = Book.STOPPING
         self.phase(child, Phase.STOPPING)
         shutdown = child.stop = child.spec.shutdown
@@ -55,9 +61,20 @@ class Stopper(Ledger):
         if shutdown.kind is ShutdownKind.BRUTAL_KILL:
             self.kill(child, "shutdown is brutal_kill")
             return
-        if child.inner:
-            self.end(child.inner, "stopped", failed=False, leave=leave)
+        if child.has_brood and not child.keep:
+            if shutdown.kind is ShutdownKind.TIMEOUT:
+                child.timer = 0  # its time begins when nothing is left of that
+            self.end_brood(child, "stopped", leave)
         else:
+            self.ask_itself(child)
+
+    def ask_itself(self, child: Child) -> None:
+        """Nothing that it has spawned runs any more, or all of that goes on."""
+        shutdown = child.stop
+        if child.inner:
+            self.end(child.inner, "stopped", failed=False, leave=child.leave)
+        else:
+            child.asked = True
             self.out.append(AskStop(child.path, child.incarnation))
         if shutdown.kind is ShutdownKind.TIMEOUT:
             child.timer = 0
@@ -65,15 +82,26 @@ class Stopper(Ledger):
                 self.set_timer(child, shutdown.timeout_s)
             else:
                 self.kill(child, "shutdown is 0")
-        elif not starting:
+        elif child.up_s is not None:
             # With infinity, one that is not ready yet still has to be in time with that.
             child.timer = 0
+
+    def end_brood(self, keeper: Child, reason: str, leave: Phase) -> None:
+        """Stop what an actor has spawned. What comes after that is in `brood_down`."""
+        if keeper.brood is not None and keeper.brood.owner.alive:
+            self.end(keeper.brood, reason, failed=False, leave=leave)
+
+    def forget_brood(self, keeper: Child, reason: str) -> None:
+        """What an actor has spawned, and is down, is gone for good."""
+        assert keeper.brood is not None
+        for each in reversed(keeper.brood.known()):
+            self.forget(each, reason)
 
     def ask_all(self, task: Task) -> None:
         """Stop what a pool has to stop: all at once, each with its own time from now on."""
         todo, task.stop = task.stop, []
         for child in reversed(todo):
-            if child.alive:
+            if child.busy:
                 task.asked.add(child)
                 self.ask(child, task.leave)
             else:
@@ -105,6 +133,9 @@ class Stopper(Ledger):
         if node.pool:
             if not again:
                 self.forget(child, "it has ended, and its pool has forgotten it")
+        elif child.spec.restart is Restart.TEMPORARY and node.owner.keeper:
+            if not again:
+                self.forget(child, "it was temporary and has ended")
         elif child.spec.restart is Restart.TEMPORARY:
             node.children.pop(child.path, None)
             if again:
@@ -143,25 +174,29 @@ class Stopper(Ledger):
             each.book = Book.STOPPING
             each.leave = child.leave
             self.phase(each, Phase.STOPPING)
-            node = each.inner
-            if node is None:
+            node = each.node
+            if each.inner is None and each.alive:
                 self.kill_process(each, why)
+            if node is None or not node.owner.alive:
                 continue
+            if each.inner is None and each is child and child.keep:
+                continue  # what it has spawned goes on
             each.timer = 0
-            each.kill_why = each.kill_why or why
+            node.owner.kill_why = node.owner.kill_why or why
             self.end(node, why, failed=False, leave=child.leave)
             assert node.task is not None
             # What is dead is still taken off the books one by one; the rest goes as it dies.
             under = list(node.children.values())
-            node.task.stop = [one for one in under if not one.alive]
+            node.task.stop = [one for one in under if not one.busy]
             self.agenda.append(node)
-            stack.extend(one for one in reversed(under) if one.alive)
+            stack.extend(one for one in reversed(under) if one.busy)
 
     def kill_process(self, child: Child, why: str) -> None:
         child.timer = 0
         if not child.kill_why:
             child.kill_why = why
-            self.out.append(Kill(child.path, child.incarnation, why))
+            if not child.held and child.gone is None:
+                self.out.append(Kill(child.path, child.incarnation, why))
 
 
 def start_timeout_s(spec: ChildSpec) -> float:

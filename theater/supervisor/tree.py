@@ -8,14 +8,17 @@ same state and the same actions.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from random import Random
 
-from theater.spec import ChildSpec, Shutdown, Strategy, SupervisorSpec
-from theater.supervisor.orders import Call, ExitKind, Phase, Recycle
+from theater import addresses
+from theater.spec import ActorSpec, ChildSpec, Shutdown, Strategy, SupervisorSpec
+from theater.supervisor.orders import Call, DeleteChild, ExitKind, Phase, Recycle
 from theater.supervisor.rules import Window
+
+SPAWNS = "supervisor"  # the handler with which an actor may spawn
 
 
 class Book(StrEnum):
@@ -38,6 +41,12 @@ class Child:
     spec: ChildSpec
     parent: Node | None  # None: the root supervisor
     inner: Node | None = None  # only of a supervisor
+    brood: Node | None = None  # of an actor that may spawn: the supervisor of what it spawns
+    keeper: Child | None = None  # of the owner of a brood: the actor
+    keep: bool = False  # it is stopped to be started again, and its brood does not notice
+    asked: bool = False  # its process has been asked to stop
+    held: bool = False  # its fork waits until its brood is down
+    gone: tuple[ExitKind, str, bool] | None = None  # its process is; its brood not yet
     dynamic: bool = False  # not on its supervisor's initial list: gone when that starts anew
     from_manifest: bool = False  # it is, or was, in the manifest; else it was added by a call
     new: bool = False  # added by a call and not up yet: forgotten if it does not start
@@ -66,12 +75,28 @@ class Child:
     def path(self) -> str:
         return self.spec.path
 
+    @property
+    def node(self) -> Node | None:
+        """What supervises what is under it, if it is a supervisor or an actor that may spawn."""
+        return self.inner or self.brood
+
+    @property
+    def has_brood(self) -> bool:
+        """Whether something that it has spawned is, or may be, alive."""
+        return self.brood is not None and self.brood.owner.alive
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is something to be stopped."""
+        return self.alive or self.has_brood
+
     def __repr__(self) -> str:
         return f"<{self.path or 'the root'} #{self.incarnation}, {self.book}, {self.phase}>"
 
 
 class Purpose(StrEnum):
     START = "start"  # the supervisor itself comes up
+    ORPHANS = "orphans"  # an actor goes for good, and what it has spawned goes with it
     RESTART = "restart"  # a child died
     RECYCLE = "recycle"  # a child has run all the turns that an incarnation may
     CALL = "call"  # the operator asked
@@ -94,6 +119,7 @@ class Task:
     up_s: float | None = None  # RECYCLE: since when the child has been ready without dying
     wait: Child | None = None  # RESTART: the one to try again after `delay_s`, instead of a start
     delay_s: float = 0.0
+    then: Death | DeleteChild | None = None  # ORPHANS: what is decided about when they are gone
     call: int | None = None  # answered when the last start is done
     done: str = "running"  # that answer
     reason: str = ""  # END: why, told to whoever is above; RECYCLE: why the child has stopped
@@ -126,7 +152,8 @@ class Node:
     window: Window = field(init=False)
     initial: list[Child] = field(default_factory=list)  # as in the manifest
     children: dict[str, Child] = field(default_factory=dict)  # OTP's list, in start order
-    live: int = 0  # how many of them are alive
+    live: int = 0  # how many of them are alive, and how many of their broods
+    forget: bool = False  # of a brood that goes down: what is in it does not come back
     task: Task | None = None
     inbox: deque[Death | TryAgain | Recycle | Call] = field(default_factory=deque)
     calls: int = 0  # how many calls are in the inbox
@@ -181,9 +208,14 @@ class State:
     own_calls: int = 0  # the policy's own calls have the numbers -1, -2, ...
 
 
-def initial(spec: SupervisorSpec, incarnations: Mapping[str, int], seed: int = 0) -> State:
+def initial(
+    spec: SupervisorSpec,
+    incarnations: Mapping[str, int],
+    seed: int = 0,
+    spawned: Iterable[ActorSpec] = (),
+) -> State:
     """The tree before Start. `incarnations`: the last number used, of every path that ever had
-    one; `seed`: of the jitter."""
+    one; `seed`: of the jitter; `spawned`: by actors in an earlier run, parents first."""
     state = State(
         build(spec, None, from_manifest=True), Random(seed), incarnations=dict(incarnations)
     )
@@ -193,6 +225,12 @@ def initial(spec: SupervisorSpec, incarnations: Mapping[str, int], seed: int = 0
         state.children[child.path] = child
         if child.inner is None:
             child.incarnation = state.incarnations.get(child.path, 0)
+    for each in spawned:
+        parent = state.children.get(addresses.parent(each.path))
+        if parent is not None and parent.brood is not None:
+            child = state.children[each.path] = build(each, parent.brood)
+            child.incarnation = state.incarnations.get(child.path, 0)
+            parent.brood.initial.append(child)
     return state
 
 
@@ -208,15 +246,41 @@ def build(spec: ChildSpec, parent: Node | None, from_manifest: bool = False) -> 
                 Child(below, node, from_manifest=from_manifest) for below in child.spec.children
             ]
             stack.extend(node.initial)
+        elif may_spawn(child.spec):
+            child.brood = new_brood(child)
     return top
 
 
+def may_spawn(spec: ActorSpec) -> bool:
+    return spec.handler(SPAWNS) is not None
+
+
+def new_brood(keeper: Child) -> Node:
+    """The supervisor under an actor, which nobody sees but its children."""
+    assert isinstance(keeper.spec, ActorSpec)
+    owner = Child(brood_spec(keeper.spec), None, keeper=keeper)
+    owner.inner = Node(owner)
+    return owner.inner
+
+
+def brood_spec(actor: ActorSpec) -> SupervisorSpec:
+    handler = actor.handler(SPAWNS)
+    assert handler is not None
+    settings = handler.settings
+    defaults = SupervisorSpec(path=actor.path)
+    return replace(
+        defaults,
+        intensity=settings.get("intensity", defaults.intensity),
+        period_s=settings.get("period", defaults.period_s),
+    )
+
+
 def below(child: Child) -> Iterator[Child]:
-    """Everything under a supervisor, parents first; nothing for an actor."""
+    """Everything under a supervisor, or under an actor that has spawned; parents first."""
     stack = [child]
     while stack:
         each = stack.pop()
         if each is not child:
             yield each
-        if each.inner:
-            stack.extend(reversed(each.inner.known()))
+        if each.node:
+            stack.extend(reversed(each.node.known()))

@@ -126,7 +126,7 @@ def _retry_s(child: Child) -> float | None:
 def which_children(state: State, supervisor: str) -> list[ChildRow] | None:
     """What is on the books of a supervisor, in start order; None: there is no such supervisor."""
     owner = state.children.get(supervisor)
-    if owner is None or owner.inner is None:
+    if owner is None or owner.node is None:
         return None
     return [
         ChildRow(
@@ -135,7 +135,7 @@ def which_children(state: State, supervisor: str) -> list[ChildRow] | None:
             "supervisor" if child.inner else "worker",
             child.spec.restart.value,
         )
-        for child in owner.inner.children.values()
+        for child in owner.node.children.values()
     ]
 
 
@@ -150,7 +150,7 @@ def count_children(state: State, supervisor: str) -> Count | None:
     owner = state.children[supervisor]
     supervisors = sum(row.type == "supervisor" for row in found)
     return Count(
-        specs=1 if owner.inner and owner.inner.pool else len(found),
+        specs=1 if owner.node and owner.node.pool else len(found),
         active=sum(row.process == "running" for row in found),
         supervisors=supervisors,
         workers=len(found) - supervisors,
@@ -175,9 +175,10 @@ def components(state: State) -> Iterator[str]:
     stack = [state.root]
     while stack:
         child = stack.pop()
-        node = child.inner
-        if node is None:
+        node = child.node
+        if child.inner is None:
             yield from component_hashes(child.spec)
+        if node is None:
             continue
         stack += {*node.initial, *node.children.values()}
         if node.spec.template is not None:
