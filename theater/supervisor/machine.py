@@ -335,7 +335,7 @@ class Machine(Restarter):
             self.gone(keeper, kind, reason, ignored)
         elif keeper.held:
             keeper.held = False
-            if keeper.book is Book.STARTING and not keeper.kill_why:
+            if keeper.book is Book.STARTING and not keeper.kill_why and not parent.ending:
                 self.fork(keeper)
             else:
                 kind = ExitKind.CRASH if keeper.kill_why else ExitKind.SHUTDOWN
