@@ -74,6 +74,28 @@ def matches(pattern: str, address: str) -> bool:
     return _glob(pattern.split("/"), address.split("/"), "**", _segment_matches)
 
 
+def covers(pattern: str, other: str) -> bool:
+    """Whether everything that the pattern `other` covers is covered by `pattern`. In doubt not."""
+    if pattern == other:
+        return True
+    if "*" not in other:
+        return matches(pattern, other)
+    theirs = other.split("/")
+    if pattern.endswith("**") and "**" not in pattern[:-2]:
+        ours = pattern.split("/")[:-1]
+        if len(ours) > len(theirs) or "**" in theirs[: len(ours)]:
+            return False
+        return all(map(_covers_segment, ours, theirs))
+    ours = pattern.split("/")
+    if len(ours) != len(theirs) or "**" in ours or "**" in theirs:
+        return False
+    return all(map(_covers_segment, ours, theirs))
+
+
+def _covers_segment(pattern: str, other: str) -> bool:
+    return pattern in ("*", other) or ("*" not in other and _segment_matches(pattern, other))
+
+
 def parent(address: str) -> str:
     """The path above; "" for the top. It may name a supervisor rather than an actor."""
     return address.rpartition("/")[0]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgpack
+
 ACTOR = "theater:simple/actor"
 CLIENT = "theater:simple/message-server-client"
 RUNTIME = "theater:simple/runtime"
@@ -11,6 +13,8 @@ MESSAGES = "theater:simple/message-server-host"
 TIMER = "theater:simple/timer"
 TIMER_CLIENT = "theater:simple/timer-client"
 STORE = "theater:simple/store"
+SUPERVISOR = "theater:simple/supervisor"
+CHILDREN = "theater:simple/supervisor-handlers"
 
 # The export that an input calls, by its kind.
 CALLS = {
@@ -21,6 +25,10 @@ CALLS = {
     "channel-message": (CLIENT, "handle-channel-message"),
     "channel-close": (CLIENT, "handle-channel-close"),
     "tick": (TIMER_CLIENT, "handle-tick"),
+    "child-error": (CHILDREN, "handle-child-error"),
+    "child-exit": (CHILDREN, "handle-child-exit"),
+    "child-external-stop": (CHILDREN, "handle-child-external-stop"),
+    "child-event": (CHILDREN, "handle-child-event"),
 }
 
 # What a held call and an ask are given: a name (of an actor, a request, a channel), and a body.
@@ -40,25 +48,45 @@ HELD = frozenset(
     }
 )
 ADDRESSED = frozenset({"request", "open-channel"})
+# Of what an actor asks about what it has spawned: what root does, and what the broker knows.
+BORN = frozenset({"spawn", "resume"})
+MANAGED = BORN | {"stop-child", "restart-child"}
+LOOKED_AT = frozenset({"get-child-state", "get-child-events"})
+SUBSCRIBED = frozenset({"subscribe-to-child", "unsubscribe-from-child"})
+ABOUT_CHILDREN = MANAGED | LOOKED_AT | SUBSCRIBED | {"list-children"}
 ASKS = frozenset(
     {
         (RUNTIME, "get-chain"),
         *((MESSAGES, each) for each in ADDRESSED),
         *((STORE, each) for each in LOOKUPS),
+        *((SUPERVISOR, each) for each in ABOUT_CHILDREN),
     }
 )
 
 
 def parameters(kind: str, name: str, body: Any) -> list[Any]:
-    """What an export is given for a message. `name`: of the request or the channel."""
+    """What an export is given for a message. `name`: of the request, the channel or the child."""
     match kind:
         case "send":
             return [body]
-        case "channel-close":
+        case "channel-close" | "child-external-stop":
             return [name]
         case "tick":  # its body is the name of its timer
             return [body.decode()]
+        case "child-error":
+            type, data = msgpack.unpackb(body)
+            return [name, {"error-type": type, "data": data}]
+        case "child-exit":
+            (data,) = msgpack.unpackb(body)
+            return [name, data]
+        case "child-event":
+            type, data = msgpack.unpackb(body)
+            return [name, type, data]
     return [name, body]
+
+
+# Messages whose body is msgpack of what is told: it stands in the event, and not the body.
+TOLD = frozenset({"child-error", "child-exit", "child-event"})
 
 
 def answer_bytes(kind: str, returned: list[Any]) -> int:

@@ -50,6 +50,10 @@ POINTS = {
     "root.spawned": "a new worker is reported",
     "root.reaped": "a dead worker is reaped, and the broker has not been told",
     "root.buried": "a dead worker is buried, and the policy has not been told",
+    "root.birth-asked": "root knows that an actor is to be spawned, and has not begun",
+    "root.birth-judged": "the manifest of an actor to be spawned is judged; nothing is started",
+    "root.birth-added": "an actor to be spawned is about to join the tree",
+    "root.birth-answered": "what was spawned is ready, and its parent has not been told",
 }
 
 

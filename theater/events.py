@@ -152,6 +152,17 @@ def ref_hash(value: Any) -> bytes | None:
     return None
 
 
+def chain_part(answer: Any) -> list[Any] | None:
+    """Where a part of a chain lies, [actor, first, last, head], if a recorded answer is one: of
+    get-chain, or of get-child-events as its Ok."""
+    if isinstance(answer, dict) and answer.keys() == {"ok"}:
+        answer = answer["ok"]
+    if isinstance(answer, msgpack.ExtType) and answer.code == CHAIN_CODE:
+        part: list[Any] = msgpack.unpackb(answer.data)
+        return part
+    return None
+
+
 def state_ref(state_hash: bytes | None) -> msgpack.ExtType | None:
     return None if state_hash is None else ref(state_hash)
 

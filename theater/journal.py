@@ -26,10 +26,10 @@ from typing import Any
 import msgpack
 
 from theater import values, wasi
-from theater.calls import RUNTIME
+from theater.calls import RUNTIME, SUPERVISOR
 from theater.events import CHAIN_CODE, Event, EventType, externalise, internalise, refs_in
 
-_CHAIN_ANSWER = (EventType.HOST_ANSWER, RUNTIME, "get-chain")
+_CHAIN_ANSWERS = {(RUNTIME, "get-chain"), (SUPERVISOR, "get-child-events")}
 _SHOWN = 120  # characters of a call's arguments in a message
 
 Resolve = Callable[[Any], Any]  # a recorded answer -> the value itself
@@ -196,22 +196,34 @@ def contents_of(events: Iterable[Event]) -> tuple[list[bytes], list[bytes]]:
         else:
             continue
         # What a worker has recorded may look like a place, and is none.
-        is_brokers = (event.type, event.interface, event.function) == _CHAIN_ANSWER
-        if is_brokers and isinstance(answer, msgpack.ExtType) and answer.code == CHAIN_CODE:
-            chains.append(answer.data)
+        is_brokers = event.type == EventType.HOST_ANSWER
+        place = answer["ok"] if _is_ok(answer) else answer
+        if is_brokers and (event.interface, event.function) in _CHAIN_ANSWERS and _is_place(place):
+            chains.append(place.data)
         hashes += refs_in(answer)
     return hashes, chains
 
 
 def resolver(contents: dict[bytes, bytes], chains: dict[bytes, Any]) -> Resolve:
-    """Give recorded answers back whole, from what `contents_of` has named."""
+    """Give recorded answers back whole, from what `contents_of` has named. `chains`: lists of
+    `chain-event`, by place."""
 
     def resolve(value: Any) -> Any:
-        if isinstance(value, msgpack.ExtType) and value.code == CHAIN_CODE:
-            return chains[value.data]
+        if _is_place(value):
+            return {"events": chains[value.data]}
+        if _is_ok(value) and _is_place(value["ok"]):
+            return {"ok": chains[value["ok"].data]}
         return internalise(value, contents)
 
     return resolve
+
+
+def _is_ok(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() == {"ok"}
+
+
+def _is_place(value: Any) -> bool:
+    return isinstance(value, msgpack.ExtType) and value.code == CHAIN_CODE
 
 
 def _packed(value: Any) -> bytes:

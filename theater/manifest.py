@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from theater import addresses, preopens, requests, sources
 from theater.errors import ManifestError, Problem
-from theater.manifest_files import PATH_SHOWN_MAX, Files, StateFile, os_problem, read_file
+from theater.manifest_files import (
+    PATH_SHOWN_MAX,
+    Files,
+    StateFile,
+    lies_below,
+    os_problem,
+    read_file,
+)
 from theater.quoting import escaped
 from theater.spec import (
     ActorSpec,
@@ -67,7 +74,8 @@ def load(path: str | os.PathLike[str]) -> SystemSpec:
 
     Components are looked at (is there a file that can be read?) but not read.
     """
-    text, file, files = _read(path)
+    file = escaped(os.fspath(path), PATH_SHOWN_MAX)
+    text, files = _read(path, file)
     return _parse(text, file, files)
 
 
@@ -82,7 +90,8 @@ def load_fragment(
     """
     from theater import manifest_check
 
-    text, file, files = _read(path)
+    file = escaped(os.fspath(path), PATH_SHOWN_MAX)
+    text, files = _read(path, file)
     if under and (problem := addresses.check_address(under)):
         raise ManifestError(file, [Problem("", f"cannot be read for a supervisor: {problem}")])
     checked, problems = manifest_check.check_fragment(_tables(text, file), files, under)
@@ -92,6 +101,35 @@ def load_fragment(
     added = SupervisorSpec(path=under, children=children)
     _refuse_large_states(added, state_max_bytes, file)
     return children
+
+
+def load_offspring(path: str, name: str, below: str | None, state_max_bytes: int) -> ActorSpec:
+    """Read the manifest of one actor that an actor spawns; its address is its name.
+
+    `name`: what messages, which the actor may see, call the manifest; `below`: the directory that
+    all it names has to lie in, unless whoever wrote the spawning actor's own manifest has named
+    this one. ManifestError says all that is wrong.
+    """
+    shown = escaped(name, PATH_SHOWN_MAX)
+    if below is not None and not lies_below(path, below):
+        outside = "lies outside of the directory that the actor may spawn from"
+        raise ManifestError(shown, [Problem("", outside)])
+    text, files = _read(path, shown, below)
+    return _one_actor(_parse(text, shown, files), state_max_bytes, shown)
+
+
+def parse_offspring(text: bytes, name: str, below: str, state_max_bytes: int) -> ActorSpec:
+    """The same of a text that is in no file; what it names is relative to `below`."""
+    files = Files(below, on_disk=True, below=below)
+    return _one_actor(_parse(text, escaped(name), files), state_max_bytes, escaped(name))
+
+
+def _one_actor(system: SystemSpec, state_max_bytes: int, file: str) -> ActorSpec:
+    [first, *more] = system.root.written or (None,)
+    if more or not isinstance(first, ActorSpec) or system.root.template is not None:
+        raise ManifestError(file, [Problem("", "has to be the manifest of one actor")])
+    _refuse_large_states(system.root, state_max_bytes, file)
+    return first
 
 
 def parse(text: bytes | str, file: str) -> SystemSpec:
@@ -116,16 +154,15 @@ def _parse(text: bytes | str, file: str, files: Files) -> SystemSpec:
     return replace(system, text=text if isinstance(text, bytes) else text.encode())
 
 
-def _read(path: str | os.PathLike[str]) -> tuple[bytes, str, Files]:
-    """The text of a file, its name for messages, and what the paths in it are relative to."""
+def _read(path: str | os.PathLike[str], file: str, below: str | None = None) -> tuple[bytes, Files]:
+    """The text of a file, which messages call `file`, and what the paths in it are relative to."""
     name = os.fspath(path)
-    file = escaped(name, PATH_SHOWN_MAX)
     try:
         text = read_file(name, MANIFEST_MAX_BYTES + 1)
         directory = os.path.dirname(os.path.abspath(name))
     except OSError as problem:
         raise ManifestError(file, [Problem("", os_problem(problem))]) from None
-    return text, file, Files(directory, on_disk=True)
+    return text, Files(directory, on_disk=True, below=below)
 
 
 def _refuse_large_states(root: SupervisorSpec, max_bytes: int | None, file: str) -> None:
@@ -315,6 +352,7 @@ def _actor(
             )
         ),
         where=where,
+        directory=files.directory,
         **_given(
             restart=None if restart is None else Restart(restart),
             on_restart=None if on_restart is None else OnRestart(on_restart),
@@ -333,6 +371,9 @@ def _handler(table: dict[str, Any], files: Files) -> Handler:
         settings = preopens.settled(settings, files.absolute)
     elif table["type"] == requests.HANDLER:
         settings = requests.settled(settings, files.absolute)
+    elif table["type"] == "supervisor" and "templates" in settings:
+        templates = settings["templates"].items()
+        settings["templates"] = {name: files.absolute(path) for name, path in templates}
     return Handler(table["type"], settings)
 
 

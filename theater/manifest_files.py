@@ -47,19 +47,28 @@ class StateFile:
 class Files:
     """The files that a manifest names. A message says what is wrong with one, None nothing."""
 
-    def __init__(self, directory: str, on_disk: bool) -> None:
-        self._directory = directory
+    def __init__(self, directory: str, on_disk: bool, below: str | None = None) -> None:
+        """`below`: the directory outside of which nothing may be named; None: anything may."""
+        self.directory = directory
         self._on_disk = on_disk
+        self._below = below
         self.states: dict[str, bytes] = {}  # content of initial states, by path as written
 
     def absolute(self, path: str) -> str:
-        joined = os.path.join(self._directory, path)
+        joined = os.path.join(self.directory, path)
         # "a/.." is not always nothing: a may be a link. Such a path stays as it is.
         return joined if ".." in path.split("/") else os.path.normpath(joined)
+
+    def _outside(self, path: str) -> str | None:
+        if self._below is None or lies_below(self.absolute(path), self._below):
+            return None
+        return f"{quoted(path)}: lies outside of the directory that an actor may spawn from"
 
     def check_file(self, path: str) -> str | None:
         if not self._on_disk:
             return None
+        if (outside := self._outside(path)) is not None:
+            return outside
         try:
             os.close(_open_file(self.absolute(path)))
         except OSError as problem:
@@ -68,6 +77,8 @@ class Files:
 
     def check_source(self, path: str) -> str | None:
         """What a component is built from: a file or a directory."""
+        if self._below is not None:
+            return "what an actor spawns is not built; name the component"
         if self._on_disk and not os.path.exists(self.absolute(path)):
             return f"{quoted(path)}: there is no such file or directory"
         return None
@@ -91,6 +102,8 @@ class Files:
             return f"{quoted(path)}: a manifest that is not a file cannot name one"
         if path in self.states:
             return None
+        if (outside := self._outside(path)) is not None:
+            return outside
         try:
             content = read_file(self.absolute(path), max_bytes + 1)
         except OSError as problem:
@@ -106,6 +119,15 @@ def installed_handlers() -> dict[str, str]:
     from importlib.metadata import entry_points  # takes long, and is seldom needed
 
     return {each.name: each.value for each in entry_points(group="theater.handlers")}
+
+
+def lies_below(path: str, directory: str) -> bool:
+    """Whether it does with all links followed."""
+    try:
+        found, above = os.path.realpath(path), os.path.realpath(directory)
+    except (OSError, ValueError):  # a NUL in it
+        return False
+    return found.startswith(above.rstrip("/") + "/")
 
 
 def _open_file(path: str) -> int:

@@ -154,6 +154,7 @@ class ActorSpec:
     directory: str = field(default="", repr=False, compare=False)  # of its manifest, absolute
     # Of one that another actor has spawned: (turn, index) of the ask, which names it for ever.
     spawned: tuple[int, int] | None = None
+    resumed: bool = False  # it begins with its initial state as if `init` had returned that
     # How the component comes to be is nothing that a running system knows or compares.
     build: Build | None = field(default=None, repr=False, compare=False)
     component_sha256: str = ""  # hex; known once the component has been compiled

@@ -42,6 +42,7 @@ class Settings:
     max_deliveries: int
     state_every: int | None  # see keeping.py; None: as the size of the state has it
     recycle_turns: int  # that an incarnation may end before it is recycled; 0: no bound
+    may_manage: bool = False  # has the supervisor handler
 
 
 @dataclass(slots=True)
@@ -128,6 +129,14 @@ class Timer:
 
 
 @dataclass(slots=True)
+class Subscription:
+    """A parent's to the events of its child."""
+
+    position: int  # of the first event in the child's chain that it has not been told of
+    waiting: int = 0  # events that are in its mailbox
+
+
+@dataclass(slots=True)
 class Chain:
     """What events are chained to: an actor or a supervisor."""
 
@@ -179,6 +188,11 @@ class Actor(Chain):
     # Those it may name: open, or closed and it has not been told.
     channels: dict[str, Channel] = field(default_factory=dict)
     timers: dict[str, Timer] = field(default_factory=dict)  # by their names
+    # Of one that another actor has spawned; and of that, those, the oldest first.
+    is_spawned: bool = False
+    subscription: Subscription | None = None
+    offspring: dict[str, None] = field(default_factory=dict)
+    result: bytes | None = None  # of the `shutdown` that it has committed
     blocked_on: set[str] = field(default_factory=set)  # full mailboxes it has sent to
     blocking: set[str] = field(default_factory=set)  # actors that wait for this mailbox
 

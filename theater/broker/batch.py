@@ -32,6 +32,10 @@ class Batch:
     channels: list[Row] = field(default_factory=list)
     channels_closed: list[Row] = field(default_factory=list)  # (by, reason, untold, at, channel)
     channels_told: list[Row] = field(default_factory=list)  # (channel,)
+    children: list[Row] = field(default_factory=list)
+    children_gone: list[Row] = field(default_factory=list)  # (actor,)
+    subscriptions: list[Row] = field(default_factory=list)  # (parent, child, position)
+    unsubscribed: list[Row] = field(default_factory=list)  # (child,)
     asks: list[Row] = field(default_factory=list)
     ask_status: list[Row] = field(default_factory=list)  # (status, actor, turn, index)
     senders: list[Row] = field(default_factory=list)
@@ -114,6 +118,16 @@ WRITES: tuple[tuple[str, str], ...] = (
         " closed_at = ? WHERE id = ?",
     ),
     ("channels_told", "UPDATE channels SET untold = NULL WHERE id = ?"),
+    (
+        "children",
+        "INSERT OR REPLACE INTO children (actor, parent, turn, idx, spec) VALUES (?,?,?,?,?)",
+    ),
+    ("children_gone", "DELETE FROM children WHERE actor = ?"),
+    (
+        "subscriptions",
+        "INSERT OR REPLACE INTO subscriptions (parent, child, position) VALUES (?,?,?)",
+    ),
+    ("unsubscribed", "DELETE FROM subscriptions WHERE child = ?"),
     (
         "turns",
         "INSERT OR REPLACE INTO turns (actor, turn, kind, message, status, incarnation, steps,"

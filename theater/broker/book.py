@@ -36,8 +36,19 @@ class ChainPart:
     actor: Actor
     turn: int
     index: int
+    of: str  # whose chain it is
     first: int
     last: int
+
+
+@dataclass(frozen=True, slots=True)
+class StatePart:
+    """An answer that is a state in the log, read after the commit."""
+
+    actor: Actor
+    turn: int
+    index: int
+    state: bytes | None  # its hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +64,7 @@ class ToRoot:
     message: tuple[Any, ...]
 
 
-Out = ToWorker | Welcome | ChainPart | ToClient | ToRoot
+Out = ToWorker | Welcome | ChainPart | StatePart | ToClient | ToRoot
 
 
 @dataclass(slots=True)

@@ -23,7 +23,7 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
-from theater.broker import channels, outstanding, timers
+from theater.broker import channels, children, outstanding, timers
 from theater.broker.actors import ASKED, INIT, TICK, Actor, Handed
 from theater.broker.handing import take_back
 from theater.broker.mailbox import Message
@@ -45,6 +45,7 @@ class Death:
     reason: str  # "killed by SIGKILL", "exit status 11"
     kind: str  # normal, shutdown or crash, by the exit status alone
     wanted: bool  # stopped, or killed by root for a reason that is not the turn's
+    by_others: bool = False  # neither by what has spawned it nor with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,9 @@ def bury(turns: Turns, actor: Actor, death: Death, box: bytes, now_s: float) -> 
         facts["ignored"] = True
     turns.lifecycle(actor, EventType.EXITED, facts)
     turns.batch.incarnation_ended.append((turns.at, reason, actor.id, actor.incarnation))
+    if death.by_others or kind != "crash" or not death.wanted:
+        children.tell_end(turns, actor, kind, reason, death.by_others)
+    actor.result = None
     turns.tell_root("buried", actor.name, actor.incarnation, kind, reason, ignored)
     actor.shut_down = actor.ignored = False
     actor.budget_s = actor.settings.turn_timeout_s

@@ -69,7 +69,7 @@ def send(post: Post, actor: Actor, turn: int, effect: Effect) -> None:
         turn,
         effect.index,
         channel.other(actor.name)[0],
-        effect.body,
+        effect.body or b"",
         CHANNEL_MESSAGE,
         channel=channel.id,
         refused=refused if channel.closed else None,

@@ -353,6 +353,15 @@ class Log:
         ).fetchall()
         return rows
 
+    def subscriptions(self) -> list[tuple[int, int, int]]:
+        """(child, position, events of it that wait for its parent)."""
+        rows: list[tuple[int, int, int]] = self._db.execute(
+            "SELECT s.child, s.position, (SELECT count(*) FROM messages m WHERE m.to_actor ="
+            " s.parent AND m.status = 'queued' AND m.kind = 'child-event'"
+            " AND m.from_actor = s.child) FROM subscriptions s"
+        ).fetchall()
+        return rows
+
     def senders(self, actor: int | None = None) -> Iterator[tuple[int, str]]:
         yield from self._db.execute(
             f"SELECT actor, sender FROM senders {'' if actor is None else 'WHERE actor = ?'}",
@@ -421,17 +430,19 @@ class Log:
         ).fetchone()
         return row
 
-    def chain_part(self, actor: int, first: int, last: int) -> list[tuple[bytes, bytes, str]]:
-        """(bytes, hash, type) of the events at positions `first` to `last`, both included."""
-        rows: list[tuple[bytes, bytes, str]] = self._db.execute(
-            "SELECT bytes, hash, type FROM events WHERE actor = ? AND position BETWEEN ? AND ?"
-            " ORDER BY position",
-            (actor, first, last),
-        ).fetchall()
-        return rows
-
-    def parent_hash(self, actor: int, position: int) -> bytes | None:
-        row = self._db.execute(
-            "SELECT hash FROM events WHERE actor = ? AND position = ?", (actor, position - 1)
-        ).fetchone()
-        return None if row is None else bytes(row[0])
+    def chain_of(self, name: str, first: int, last: int) -> list[dict[str, Any]]:
+        """The events at positions `first` to `last`, both included, as guests see them."""
+        (actor,) = self._db.execute("SELECT id FROM actors WHERE name = ?", (name,)).fetchone()
+        rows = self._db.execute(
+            "SELECT bytes, hash, type, position FROM events"
+            " WHERE actor = ? AND position BETWEEN ? AND ? ORDER BY position",
+            (actor, first - 1, last),
+        )
+        parent: bytes | None = None
+        chain = []
+        for data, hash, type, position in rows:
+            if position >= first:
+                event = {"hash": hash, "parent-hash": parent, "event-type": type, "data": data}
+                chain.append(event)
+            parent = hash
+        return chain

@@ -11,7 +11,7 @@ from typing import Any
 import zmq
 
 from theater import linux
-from theater.broker import timers
+from theater.broker import children, timers
 from theater.broker.anew import reinitialise
 from theater.broker.batch import Batch
 from theater.broker.book import ToClient, ToRoot
@@ -205,7 +205,13 @@ class Broker:
         self._workers.started(actor, pid, self.now_s())
 
     def _root_exited(
-        self, name: str, incarnation: int, kind: str, reason: str, wanted: bool
+        self,
+        name: str,
+        incarnation: int,
+        kind: str,
+        reason: str,
+        wanted: bool,
+        by_others: bool = False,
     ) -> None:
         actor = self._turns.actors[name]
         if incarnation != actor.incarnation or not actor.live:
@@ -213,10 +219,14 @@ class Broker:
         # What has already arrived is from a living worker; what comes later is nobody's.
         self._workers.take(math.inf, self.now_s())
         self._workers.gone(actor)
-        death = Death(reason, kind, wanted)
+        death = Death(reason, kind, wanted, by_others)
         bury(self._turns, actor, death, self._boxes.read(actor), self.now_s())
         self._boxes.done(actor)
         reached("broker.buried")
+
+    def _root_child_answer(self, parent: str, turn: int, index: int, value: dict[str, Any]) -> None:
+        """What an actor wanted done with what it has spawned is done, or cannot be."""
+        children.answered(self._turns, parent, turn, index, value, self.now_s())
 
     def _root_phase(self, name: str, phase: str, reason: str) -> None:
         actor = self._turns.actors.get(name)

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
-from theater.events import INLINE_MAX, content_hash, ref
+from theater.calls import TOLD, parameters
+from theater.events import INLINE_MAX, content_hash, externalise, ref
 from theater.spec import MailboxBounds, OnFull
 
 WINDOW = 512  # messages in memory, per actor
@@ -54,8 +56,19 @@ class Message:
         return f"{self.sender}:{self.sender_turn}:{self.sender_index}"
 
     def name(self) -> str:
-        """What its handler is told beside the body: of which request, or on which channel."""
-        return self.request_id() if self.kind == "request" else self.channel or ""
+        """What its handler is told beside the body: of which request, child, or channel."""
+        if self.kind == "request":
+            return self.request_id()
+        if self.kind.startswith("child-"):
+            return self.sender or ""
+        return self.channel or ""
+
+    def parameters(self) -> list[Any]:
+        """What its export is given beside the state, as it stands in the event."""
+        if self.kind in TOLD:
+            told = parameters(self.kind, self.name(), self.body)
+            return [externalise(each, []) for each in told]
+        return parameters(self.kind, self.name(), self.body_value())
 
 
 @dataclass(slots=True)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
+from theater import calls
 from theater.broker import (
     anew,
     burial,
     channels,
+    children,
     outstanding,
     recovery,
     register,
@@ -23,7 +26,7 @@ from theater.broker.mailbox import WINDOW
 from theater.broker.register import SUPERVISOR, Order, name_of, role_of
 from theater.broker.revival import Living
 from theater.broker.turns import Turns
-from theater.events import refs_in
+from theater.events import decode, internalise, refs_in
 
 
 class Members:
@@ -65,6 +68,8 @@ class Members:
         self._recall(None)
         for name, phase in phases.items():
             turns.actors[name].phase = phase
+        for child, position, waiting in log.subscriptions():
+            children.subscribed(turns, child, position, waiting)
         channels.load(turns, log.channels())
         timers.load(turns, log.timers(), now_s)
         outstanding.load(turns, log.outstanding(), now_s)
@@ -124,13 +129,31 @@ class Members:
         if open_ask is not None and timeout_s is not None:
             left_s = max(0.0, timeout_s - self._log.waited_s(actor.id, row.turn, open_ask))
         last = recovery.reopen(self._turns, actor, row, recorded, open_ask, left_s, now_s)
+        current = actor.current
+        assert current is not None
+        if current.shutdown:
+            actor.result = self._result(recorded)
+        if current.ask is not None and current.ask.interface == calls.SUPERVISOR:
+            (arguments,) = decode(recorded[current.ask.index]).payload
+            arguments = internalise(arguments, self._contents(arguments))
+            children.reopened(self._turns, actor, current, current.ask, arguments)
         if goes_on and open_ask is None:
-            contents = {}
-            for hash in refs_in(last.payload):
-                content = self._log.blob(hash)
-                assert content is not None, "a committed answer refers to nothing"
-                contents[hash] = content
-            revival.answer_again(self._turns, actor, last, contents)
+            revival.answer_again(self._turns, actor, last, self._contents(last.payload))
+
+    def _contents(self, payload: Any) -> dict[bytes, bytes]:
+        contents = {}
+        for hash in refs_in(payload):
+            content = self._log.blob(hash)
+            assert content is not None, "a committed event refers to nothing"
+            contents[hash] = content
+        return contents
+
+    def _result(self, recorded: list[bytes]) -> bytes | None:
+        """What the turn gave `shutdown`."""
+        called = next(filter(revival.is_shutdown, map(decode, recorded)))
+        ((data,), _) = called.payload
+        result: bytes | None = internalise(data, self._contents(data))
+        return result
 
     def _revive(self, actor: Actor, living: Living, now_s: float) -> None:
         log = self._log
@@ -151,6 +174,7 @@ class Members:
             last = log.turn_events(actor.id, turn)
             if revival.has_shut_down(last, living.incarnation):
                 actor.shut_down = True
+                actor.result = self._result(last)
                 actor.ignored = revival.is_init(last)
                 actor.due_s = now_s + actor.settings.turn_timeout_s
                 self._turns.deadlines.watch(actor)

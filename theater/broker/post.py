@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from theater.broker import channels
+from theater.broker import channels, children
 from theater.broker.actors import CHANNEL_CLOSE, CHANNEL_MESSAGE, TICK, Actor, Handed
 from theater.broker.book import Book, ToWorker
 from theater.broker.mailbox import Message
@@ -107,8 +107,7 @@ class Post(Book):
         """A timer of this name has gone off. A full mailbox takes its tick too: there is but one of
         each timer. Returns the id of the message."""
         message = Message(self.next_message, TICK, None, None, None, None, timer.encode())
-        self._message_row(message, target, target.name, dead=False)
-        self._put(target, message)
+        self.put_in(message, target)
         return message.id
 
     def take_out_tick(self, target: Actor, timer: str, message: int) -> None:
@@ -134,6 +133,12 @@ class Post(Book):
             target.senders.add(sender)
             self.batch.senders.append((target.id, sender))
             self.out.append(ToWorker(target, ("sender", sender)))
+
+    def put_in(self, message: Message, target: Actor) -> None:
+        """A message that nobody has sent: a full mailbox takes it too. Whoever makes it sees to it
+        that there are not many."""
+        self._message_row(message, target, target.name, dead=False)
+        self._put(target, message)
 
     def _put(self, target: Actor, message: Message) -> None:
         target.mailbox.put(message)
@@ -172,6 +177,8 @@ class Post(Book):
         self.batch.consumed.append((status, handed.turn, message.id))
         if handed.kind == CHANNEL_CLOSE:
             channels.told(self, actor, message.channel)
+        elif handed.kind == children.EVENT:
+            children.consumed(self, actor, message)
         if not actor.mailbox.is_full():
             self.unblock(actor)
 

@@ -10,7 +10,7 @@ from theater.broker.log import OpenRow
 from theater.broker.mailbox import Message
 from theater.broker.revival import is_shutdown
 from theater.broker.turns import Turns
-from theater.calls import ASKS
+from theater.calls import ASKS, SUPERVISOR
 from theater.events import Event, EventType, decode, ref_hash, refs_in
 
 
@@ -77,7 +77,9 @@ def reopen(
     if open_ask is not None:
         event = events[open_ask]
         ask = current.ask = Ask(open_ask, event.interface, event.function, None, None)
-        if (event.interface, event.function) in ASKS:
+        if event.interface == SUPERVISOR:
+            pass  # root is told of it again: see `members`
+        elif (event.interface, event.function) in ASKS:
             ask.callee = event.payload[0][0]
             ask.deadline_s = now_s + left_s
             turns.deadlines.watch(actor)

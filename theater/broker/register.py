@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from theater.broker import channels, outstanding, timers
+from theater.broker import channels, children, outstanding, timers
 from theater.broker.actors import ASKED, ROOT, Actor, Chain, Settings, Supervisor
 from theater.broker.burial import abandon
 from theater.broker.log import StoredActor
@@ -47,10 +47,14 @@ def enter(turns: Turns, order: Order, before: StoredActor | None) -> Chain:
         _continue(chain, before)
     turns.add(chain)
     turns.batch.moved.add(chain.name)
+    if isinstance(chain, Actor) and order.get("spawned") is not None:
+        children.enter(turns, chain, order["spawned"], order["spec"])
     phase = "stopped" if role == ACTOR else ""
     if before is None:
         turns.batch.actors.append((id, chain.name, role, component, phase, turns.at))
         _tell(turns, chain, EventType.CREATED, _facts(order), order)
+        if isinstance(chain, Actor) and order.get("resumed"):
+            _resume(turns, chain)
     elif before.removed:
         turns.batch.returned.append((role, component, id))
         turns.batch.phases.append((phase, "", id))
@@ -130,7 +134,16 @@ def _settings(order: Order) -> Settings:
         max_deliveries=order["max_deliveries"],
         state_every=order["state_every"],
         recycle_turns=order["recycle_turns"],
+        may_manage=order.get("may_manage", False),
     )
+
+
+def _resume(turns: Turns, actor: Actor) -> None:
+    """It begins with its initial state, as if `init` had returned that."""
+    state = actor.initial_state
+    actor.state = None if state is None else content_hash(state)
+    actor.initialised = True
+    turns.batch.initialised.append((1, actor.id))
 
 
 def _bounds(order: Order) -> MailboxBounds:
@@ -146,6 +159,8 @@ def _continue(chain: Chain, before: StoredActor) -> None:
     if isinstance(chain, Actor):
         chain.initialised = before.initialised
         chain.state = before.state
+        if before.facts.get("resumed") and before.next_turn == 1:
+            chain.state = before.facts.get("initial_state")
         chain.loose_bytes = before.loose_bytes
         chain.next_turn = before.next_turn
         chain.committed = (before.next_turn - 1, NEVER)
@@ -160,13 +175,18 @@ def _facts(order: Order) -> dict[str, Any]:
     if role_of(order) == SUPERVISOR:
         return {"kind": SUPERVISOR, "flags": order.get("flags")}
     state = order["initial_state"]
-    return {
+    facts = {
         "component": order["component"],
         "engine": order["engine"],
         "grants": order["grants"],
         "limits": order["limits"],
         "initial_state": None if state is None else content_hash(state),
     }
+    if order.get("spawned") is not None:
+        facts["spawned"] = list(order["spawned"])
+    if order.get("resumed"):
+        facts["resumed"] = True
+    return facts
 
 
 def _tell_changes(turns: Turns, chain: Chain, component: str, order: Order) -> None:
@@ -234,6 +254,7 @@ def remove(
         assert not chain.live, f"{chain.name} is removed while it lives"
         turns.unblock(chain)
         turns.stop_waiting(chain)
+        children.leave(turns, chain)
     turns.drop(chain)
     turns.lifecycle(chain, EventType.REMOVED, {"reason": reason})
     turns.batch.removed.append((turns.at, chain.id))

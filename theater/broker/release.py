@@ -7,7 +7,7 @@ from typing import Any
 from theater import wire
 from theater.broker import handing, outstanding, recovery, timers
 from theater.broker.actors import TICK, Actor, Handed
-from theater.broker.book import ChainPart, ToWorker, Welcome
+from theater.broker.book import ChainPart, StatePart, ToWorker, Welcome
 from theater.broker.log import Log
 from theater.broker.mailbox import WINDOW
 from theater.broker.turns import Turns
@@ -32,7 +32,7 @@ class Frames:
         """Once, however many steps of it have been committed: its last tells of all before."""
         self._put(actor, [("ack", *actor.committed)])
 
-    def add(self, item: ToWorker | Welcome | ChainPart) -> None:
+    def add(self, item: ToWorker | Welcome | ChainPart | StatePart) -> None:
         match item:
             case ToWorker():
                 if item.message[0] == "answer":
@@ -43,7 +43,11 @@ class Frames:
                     self._welcomed.add(item.actor.name)
                     self._put(item.actor, self._standing(item.actor))
             case ChainPart():
-                self._put(item.actor, [self._chain_answer(item)])
+                self._put(item.actor, [self._read_answer(item, self._shown(item))])
+            case StatePart():
+                value = None if item.state is None else self._log.blob(item.state)
+                assert item.state is None or value is not None, "a kept state has no content"
+                self._put(item.actor, [self._read_answer(item, {"ok": value})])
 
     def hand_out(self) -> None:
         """The inputs for every actor whose turn may have come."""
@@ -92,26 +96,21 @@ class Frames:
         assert None not in contents, "a committed answer refers to nothing"
         chains = []
         for place in dict.fromkeys(places):
-            _, first, last, _ = wire.unpack(place)
-            chains.append([place, self._chain(actor, first, last)])
+            name, first, last, _ = wire.unpack(place)
+            chains.append([place, self._log.chain_of(name, first, last)])
         journal = [actor.current.step, recorded, contents, chains]
         return handing.input_message(actor, handed, journal)
 
-    def _chain_answer(self, part: ChainPart) -> Message:
+    def _read_answer(self, part: ChainPart | StatePart, value: Any) -> Message:
         actor = part.actor
         if actor.handed:
             actor.due_s = self._now_s + actor.budget_s
             self._turns.deadlines.watch(actor)
-        value = self._chain(actor, part.first, part.last)
         if actor.current is not None and actor.current.turn == part.turn:
             actor.current.answered = (part.index, value)
         return ("answer", part.turn, part.index, value)
 
-    def _chain(self, actor: Actor, first: int, last: int) -> dict[str, Any]:
-        """Rebuild a `chain` value from the log."""
-        parent = self._log.parent_hash(actor.id, first) if first else None
-        chain = []
-        for data, hash, type in self._log.chain_part(actor.id, first, last):
-            chain.append({"hash": hash, "parent-hash": parent, "event-type": type, "data": data})
-            parent = hash
-        return {"events": chain}
+    def _shown(self, part: ChainPart) -> Any:
+        """Its own chain is a record, a child's a result."""
+        chain = self._log.chain_of(part.of, part.first, part.last)
+        return {"events": chain} if part.of == part.actor.name else {"ok": chain}

@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import msgpack
-
 from theater.broker.actors import INIT, Actor
 from theater.broker.book import ChainPart
 from theater.broker.steps import takes_effect
 from theater.broker.turns import Turns
 from theater.calls import CALLS
-from theater.events import CHAIN_CODE, Event, EventType, decode, internalise
+from theater.events import Event, EventType, chain_part, decode, internalise
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +84,9 @@ def answer_again(turns: Turns, actor: Actor, last: Event, contents: Mapping[byte
     assert current is not None and current.ask is None and last.type == EventType.HOST_ANSWER
     index = last.index - 1  # the ask is the event before its answer
     (value,) = last.payload
-    if isinstance(value, msgpack.ExtType) and value.code == CHAIN_CODE:
-        _, first, until, _ = msgpack.unpackb(value.data)
-        turns.out.append(ChainPart(actor, current.turn, index, first, until))
+    part = chain_part(value)
+    if part is not None:
+        name, first, until, _ = part
+        turns.out.append(ChainPart(actor, current.turn, index, name, first, until))
     else:
         current.answered = (index, internalise(value, contents))

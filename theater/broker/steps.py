@@ -25,10 +25,11 @@ from theater.calls import (
     HELD,
     MESSAGES,
     NAMED,
+    RUNTIME,
     STORE,
+    SUPERVISOR,
     TIMER,
     WITH_BODY,
-    parameters,
 )
 from theater.capabilities.timer import why_not
 from theater.errors import ProtocolError
@@ -38,6 +39,7 @@ from theater.events import (
     content_hash,
     decode,
     has_refs,
+    internalise,
     ref_hash,
     refs_in,
     state_ref,
@@ -58,7 +60,7 @@ class Effect:
     interface: str
     function: str
     name: str = ""  # of an actor, a request, a channel or a timer
-    body: bytes = b""
+    body: bytes | None = b""  # None: a shutdown without a result
     number: int = 0  # milliseconds
 
 
@@ -77,6 +79,7 @@ class Step:
     ask: Event | None = None
     callee: str = ""  # of a request, or of what opens a channel
     question: bytes = b""
+    asked: list[Any] = field(default_factory=list)  # arguments of the ask, with their contents
     tells: bool = False  # the answer of the world call before it
     ends: bool = False
     state: bytes | None = None  # hash after the turn
@@ -93,9 +96,7 @@ def expected_call(actor: Actor, handed: Handed) -> tuple[str, str, list[Any]]:
     if handed.message is None:
         before = None if actor.initial_state is None else content_hash(actor.initial_state)
         return interface, function, [state_ref(before), [actor.name]]
-    message = handed.message
-    given = parameters(handed.kind, message.name(), message.body_value())
-    return interface, function, [state_ref(actor.state), given]
+    return interface, function, [state_ref(actor.state), handed.message.parameters()]
 
 
 def check(
@@ -251,6 +252,10 @@ def _host_call(actor: Actor, step: Step, event: Event, is_last: bool, message_ma
         step.ask = event
         if event.interface == MESSAGES and event.function in ADDRESSED:
             step.callee, step.question = _with_body(payload[0], step, message_max)
+        elif event.interface == SUPERVISOR:
+            if not actor.settings.may_manage:
+                raise BadStep(f"it called {event.function}, which its manifest does not grant")
+            step.asked = _whole(payload[0], step)
         return
     # Some functions of WASI are world calls only now and then; others always are.
     is_wasi = event.interface.startswith(wasi.PREFIX)
@@ -262,8 +267,11 @@ def _host_call(actor: Actor, step: Step, event: Event, is_last: bool, message_ma
     if event.interface == TIMER:
         step.effects.append(_timer(event, *payload))
         return
-    subject, content = "", b""
-    if event.function in WITH_BODY:
+    subject = ""
+    content: bytes | None = b""
+    if event.interface == RUNTIME:
+        content = _result_of(arguments, step)
+    elif event.function in WITH_BODY:
         subject, content = _with_body(arguments, step, message_max)
     elif event.function in NAMED:
         subject = _named(arguments)
@@ -321,6 +329,24 @@ def _timer(event: Event, arguments: Any, answer: Any) -> Effect:
     if answer != {"ok": None if event.function == CLEAR else expected}:
         raise BadStep(f"{event.function} has another answer than its name")
     return Effect(event.index, event.interface, event.function, name, number=after_ms)
+
+
+def _whole(arguments: Any, step: Step) -> list[Any]:
+    """The arguments of a call with what they refer to."""
+    try:
+        whole = internalise(arguments, step.contents)
+    except KeyError:
+        raise BadStep("an argument was not sent") from None
+    if not isinstance(whole, list):
+        raise BadStep("arguments are no list")
+    return whole
+
+
+def _result_of(arguments: Any, step: Step) -> bytes | None:
+    """What `shutdown` was given."""
+    if not isinstance(arguments, list) or len(arguments) != 1:
+        raise BadStep("a shutdown without its data")
+    return None if arguments[0] is None else content_of(arguments[0], step, 1 << 62)
 
 
 def _check_channel(actor: Actor, step: Step, id: str) -> None:

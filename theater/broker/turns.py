@@ -12,7 +12,7 @@ from typing import Any
 import msgpack
 
 from theater import addresses, calls
-from theater.broker import channels, handing, keeping, outstanding, steps, stores, timers
+from theater.broker import channels, children, handing, keeping, outstanding, steps, stores, timers
 from theater.broker.actors import (
     CHANNEL_OPEN,
     REQUEST,
@@ -20,6 +20,7 @@ from theater.broker.actors import (
     TICK,
     Actor,
     Ask,
+    Chain,
     Handed,
     OpenTurn,
 )
@@ -42,6 +43,21 @@ from theater.wire import pack
 @dataclass(slots=True)
 class Turns(Post):
     """What steps, answers and deadlines do."""
+
+    def append(
+        self,
+        chain: Chain,
+        incarnation: int,
+        turn: int,
+        index: int,
+        type: str,
+        function: str,
+        line: str | None,
+        data: bytes,
+    ) -> None:
+        Post.append(self, chain, incarnation, turn, index, type, function, line, data)
+        if isinstance(chain, Actor) and chain.subscription is not None:
+            children.tell_event(self, chain, type, data)
 
     # Steps
 
@@ -67,6 +83,8 @@ class Turns(Post):
             )
             self._check_permissions(actor, checked)
             changes = stores.check(actor, checked, self.message_max)
+            if checked.ask is not None and checked.ask.interface == calls.SUPERVISOR:
+                children.check(checked.ask.function, checked.asked)
         except ProtocolError:
             raise
         except Exception as error:  # nothing has changed yet: whatever it is, the worker sent it
@@ -99,7 +117,7 @@ class Turns(Post):
         shut_down = False
         for effect in checked.effects:
             if effect.interface == calls.RUNTIME:
-                shut_down = True
+                shut_down, actor.result = True, effect.body
             else:
                 self._do(actor, turn, effect, now_s)
         if checked.ask is not None:
@@ -131,15 +149,16 @@ class Turns(Post):
         if effect.interface == calls.TIMER:
             timers.do(self, actor, turn, effect, now_s)
             return
+        body = effect.body or b""
         match effect.function:
             case "send":
-                self.deliver(actor, turn, effect.index, effect.name, effect.body, SEND)
+                self.deliver(actor, turn, effect.index, effect.name, body, SEND)
             case channels.SEND:
                 channels.send(self, actor, turn, effect)
             case channels.CLOSE:
                 channels.close(self, actor, turn, effect)
             case outstanding.RESPOND:
-                outstanding.answer(self, actor, effect.name, {"ok": effect.body}, now_s)
+                outstanding.answer(self, actor, effect.name, {"ok": body}, now_s)
             case outstanding.CANCEL:
                 text = f"cancelled: {actor.name} has cancelled the request"
                 outstanding.answer(self, actor, effect.name, {"err": text}, now_s)
@@ -182,6 +201,9 @@ class Turns(Post):
             case calls.STORE:
                 self._ask_row(actor, step.turn, ask, None, None)
                 self.answer(actor, stores.answer(self, event), now_s)
+            case calls.SUPERVISOR:
+                self._ask_row(actor, step.turn, ask, None, None)
+                children.ask(self, actor, current, ask, step.asked, now_s)
             case _:
                 self._ask_actor(actor, current, ask, step, now_s)
 
@@ -287,10 +309,10 @@ class Turns(Post):
         asked = (current.turn, current.ask.index)
         return asked == (request.sender_turn, request.sender_index)
 
-    def answer(self, actor: Actor, value: dict[str, Any], now_s: float) -> None:
+    def answer(self, actor: Actor, value: Any, now_s: float) -> None:
         """Commit the answer of an actor's open ask, and send it."""
         contents: list[bytes] = []
-        self._answer_event(actor, externalise(value, contents))
+        self.answer_event(actor, externalise(value, contents))
         current = actor.current
         assert current is not None and current.ask is not None
         for content in contents:
@@ -305,7 +327,8 @@ class Turns(Post):
             actor.due_s = now_s + actor.budget_s
             self.deadlines.watch(actor)
 
-    def _answer_event(self, actor: Actor, payload: Any) -> None:
+    def answer_event(self, actor: Actor, payload: Any) -> None:
+        """The event of an open ask's answer. The value itself is sent by whoever calls this."""
         current = actor.current
         assert current is not None and current.ask is not None, "an answer without an ask"
         ask = current.ask
@@ -340,9 +363,9 @@ class Turns(Post):
         first = max(0, last + 1 - actor.settings.max_events)
         part = pack([actor.name, first, last, actor.head])
         index = current.ask.index
-        self._answer_event(actor, msgpack.ExtType(CHAIN_CODE, part))
+        self.answer_event(actor, msgpack.ExtType(CHAIN_CODE, part))
         current.ask = None
-        self.out.append(ChainPart(actor, current.turn, index, first, last))
+        self.out.append(ChainPart(actor, current.turn, index, actor.name, first, last))
         actor.due_s = None  # set when the answer is read and sent
 
     # Time

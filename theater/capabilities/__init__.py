@@ -11,7 +11,16 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from theater import preopens, requests, stores
-from theater.capabilities import custom, filesystem, http, message_server, runtime, store, timer
+from theater.capabilities import (
+    custom,
+    filesystem,
+    http,
+    message_server,
+    runtime,
+    store,
+    supervisor,
+    timer,
+)
 from theater.capabilities.capability import HandlerType, Signatures, Wrong
 from theater.quoting import described, did_you_mean
 from theater.spec import Handler
@@ -21,13 +30,13 @@ HANDLERS: dict[str, HandlerType] = {
     "runtime": runtime.HANDLER,
     stores.HANDLER: store.HANDLER,
     "timer": timer.HANDLER,
+    "supervisor": supervisor.HANDLER,
     preopens.HANDLER: filesystem.HANDLER,
     requests.HANDLER: http.HANDLER,
 }
 
 # Of the design, not of this version: handler -> the interfaces it will link.
 LATER: dict[str, tuple[str, ...]] = {
-    "supervisor": ("theater:simple/supervisor",),
     "wasi:sockets": (),
 }
 

@@ -112,5 +112,8 @@ class HandlerType:
     required: tuple[str, ...] = ()  # settings without which it grants nothing
     synonyms: Mapping[str, str] = field(default_factory=dict)  # of settings, elsewhere
     usage: Callable[[HeardFrom], Usage] = Usage  # what can be told of its use
+    # Why an actor that has the second settings cannot hand on the first to one that it spawns;
+    # None: it can. Without it only equal settings can be handed on.
+    within: Callable[[Mapping[str, Any], Mapping[str, Any]], str | None] | None = None
     # Of a handler that links nothing, since wasi:* always does: the interfaces that it answers.
     answers: frozenset[str] = frozenset()

@@ -95,6 +95,20 @@ class Directories(Usage):
         }
 
 
+def within(child: Mapping[str, Any], parent: Mapping[str, Any]) -> str | None:
+    """See HandlerType. Hosts are real paths: whoever asks has followed the links."""
+    granted = preopens.read(parent)
+    for each in preopens.read(child):
+        above = [
+            one
+            for one in granted
+            if each.host == one.host or each.host.startswith(one.host.rstrip("/") + "/")
+        ]
+        if not any(one.write or not each.write for one in above):
+            return f"{each.host} with write" if above else each.host
+    return None
+
+
 HANDLER = HandlerType(
     description="Files in the directories that it names, and in no others. Without it an actor has"
     " no files.",
@@ -114,4 +128,5 @@ HANDLER = HandlerType(
     synonyms=dict.fromkeys(preopens.SYNONYMS, "preopens"),
     usage=Directories,
     answers=frozenset({DIRECTORIES, wasi.TYPES, wasi.STREAMS}),
+    within=within,
 )

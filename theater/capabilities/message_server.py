@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from theater.addresses import PATTERN_SCHEMA, check_pattern, permitted
+from theater.addresses import PATTERN_SCHEMA, check_pattern, covers, permitted
 from theater.calls import ADDRESSED, CLIENT, MESSAGES
 from theater.capabilities.capability import (
     NEW_STATE,
@@ -85,6 +85,15 @@ class Sent(Usage):
         }
 
 
+def within(child: Mapping[str, Any], parent: Mapping[str, Any]) -> str | None:
+    """See HandlerType. Where the parent says no list, there is none to be handed on."""
+    granted = parent.get("send_to", ())
+    for pattern in child.get("send_to", ()):
+        if not any(covers(each, pattern) for each in granted):
+            return f"send_to has {pattern}"
+    return None
+
+
 HANDLER = HandlerType(
     description="Messages and requests to other actors, answers, and channels.",
     imports={
@@ -132,4 +141,5 @@ HANDLER = HandlerType(
         )
     },
     usage=Sent,
+    within=within,
 )

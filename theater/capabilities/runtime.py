@@ -65,6 +65,12 @@ def _events_in(answer: Any) -> int:
         return 0
 
 
+def within(child: Mapping[str, Any], parent: Mapping[str, Any]) -> str | None:
+    """See HandlerType."""
+    events, granted = child.get("max_events", MAX_EVENTS), parent.get("max_events", MAX_EVENTS)
+    return f"max_events is {events}, of {granted}" if events > granted else None
+
+
 HANDLER = HandlerType(
     description="A line in the log, the actor's own address, its own chain, and its shutdown.",
     imports={
@@ -89,4 +95,5 @@ HANDLER = HandlerType(
         )
     },
     usage=Runtime,
+    within=within,
 )

@@ -9,11 +9,12 @@ from typing import Any, Protocol
 import msgpack
 
 from theater import wasi, wire
-from theater.calls import STORE
+from theater.calls import STORE, SUPERVISOR
 from theater.errors import ProtocolError
 from theater.events import CHAIN_CODE, content_hash, ref_hash
 from theater.fsck.ahead import Ahead
 from theater.fsck.chain import CANCEL, OPEN_CHANNEL, RESPOND, Crossing
+from theater.fsck.children import misfit
 from theater.fsck.findings import shown
 from theater.fsck.rows import AskRow
 from theater.fsck.verdict import (
@@ -97,7 +98,11 @@ class Asks:
             return
         if at.interface == STORE:
             return  # what it should be, all stores together tell: see stores.py
-        if at.function == "get-chain":
+        if at.interface == SUPERVISOR:
+            expected = misfit(at.function, value)
+            if expected is not None:
+                self._wrong(at, f"an answer {shown(value)}", expected)
+        elif at.function == "get-chain":
             self._chain_part(ask.at, at, value)
         else:
             self._reply(ask, at, value)

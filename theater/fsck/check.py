@@ -13,9 +13,20 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from theater.fsck import answers, channels, contents, creators, post, shape, stores, timers
+from theater.fsck import (
+    answers,
+    channels,
+    children,
+    contents,
+    creators,
+    post,
+    shape,
+    stores,
+    timers,
+)
 from theater.fsck.answers import Answers
 from theater.fsck.channels import Channels
+from theater.fsck.children import Children
 from theater.fsck.contents import Contents
 from theater.fsck.file import LogFile, Row, Scratch, Unreadable, comes_after
 from theater.fsck.findings import Reports, Summary, Tell, shown
@@ -40,6 +51,7 @@ OWNED = (
     "evidence",
     "last_states",
     "timers",
+    "children",
 )
 FILES = "store"  # the directory beside the log that the contents of stores are in
 COUNTERS = frozenset(
@@ -67,6 +79,7 @@ def check(path: str, tell: Tell, progress: Progress = lambda _text: None) -> Sum
             channels.TABLES,
             timers.TABLES,
             stores.TABLES,
+            children.TABLES,
         )
         scratch = Scratch("".join(tables))
         try:
@@ -107,6 +120,7 @@ class Check:
         self._timers = Timers(file, scratch, reports)
         self._stores = Stores(file, scratch, reports)
         self._files = StoreFiles(file, files, reports)
+        self._children = Children(file, scratch, reports)
         self._mark = Mark()
         self._version = 0
         self._actors = 0
@@ -196,7 +210,7 @@ class Check:
         letters = Letters(tools, mark.letter)
         self._progress("checking messages")
         with part(self._reports, table="messages"):
-            others = (self._answers, self._channels, self._timers)
+            others = (self._answers, self._channels, self._timers, self._children)
             Post(tools, mark.seq, mark.message, *others).check()
             self._answers.check(self._went_on)
         if self._version >= 4:
@@ -207,6 +221,8 @@ class Check:
                 self._timers.check(self._went_on)
             with part(self._reports, table="contents"):
                 self._stores.check(mark.seq, self._went_on)
+            with part(self._reports, table="children"):
+                self._children.check(self._went_on)
         with part(self._reports, table="dead_letters"):
             letters.check(self._went_on)
         with part(self._reports, table="senders"):

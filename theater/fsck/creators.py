@@ -22,6 +22,7 @@ from theater.fsck.chain import (
     TIMED,
 )
 from theater.fsck.channels import Channels
+from theater.fsck.children import Children
 from theater.fsck.findings import shown
 from theater.fsck.numbering import Numbering
 from theater.fsck.rows import CREATORS, LETTERS, CreatorRow, LetterRow, as_of
@@ -35,7 +36,8 @@ CHANNEL_CLOSE = "channel-close"
 ASKED = {REQUEST: "request", OPEN_CHANNEL: CHANNEL_OPEN}
 CALLED = {SEND: "send", SAY: CHANNEL_MESSAGE, CLOSE: CHANNEL_CLOSE}
 
-_TIMED = frozenset(function for _, function in TIMED)
+# Calls that are answered by others, or make what is no message.
+_SENDING = frozenset(function for _, function in {*ASKED, *CALLED, RESPOND, CANCEL})
 
 TABLES = """
 CREATE TABLE decided (letter INTEGER PRIMARY KEY);
@@ -60,13 +62,21 @@ class Creator:
 
 
 class Creators:
-    """Goes along all events once; what they say beside is told `answers`, `channels`, `timers`."""
+    """Goes along all events once; what they say beside is told those who hold it to others."""
 
-    def __init__(self, tools: Tools, answers: Answers, channels: Channels, timers: Timers) -> None:
+    def __init__(
+        self,
+        tools: Tools,
+        answers: Answers,
+        channels: Channels,
+        timers: Timers,
+        children: Children,
+    ) -> None:
         self._file, self._version, self._scratch, _, self._reports = tools
         self._answers = answers
         self._channels = channels
         self._timers = timers
+        self._children = children
 
     def until(self, last_seq: int) -> Iterator[Creator]:
         """Those that are in the log up to this event, in the order of commits."""
@@ -78,6 +88,8 @@ class Creators:
                 yield from self._made_by(event)
             elif event.type in (EventType.REINITIALISED, EventType.REMOVED):
                 self._timers.gone(event.actor)
+                if event.type == EventType.REMOVED:
+                    self._children.gone(event)
         order.end(last_seq)
 
     def _made_by(self, row: CreatorRow) -> Iterator[Creator]:
@@ -88,10 +100,12 @@ class Creators:
             event = decode(row.data)
         except (ProtocolError, MemoryError):  # its chain's walk tells
             self._timers.lose(row.actor)
-            if row.type == EventType.HOST_CALL and row.function not in _TIMED:
+            self._children.lose(row.actor)
+            if row.type == EventType.HOST_CALL and row.function in _SENDING:
                 yield Creator(row.seq, row.function, *numbers, "", None, sure=False)
             return
         payload = event.payload
+        self._children.take(row, event)
         if event.type == EventType.DEAD_LETTER and isinstance(payload, dict):
             yield from self._decision(row, payload)
         elif event.type == EventType.HOST_CALL and isinstance(payload, list) and payload:

@@ -44,6 +44,7 @@ class Life:
         self.component = ""
         self.initial_state: bytes | None = None
         self.stores: Access | None = None  # what it is granted of them
+        self.resumed = False  # it began as if `init` had returned its initial state
         self.may_write = False  # files: it is granted a directory that it may change
         self.may_exchange = False  # by HTTP
         # Of handlers that authors have written: (interface, function) -> its effect.
@@ -161,12 +162,24 @@ class Life:
             self.may_exchange = _is_granted(facts["grants"], requests.HANDLER)
             self.stores = _stores(self._actor, facts["grants"])
             self.own = _own(facts["grants"])
+        self._spawned(at, facts)
         if self.role == ACTOR and "initial_state" in facts:
             state = facts["initial_state"]
             self.initial_state = state if isinstance(state, bytes) else None
             if state is not None and not isinstance(state, bytes):
                 self._wrong(at, f"initial state {shown(state)}", "a hash or none")
                 self.sure = False
+
+    def _spawned(self, at: Crossing, facts: dict[str, Any]) -> None:
+        """Of one that another actor has spawned."""
+        ask, resumed = facts.get("spawned"), facts.get("resumed", False)
+        is_ask = isinstance(ask, list) and len(ask) == 2 and all(type(each) is int for each in ask)
+        if ask is not None and not (is_ask and self.role == ACTOR):
+            self._wrong(at, f"spawned by {shown(ask)}", "a turn and an index, of an actor")
+        if type(resumed) is not bool or (resumed and ask is None):
+            self._wrong(at, f"resumed is {shown(resumed)}", "true or nothing, if it was spawned")
+        if at.type == EventType.CREATED:
+            self.resumed = resumed is True
 
     def _gone(self, at: Crossing) -> None:
         self.present = False

@@ -16,6 +16,8 @@ from theater.events import INLINE_MAX, content_hash
 from theater.fsck.answers import CLIENT, Answers
 from theater.fsck.chain import CANCEL, RESPOND
 from theater.fsck.channels import Channels
+from theater.fsck.children import KINDS as CHILD_KINDS
+from theater.fsck.children import Children
 from theater.fsck.creators import (
     ASKED,
     CHANNEL_CLOSE,
@@ -32,7 +34,11 @@ from theater.fsck.rows import MESSAGES, MessageRow, as_of
 from theater.fsck.timers import CLEARED, TICK, Timers
 from theater.fsck.tools import Tools
 
-KINDS = ("send", "request", CHANNEL_OPEN, CHANNEL_MESSAGE, CHANNEL_CLOSE, TICK)
+KINDS = (
+    *("send", "request", CHANNEL_OPEN, CHANNEL_MESSAGE, CHANNEL_CLOSE, TICK),
+    *sorted(CHILD_KINDS),
+)
+UNSENT = {TICK, *CHILD_KINDS}  # that no call makes
 STATUSES = ("queued", "outstanding", "done", "dead", CLEARED)
 
 TABLES = """
@@ -72,6 +78,7 @@ class Post:
         answers: Answers,
         channels: Channels,
         timers: Timers,
+        children: Children,
     ) -> None:
         self._file, self._version, self._scratch, self._contents, self._reports = tools
         self._last_seq = last_seq
@@ -79,7 +86,8 @@ class Post:
         self._answers = answers
         self._channels = channels
         self._timers = timers
-        self._creators = Creators(tools, answers, channels, timers)
+        self._children = children
+        self._creators = Creators(tools, answers, channels, timers, children)
         self._pairs: set[tuple[int, str]] = set()
 
     # Messages
@@ -96,7 +104,7 @@ class Post:
             if creator is not None and _belong(creator, made):
                 self._compare(creator, made)
                 creator = next(creators, None)
-            elif made.kind != TICK and not self._found_event(made):
+            elif made.kind not in UNSENT and not self._found_event(made):
                 key = (made.actor, made.turn, made.index)
                 self._scratch.run(
                     "INSERT OR IGNORE INTO lost_messages VALUES (?,?,?,?,?,?,?,?)",
@@ -112,7 +120,8 @@ class Post:
         self._tell_lost()
 
     def _made(self) -> Iterator[Made]:
-        """All messages but those of clients. Ticks are among them: a dead one may be retried."""
+        """All messages but those of clients. What no call makes is among them: what is dead may be
+        retried."""
         order = Numbering("message", self._reports)
         select = as_of(MESSAGES, self._version)
         for row in self._file.pages(select, MESSAGES.keys, "m.id <= ?", [self._last_message]):
@@ -219,6 +228,8 @@ class Post:
         where = {"message": made.id, "seq": creator.seq}
         if made.kind == TICK:
             self._timers.retried(made.id)
+        elif made.kind in CHILD_KINDS:
+            self._children.retried(made.id)
         if creator.kind == RETRY:
             self._compare_retried(creator, made)
             return
@@ -247,7 +258,9 @@ class Post:
             wrong(f"kind is {shown(message.kind)}", ", ".join(KINDS))
         if message.kind == TICK:
             self._timers.tick(message, wrong)
-        if (message.channel is None) != (message.kind in ("send", "request", TICK)):
+        elif message.kind in CHILD_KINDS:
+            self._children.message(message, wrong)
+        if (message.channel is None) != (message.kind in ("send", "request", *UNSENT)):
             wrong(f"a {message.kind} of channel {shown(message.channel)}", "one if it is on one")
         if message.status not in STATUSES:
             wrong(f"status is {shown(message.status)}", ", ".join(STATUSES))
@@ -269,6 +282,8 @@ class Post:
             if origin != (None, None, None):
                 wrong("from_turn or from_index without from_actor", "all or none")
             return
+        if message.kind in CHILD_KINDS:
+            return  # nobody has sent it
         no_call = message.kind == CHANNEL_CLOSE and origin[1:] == (None, None)
         if (None in origin and not no_call) or message.client is not None:
             wrong("from_actor with too little or too much beside it", "turn and index alone")

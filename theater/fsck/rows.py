@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from theater import calls
 from theater.fsck.findings import shown
 
 R = TypeVar("R", bound=NamedTuple)
@@ -99,9 +100,12 @@ class TurnRow(NamedTuple):
     client: Any
     answer: Any
     channel: Any
+    content: Any  # a long body of what is told of a child
 
     def name(self) -> str:
-        """Of the request or the channel, as the callee is told it."""
+        """Of the request, the channel or the child, as the callee is told it."""
+        if self.kind.startswith("child-"):
+            return self.sender if isinstance(self.sender, str) else ""
         if self.kind != "request":
             return self.channel if isinstance(self.channel, str) else ""
         if self.sender is None:
@@ -113,12 +117,13 @@ TURNS = Source(
     "turns",
     "SELECT t.turn, t.kind, t.message, t.status, t.incarnation, t.steps, t.deliveries, t.state,"
     " t.fuel, t.reason, t.at, {kept}, m.id, m.to_actor, m.kind, m.status, m.turn, m.body,"
-    " m.body_hash, s.name, m.from_turn, m.from_index, m.client, m.answer, {channel}"
+    " m.body_hash, s.name, m.from_turn, m.from_index, m.client, m.answer, {channel},"
+    " CASE WHEN m.kind LIKE 'child-%' THEN b.bytes END"
     " FROM turns t LEFT JOIN messages m ON m.id = t.message"
-    " LEFT JOIN actors s ON s.id = m.from_actor",
+    " LEFT JOIN actors s ON s.id = m.from_actor LEFT JOIN blobs b ON b.hash = m.body_hash",
     ("t.turn",),
     TurnRow,
-    "itItiiiBITri" + "*" * 13,
+    "itItiiiBITri" + "*" * 14,
     "t.actor = ?",
 )
 
@@ -244,6 +249,7 @@ class MessageRow(NamedTuple):
     turn: int | None
     answered: bytes | None
     channel: str | None
+    time: float
     # Of its receiver and its sender, its content, the turn that it names:
     to: Any
     to_removed: Any
@@ -258,8 +264,7 @@ MESSAGES = Source(
     "messages",
     "SELECT m.id, m.kind, m.to_actor, m.to_name, m.from_actor, m.from_turn, m.from_index,"
     " m.client, m.size, m.body, m.body_hash, m.status, m.turn, m.answer, {channel},"
-    " r.name,"
-    " r.removed_at, s.name,"
+    " m.at, r.name, r.removed_at, s.name,"
     " k.sender, length(b.bytes), t.message, t.status"
     " FROM messages m LEFT JOIN actors r ON r.id = m.to_actor"
     " LEFT JOIN actors s ON s.id = m.from_actor"
@@ -268,7 +273,7 @@ MESSAGES = Source(
     " LEFT JOIN turns t ON t.actor = m.to_actor AND t.turn = m.turn",
     ("m.id",),
     MessageRow,
-    "itItIIITiBBtIBT" + "*" * 7,
+    "itItIIITiBBtIBTr" + "*" * 7,
 )
 
 
@@ -281,21 +286,25 @@ class CreatorRow(NamedTuple):
     idx: int
     type: str
     function: str
+    position: int
+    time: float
     data: bytes | None
 
 
+_ABOUT_CHILDREN = ", ".join(f"'{each}'" for each in sorted(calls.ABOUT_CHILDREN))
 CREATORS = Source(
     "events",
-    "SELECT seq, actor, turn, idx, type, function,"
-    " CASE WHEN type = 'dead-letter'"
-    " OR (type = 'host-call' AND function IN ('send', 'request', 'open-channel',"
+    "SELECT seq, actor, turn, idx, type, function, position, at,"
+    " CASE WHEN type IN ('dead-letter', 'exited', 'created', 'component-changed', 'changed',"
+    " 'returned') OR (type = 'host-call' AND function IN ('send', 'request', 'open-channel',"
     " 'send-on-channel', 'close-channel', 'respond-to-request', 'cancel-request',"
-    " 'set-interval', 'set-timeout', 'clear-interval'))"
+    " 'set-interval', 'set-timeout', 'clear-interval', 'shutdown'))"
+    f" OR (type IN ('host-call', 'host-answer') AND function IN ({_ABOUT_CHILDREN}))"
     " OR (type = 'wasm-result' AND function = 'handle-channel-open')"
     " THEN bytes END FROM events",
     ("seq",),
     CreatorRow,
-    "*" * 7,  # the walk along its chain checks them
+    "*" * 9,  # the walk along its chain checks them
 )
 
 
@@ -402,6 +411,48 @@ TIMERS = Source(
     ("t.actor", "t.name"),
     TimerRow,
     "itIrIii" + "*" * 5,
+)
+
+
+class ChildRow(NamedTuple):
+    actor: int
+    parent: int
+    turn: int
+    idx: int
+    spec: bytes
+    # Of the two:
+    name: Any
+    parent_name: Any
+
+
+CHILDREN = Source(
+    "children",
+    "SELECT c.actor, c.parent, c.turn, c.idx, c.spec, a.name, p.name FROM children c"
+    " LEFT JOIN actors a ON a.id = c.actor LEFT JOIN actors p ON p.id = c.parent",
+    ("c.actor",),
+    ChildRow,
+    "iiiib**",
+)
+
+
+class SubscriptionRow(NamedTuple):
+    parent: int
+    child: int
+    position: int
+    # Of the two, and how many events the child's chain has:
+    parent_name: Any
+    child_name: Any
+    length: Any
+
+
+SUBSCRIPTIONS = Source(
+    "subscriptions",
+    "SELECT s.parent, s.child, s.position, p.name, c.name,"
+    " (SELECT max(e.position) + 1 FROM events e WHERE e.actor = s.child) FROM subscriptions s"
+    " LEFT JOIN actors p ON p.id = s.parent LEFT JOIN actors c ON c.id = s.child",
+    ("s.parent", "s.child"),
+    SubscriptionRow,
+    "iii***",
 )
 
 

@@ -150,6 +150,13 @@ class Turns:
             return turn.state if turn.sure else None
         return self.state if self.state_sure else None
 
+    def created(self, at: Crossing) -> None:
+        """One that is resumed begins with its initial state, as if `init` had returned that."""
+        self.state_sure = at.sound
+        if self.life.resumed:
+            self._initialised = True
+            self.state = self.life.initial_state
+
     def removed(self, at: Crossing) -> None:
         if self._turn is not None:
             self._turn.removed_by = at.incarnation

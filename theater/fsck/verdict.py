@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from theater import wire
+import msgpack
+
+from theater import calls, wire
 from theater.errors import ProtocolError
-from theater.events import EventType, content_hash, ref_hash
+from theater.events import EventType, content_hash, externalise, ref_hash
 from theater.fsck.chain import CANCEL, RESPOND, Crossing
 from theater.fsck.findings import shown
 from theater.fsck.rows import AskRow, TurnRow
@@ -23,7 +25,8 @@ BEGAN_ANEW = "its actor began anew: its message has another turn"
 INIT, SEND, REQUEST = "init", "send", "request"
 CHANNEL_OPEN, CHANNEL_CLOSE = "channel-open", "channel-close"
 TICK = "tick"
-KINDS = (INIT, SEND, REQUEST, CHANNEL_OPEN, "channel-message", CHANNEL_CLOSE, TICK)
+CHILDREN = ("child-error", "child-exit", "child-external-stop", "child-event")
+KINDS = (INIT, SEND, REQUEST, CHANNEL_OPEN, "channel-message", CHANNEL_CLOSE, TICK, *CHILDREN)
 QUEUED, OUTSTANDING, DEAD = "queued", "outstanding", "dead"
 
 
@@ -342,6 +345,9 @@ class Verdict:
             return
         if row.message_id is None:
             return
+        if turn.kind in CHILDREN:
+            self._told(call, parameters)
+            return
         if turn.kind == CHANNEL_CLOSE:
             parameters = [*parameters, b""]
         if turn.kind == TICK:  # which is given the name that its message has as bytes
@@ -351,6 +357,19 @@ class Verdict:
             turns.wrong(call, f"called with {shown(others)}", shown(row.name()))
         if not same_content(body, row.body, row.body_hash):
             turns.wrong(call, f"called with {shown(body)}", f"message {row.message}")
+
+    def _told(self, call: Crossing, parameters: Any) -> None:
+        """What stands in the message is what it was told of a child."""
+        row = self._row
+        body = row.content if row.body is None else row.body
+        try:
+            told = calls.parameters(row.kind, row.name(), body)
+            expected = [externalise(each, []) for each in told]
+        except (ValueError, TypeError, RecursionError, msgpack.UnpackException):
+            self._turns.wrong(call, f"message {row.message} of {shown(body)}", "what can be told")
+            return
+        if parameters != expected:
+            self._turns.wrong(call, f"called with {shown(parameters)}", f"message {row.message}")
 
 
 def same_content(value: Any, body: Any, body_hash: Any) -> bool:

@@ -137,7 +137,9 @@ class Walk:
             if not at.follows:
                 turns.lost()
             life.take(at)
-            if at.type == EventType.TURN_FAILED:
+            if at.type == EventType.CREATED:
+                turns.created(at)
+            elif at.type == EventType.TURN_FAILED:
                 turns.failed(at)
             elif at.type == EventType.REMOVED:
                 turns.removed(at)

@@ -59,8 +59,8 @@ class Recording:
         rows = self.log.query("SELECT count(*) FROM turns WHERE actor = ?", self._id(actor))
         return int(rows[0][0])
 
-    def chain_part(self, place: bytes) -> dict[str, Any]:
-        """The answer that a `get-chain` was given, from what is recorded of it."""
+    def chain_part(self, place: bytes) -> list[dict[str, Any]]:
+        """The events that a `get-chain` was given, from what is recorded of them."""
         try:
             name, first, last, head = msgpack.unpackb(place)
             if [type(each) for each in (name, first, last)] != [str, int, int]:
@@ -81,7 +81,7 @@ class Recording:
             parent = hash
         if len(chain) != last - first + 1 or parent != head:
             raise Damaged(f"events {first} to {last} of {name} are not what was answered")
-        return {"events": chain}
+        return chain
 
     # Slices
 

@@ -11,6 +11,7 @@ import traceback
 from theater import linux
 from theater.errors import ManifestError, TheaterError
 from theater.manifest import load
+from theater.supervisor import kept
 from theater.supervisor.datadir import (
     begin_anew,
     keep_manifest,
@@ -55,7 +56,11 @@ def main() -> int:
         stock = Stock()
         stock.take_all(prepared, open_artifacts(prepared, data.components, on_progress))
         system = prepared.compiled()
-        if fresh:
+        if not fresh:
+            children = kept.read(data, system)
+            kept.stock(children, data, system, stock, on_progress)
+        else:
+            children = kept.Kept()
             needed = {each.component_sha256 for each in prepared.artifacts.values()}
             if (archive := begin_anew(data, time.time(), needed)) is not None:
                 leash.tell("archived", {"path": archive})
@@ -63,7 +68,9 @@ def main() -> int:
         runtime = runtime_of(data.directory)
         open_runtime(runtime)
         try:
-            ended = Root(system, os.path.abspath(manifest), stock, data, runtime, lock, leash).run()
+            file = os.path.abspath(manifest)
+            root = Root(system, file, stock, data, runtime, lock, leash, children)
+            ended = root.run()
         finally:
             remove_runtime(runtime)
         if ended.failed:  # nobody may hold the leash: say it where the system's own troubles are

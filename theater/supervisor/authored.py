@@ -48,7 +48,7 @@ def read(
         (f"{actor.where}.handler[{index}]".lstrip("."), handler)
         for actor in actors
         for index, handler in enumerate(actor.handlers)
-        if not is_built_in(handler.type)
+        if not is_built_in(handler.type) and handler.custom is None
     ]
     if not granted:
         return {}
@@ -69,7 +69,10 @@ def read(
 
 def are_read(actor: ActorSpec, handlers: Mapping[str, Described]) -> bool:
     """Whether it is known what all that it is granted provides."""
-    return all(is_built_in(each.type) or each.type in handlers for each in actor.handlers)
+    return all(
+        is_built_in(each.type) or each.type in handlers or each.custom is not None
+        for each in actor.handlers
+    )
 
 
 def describe(

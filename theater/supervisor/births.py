@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from theater import spec_data
 from theater.calls import CALLS
 from theater.capabilities import granted, world_calls
 from theater.capabilities.runtime import MAX_EVENTS
 from theater.capabilities.timer import MAX_TIMERS
 from theater.engine import SETTINGS
 from theater.spec import ActorSpec, Durability, OnRestart, SupervisorSpec, SystemSpec, plain
+from theater.supervisor.tree import SPAWNS
 
 
 def name_in_log(path: str) -> str:
@@ -63,6 +65,10 @@ def registration(
             if kind != "init" and function in exports.get(interface, {}).get("functions", {})
         ],
         "max_timers": timer.settings.get("max_timers", MAX_TIMERS) if timer else 0,
+        "may_manage": actor.handler(SPAWNS) is not None,
+        "spawned": actor.spawned,
+        "resumed": actor.resumed,
+        "spec": spec_data.pack(actor) if actor.spawned is not None else None,
         "max_events": runtime.settings.get("max_events", MAX_EVENTS) if runtime else MAX_EVENTS,
         "request_timeout_s": actor.request_timeout_s,
         "turn_timeout_s": actor.limits.turn_timeout_s,

@@ -52,6 +52,7 @@ def put(machine: Stopper, call: Call) -> None:
     ):
         _operator(machine, call, "stop")
         machine.answer(task, False, "it was stopped while it started")
+        child.external = not call.by_parent
         _wait(child, call)
         machine.ask(child, Phase.STOPPED)
     elif node.calls >= CALLS_MAX:
@@ -148,6 +149,7 @@ def _serve_existing(machine: Stopper, node: Node, child: Child, call: Existing) 
                 node.task = Task(Purpose.CALL, start=[child], call=call.call)
         case RestartChild():
             _operator(machine, call, "restart")
+            child.external = not call.by_parent
             if call.init:
                 for each in (child, *below(child)):
                     each.init = each.inner is None
@@ -196,6 +198,7 @@ def _stop(machine: Stopper, node: Node, child: Child, call: StopChild) -> None:
     else:
         _operator(machine, call, "stop")
         _wait(child, call)
+        child.external = not call.by_parent
         node.task = Task(Purpose.CALL, stop=[child])
 
 
@@ -229,7 +232,8 @@ def _add(machine: Stopper, node: Node, call: AddChild) -> None:
         text = f"{path} is there already: start it, or delete it first"
         machine.reply(call.call, False, text, "already_present")
     else:
-        machine.decided(path, Decision.OPERATOR, call="add")
+        more = {"by": addresses.parent(path)} if _is_spawned(call) else {}
+        machine.decided(path, Decision.OPERATOR, call="add", **more)
         before = machine.state.children.get(path)
         if before is not None:  # temporary and ended, and shown only
             machine.forget(before, "another one has been added in its place")
@@ -337,6 +341,8 @@ def _operator(machine: Stopper, call: Existing, verb: str) -> None:
     more: dict[str, Any] = {"part_of": "reload"} if own is not None else {}
     if isinstance(call, RestartChild) and call.init:
         more["init"] = True
+    if isinstance(call, StopChild | RestartChild) and call.by_parent:
+        more["by"] = addresses.parent(call.path)
     machine.decided(call.path, Decision.OPERATOR, call=verb, **more)
 
 

@@ -249,7 +249,7 @@ class Machine(Restarter):
         self.number(child)
         child.restarts += automatic
         child.alive = True
-        child.ended = child.keep = child.asked = False
+        child.ended = child.keep = child.asked = child.external = False
         child.kill_why = ""
         child.timer = 0
         child.up_s = None

@@ -114,6 +114,7 @@ class StopChild:
     path: str
     call: int | None = None
     strict: bool = False
+    by_parent: bool = False  # the actor that has spawned it asks
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,7 @@ class RestartChild:
     path: str
     call: int | None = None
     init: bool = False
+    by_parent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

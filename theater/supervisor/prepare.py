@@ -108,8 +108,19 @@ def prepare_fragment(
     """The same with a file of children to be added to the supervisor at `under`, in `spec`."""
     children = manifest.load_fragment(file, under, spec.state_max_bytes)
     added = SupervisorSpec(path=under, children=children)
+    return prepare_children(file, added, spec, data_directory, on_progress)
+
+
+def prepare_children(
+    file: str | os.PathLike[str],
+    added: SupervisorSpec,
+    spec: SystemSpec,
+    data_directory: str,
+    on_progress: Progress,
+) -> PreparedFragment:
+    """The rest of it: `added` has the children, and is where they are to be."""
     _, artifacts, handlers = _artifacts(file, added, spec, data_directory, on_progress)
-    return PreparedFragment(spec, children, artifacts, handlers)
+    return PreparedFragment(spec, added.children, artifacts, handlers)
 
 
 def _artifacts(

@@ -22,6 +22,7 @@ from theater import linux, manifest, wire
 from theater.errors import ManifestError, TheaterError
 from theater.paths import DataPaths
 from theater.spec import ChildSpec, SystemSpec
+from theater.supervisor.offspring import Birth, prepare_birth
 from theater.supervisor.prepare import (
     Prepared,
     PreparedFragment,
@@ -45,6 +46,7 @@ class Wish:
     system: SystemSpec
     data: str  # the data directory of the system
     dry: bool = False  # nothing will be started
+    birth: Birth | None = None  # an actor wants one spawned: neither of the two
 
 
 Judged = SystemSpec | tuple[ChildSpec, ...]
@@ -166,13 +168,16 @@ def main() -> int:
 
 def _fulfil(root: socket.socket, wish: Wish) -> None:
     prepared: Prepared | PreparedFragment
-    spec = wish.system if wish.under is not None else manifest.load(wish.file)
+    within = wish.birth is not None or wish.under is not None
+    spec = wish.system if within else manifest.load(wish.file)
 
     def on_progress(_text: str = "") -> None:
         root.sendall(wire.frame(("within", spec.compile_timeout_s)))
 
     on_progress()
-    if wish.under is None:
+    if wish.birth is not None:
+        prepared = prepare_birth(wish.birth, spec, wish.data, on_progress)
+    elif wish.under is None:
         prepared = prepare_loaded(wish.file, spec, wish.data, on_progress)
     else:
         prepared = prepare_fragment(wish.file, wish.under, spec, wish.data, on_progress)

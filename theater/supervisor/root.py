@@ -21,9 +21,11 @@ from theater.supervisor import births, policy, reaper, view
 from theater.supervisor.broker import Broker
 from theater.supervisor.datadir import open_internal_log
 from theater.supervisor.desk import Desk
+from theater.supervisor.kept import Kept
 from theater.supervisor.leash import Leash
 from theater.supervisor.notary import Notary
 from theater.supervisor.orders import ExitKind, Phase
+from theater.supervisor.spawning import Spawning
 from theater.supervisor.stock import Stock
 from theater.supervisor.troubles import Troubles
 from theater.supervisor.waiter import Waiter
@@ -42,6 +44,7 @@ class Root:
         runtime: RuntimePaths,
         lock: int,
         leash: Leash,
+        kept: Kept,
     ) -> None:
         self._system = system
         self._stock = stock
@@ -84,6 +87,10 @@ class Root:
             data.directory,
             internal_log,
         )
+        self._kept = kept
+        self._spawning = Spawning(
+            self, self._waiter, stock, system, data.directory, internal_log, kept.unanswered
+        )
         self._waiter.watch(leash.fileno(), self._from_leash)
         self._waiter.watch(self._signal_pipe(), self._on_signal)
         self._register()
@@ -108,7 +115,7 @@ class Root:
         """
         while self._ended is None:
             helpers = (self._workers.zygote_due_s(), self._broker.due_s, self._notary.due_s)
-            due = (self._wake_s, self._desk.due_s, *helpers)
+            due = (self._wake_s, self._desk.due_s, self._spawning.due_s, *helpers)
             times = [time_s for time_s in due if time_s is not None]
             timeout_s = max(0.0, min(times) - self.now_s()) if times else None
             before_s = time.monotonic()
@@ -120,6 +127,7 @@ class Root:
             self._workers.hurry_zygote()
             self._broker.hurry(self.now_s())
             self._desk.hurry()
+            self._spawning.hurry()
             self._notary.hurry()
             self._decide()
             self._tidy()
@@ -141,6 +149,11 @@ class Root:
         self.news.append(event)
 
     def _decide(self) -> None:
+        self._take_news()
+        self._spawning.go_on()
+        self._take_news()
+
+    def _take_news(self) -> None:
         while self.news:
             event = self.news.popleft()
             if self.state is None:
@@ -162,7 +175,8 @@ class Root:
             case policy.WakeAt():
                 self._wake_s = action.time_s
             case policy.Reply():
-                self._desk.answer(action)
+                if not self._spawning.answered(action):
+                    self._desk.answer(action)
             case policy.Decided():
                 self._introduce(action.subject)
                 name = births.name_in_log(action.subject)
@@ -171,6 +185,7 @@ class Root:
                 self._phase(action)
             case policy.Removed():
                 self._workers.forget(action.child)
+                self._spawning.forget(action.child)
                 self._untidy = True
                 if self._told.pop(action.child, None) is not None:
                     self.tell_broker("remove", action.child, action.reason)
@@ -202,12 +217,13 @@ class Root:
 
     def _tidy(self) -> None:
         """Close the components that nothing will be started from any more."""
-        if self.state is None or self._desk.prepares():
+        if self.state is None or self._desk.prepares() or self._spawning.prepares():
             return
         if self._untidy or self._stock.grown:
             self._untidy = self._stock.grown = False
             told = (spec for spec in self._told.values() if isinstance(spec, ActorSpec))
             needed = {*view.components(self.state), *(spec.component_sha256 for spec in told)}
+            needed |= self._spawning.components()
             self._stock.keep_only(needed)
 
     def _spawn(self, name: str, incarnation: int, init: bool) -> None:
@@ -234,11 +250,14 @@ class Root:
     def _register(self) -> None:
         """Tell a broker everything it has to know, before anybody can speak to it."""
         self.tell_broker("setup", self._setup())
-        state = self.state or policy.initial(self._system.root, {})
+        state = self.state or policy.initial(self._system.root, {}, spawned=self._kept.there)
         # What runs, runs as it was told; a new specification holds from the next start on.
         orders = [
             self._registration(path, self._told.get(path, spec)) for path, spec in view.specs(state)
         ]
+        # They are not in the tree before their actors are started; but they are not gone.
+        waiting = [spec for spec in self._spawning.kept.values() if spec.path not in self._told]
+        orders += [self._registration(spec.path, spec) for spec in waiting]
         phases = {row.path: row.phase.value for row in policy.rows(state)}
         living = self._workers.living(exited for exited, _ in self._unburied.values())
         self.tell_broker("register", orders, living, phases)
@@ -247,7 +266,8 @@ class Root:
         self._broker.listens(self.now_s())
         if self.state is None:
             seed = int.from_bytes(os.urandom(8))
-            self.state = policy.initial(self._system.root, incarnations, seed)
+            kept = self._kept.there
+            self.state = policy.initial(self._system.root, incarnations, seed, kept)
             self.news.append(policy.Start())
             self._notary.begin()
         else:
@@ -263,6 +283,15 @@ class Root:
         self._unburied.pop(name, None)
         self._broker.answered(("buried", name))
         self.news.append(policy.Exited(name, incarnation, ExitKind(kind), reason, ignored))
+
+    def _broker_child(
+        self, parent: str, turn: int, index: int, function: str, arguments: list[Any]
+    ) -> None:
+        """An actor wants something done with what it has spawned."""
+        self._spawning.take((parent, turn, index), function, arguments)
+
+    def _broker_child_settled(self, parent: str, turn: int, index: int) -> None:
+        self._spawning.settled((parent, turn, index))
 
     def _broker_recycle(self, name: str, incarnation: int, turns: int) -> None:
         self.news.append(policy.Recycle(name, incarnation, turns))
@@ -321,7 +350,8 @@ class Root:
 
     def _tell_dead(self, exited: policy.Exited, wanted: bool) -> None:
         name, incarnation, kind = exited.child, exited.incarnation, exited.kind.value
-        message = ("exited", name, incarnation, kind, exited.reason, wanted)
+        by_others = self.state is not None and view.was_stopped_by_others(self.state, name)
+        message = ("exited", name, incarnation, kind, exited.reason, wanted, by_others)
         self._broker.ask(("buried", name), self.now_s(), *message)
 
     def _broker_died(self, how: str) -> None:
@@ -372,12 +402,14 @@ class Root:
     def helper_pids(self) -> set[int]:
         """Of the children that are not workers and not the zygote."""
         own = (self._broker.pid, self._notary.pid)
-        return self._desk.pids() | {pid for pid in own if pid is not None}
+        preparing = self._desk.pids() | self._spawning.pids()
+        return preparing | {pid for pid in own if pid is not None}
 
     def _end_helpers(self) -> None:
         """The broker commits what it has and ends, and that is signed; the zygote ends with its
         socket."""
         self._desk.close()
+        self._spawning.close()
         self._notary.stop()
         self._broker.end(HELPER_END_S)
         assert self._ended is not None

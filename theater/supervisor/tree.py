@@ -45,6 +45,7 @@ class Child:
     keeper: Child | None = None  # of the owner of a brood: the actor
     keep: bool = False  # it is stopped to be started again, and its brood does not notice
     asked: bool = False  # its process has been asked to stop
+    external: bool = False  # somebody else than the actor that spawned it has had it stopped
     held: bool = False  # its fork waits until its brood is down
     gone: tuple[ExitKind, str, bool] | None = None  # its process is; its brood not yet
     dynamic: bool = False  # not on its supervisor's initial list: gone when that starts anew

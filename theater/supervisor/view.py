@@ -163,6 +163,25 @@ def spec_of(state: State, path: str) -> ChildSpec | None:
     return None if child is None else child.spec
 
 
+def has_brood(state: State, path: str) -> bool:
+    """Whether this actor can have something spawned now."""
+    child = state.children.get(path)
+    node = child.brood if child is not None else None
+    return node is not None and node.owner.alive and not node.ending
+
+
+def brood_size(state: State, path: str) -> int:
+    """How many actors this one has spawned that are not forgotten."""
+    node = state.children[path].brood
+    return 0 if node is None else len(node.known())
+
+
+def was_stopped_by_others(state: State, path: str) -> bool:
+    """Whether somebody else than the actor that has spawned it has had it stopped."""
+    child = state.children.get(path)
+    return child is not None and child.external
+
+
 def actor_spec(state: State, path: str) -> ActorSpec:
     spec = spec_of(state, path)
     assert isinstance(spec, ActorSpec), f"{path} is no actor"

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from wasmtime import Engine
 
 from theater import linux, preopens, requests, stores, wire
-from theater.calls import ACTOR, CALLS, parameters
+from theater.calls import ACTOR, CALLS, TOLD, parameters
 from theater.crashpoints import reached
 from theater.engine import MIB, make_engine
 from theater.errors import ComponentError
@@ -28,6 +28,7 @@ from theater.worker.handlers import Handler
 from theater.worker.handlers.message_server import MessageServer
 from theater.worker.handlers.runtime import Runtime
 from theater.worker.handlers.store import Store
+from theater.worker.handlers.supervisor import Supervisor
 from theater.worker.handlers.timer import Timers
 from theater.worker.host import Differs, Leave, Recorder, TooLong
 from theater.worker.instance import Instance
@@ -75,6 +76,8 @@ class Worker:
             handlers.append(self._timers)
         if stores.HANDLER in self._order.handlers:
             handlers.append(self._store(self._order.handlers[stores.HANDLER]))
+        if "supervisor" in self._order.handlers:
+            handlers.append(Supervisor(self._order.state_max))
         return handlers
 
     def _message_server(self) -> MessageServer:
@@ -261,9 +264,11 @@ class Worker:
             recorded = given
         else:
             state, state_hash = self._state, self._state_hash
-            value = body_value(body)
-            record.know_body(value)
-            given, recorded = parameters(kind, name, body), parameters(kind, name, value)
+            given = recorded = parameters(kind, name, body)
+            if kind not in TOLD:
+                value = body_value(body)
+                record.know_body(value)
+                recorded = parameters(kind, name, value)
         self._messages.begin(turn, kind, name)
         self._timers.begin(given[0] if kind == "tick" else None)
         record.know(state_hash)

@@ -1,0 +1,219 @@
+"""Decide what actors are told of those that they have spawned, and what they may ask. Pure.
+
+What has to be done to a process root does: it is told of the ask when that is committed. All else
+is answered in the same transaction, from what is known here.
+
+A parent is told of each end of a child in the transaction that records it. What it has subscribed
+to comes as messages, of which at most `WAITING_MAX` wait for it: a chatty child neither fills its
+mailbox nor waits for it. What is left out meanwhile is counted, and the count is told when there is
+room again, as an event of the type `skipped`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgpack
+
+from theater.addresses import parent as above
+from theater.broker.actors import Actor, Ask, OpenTurn, Subscription
+from theater.broker.book import ChainPart, StatePart
+from theater.broker.mailbox import Message
+from theater.broker.steps import BadStep
+from theater.calls import BORN, LOOKED_AT, MANAGED, SUBSCRIBED, SUPERVISOR
+from theater.events import CHAIN_CODE, state_ref
+from theater.quoting import quoted
+from theater.wire import pack
+
+if TYPE_CHECKING:
+    from theater.broker.post import Post
+    from theater.broker.turns import Turns
+
+ERROR, EXIT, EXTERNAL_STOP = "child-error", "child-exit", "child-external-stop"
+EVENT = "child-event"
+WAITING_MAX = 64  # events of one child that wait for its parent
+SKIPPED = "skipped"  # the type of what says how many were left out
+EVENTS_MAX = 1000  # of a child's, that its parent is shown
+
+
+# What an actor asks
+
+
+def check(function: str, arguments: list[Any]) -> None:
+    """BadStep for arguments of an ask about children that no worker of ours has sent."""
+    if function == "list-children":
+        fits = arguments == []
+    elif function in BORN:
+        fits = len(arguments) == 2 and (arguments[1] is None or isinstance(arguments[1], bytes))
+        fits = fits and isinstance(arguments[0], str)
+    else:
+        fits = len(arguments) == 1 and isinstance(arguments[0], str)
+    if not fits:
+        raise BadStep(f"not the arguments of {function}")
+
+
+def ask(
+    turns: Turns, actor: Actor, current: OpenTurn, ask: Ask, arguments: list[Any], now_s: float
+) -> None:
+    """Answer it, or have root do it. The ask stands in the log already."""
+    function = ask.function
+    if function == "list-children":
+        turns.answer(actor, list(actor.offspring), now_s)
+        return
+    if function in BORN:
+        _tell_root(turns, actor, current, ask, arguments)
+        return
+    child = turns.actors.get(arguments[0])
+    if child is None or child.name not in actor.offspring:
+        text = f"no-actor: {quoted(arguments[0])} is no child of {actor.name}"
+        turns.answer(actor, {"err": text}, now_s)
+    elif function in MANAGED:
+        _tell_root(turns, actor, current, ask, arguments)
+    elif function in LOOKED_AT:
+        _show(turns, actor, current, ask, child)
+    else:
+        assert function in SUBSCRIBED
+        _subscribe(turns, actor, child, function == "subscribe-to-child")
+        turns.answer(actor, {"ok": None}, now_s)
+
+
+def _tell_root(
+    turns: Turns, actor: Actor, current: OpenTurn, ask: Ask, arguments: list[Any]
+) -> None:
+    turns.tell_root("child", actor.name, current.turn, ask.index, ask.function, arguments)
+
+
+def reopened(turns: Turns, actor: Actor, current: OpenTurn, ask: Ask, arguments: list[Any]) -> None:
+    """An ask that another broker has committed has no answer yet."""
+    _tell_root(turns, actor, current, ask, arguments)
+
+
+def answered(
+    turns: Turns, parent: str, turn: int, index: int, value: dict[str, Any], now_s: float
+) -> None:
+    """Root has done it, or cannot. Whoever asked may have gone, or not wait any more."""
+    actor = turns.actors.get(parent)
+    current = actor.current if actor is not None else None
+    ask = current.ask if current is not None else None
+    if actor is not None and current is not None and ask is not None:
+        is_it = (current.turn, ask.index) == (turn, index) and not ask.is_world
+        if is_it and ask.interface == SUPERVISOR:
+            turns.answer(actor, value, now_s)
+    turns.tell_root("child_settled", parent, turn, index)
+
+
+def _show(turns: Turns, actor: Actor, current: OpenTurn, ask: Ask, child: Actor) -> None:
+    """A child's state, or its events: what it is is read when it is sent."""
+    if ask.function == "get-child-state":
+        turns.keep_state(child)
+        turns.answer_event(actor, {"ok": state_ref(child.state)})
+        part: StatePart | ChainPart = StatePart(actor, current.turn, ask.index, child.state)
+    else:
+        last = child.length - 1
+        first = max(0, last + 1 - EVENTS_MAX)
+        place = pack([child.name, first, last, child.head])
+        turns.answer_event(actor, {"ok": msgpack.ExtType(CHAIN_CODE, place)})
+        part = ChainPart(actor, current.turn, ask.index, child.name, first, last)
+    current.ask = None
+    turns.out.append(part)
+    actor.due_s = None  # set when the answer is read and sent
+
+
+# What it is told of
+
+
+def tell_end(turns: Turns, child: Actor, kind: str, reason: str, by_others: bool) -> None:
+    """A process of the child's has ended, which is recorded in this transaction.
+
+    `by_others`: somebody else than its parent has had it stopped.
+    """
+    parent = turns.actors.get(above(child.name)) if child.is_spawned else None
+    if parent is None:
+        return
+    if by_others:
+        _tell(turns, parent, child, EXTERNAL_STOP, b"")
+    elif kind == "normal":
+        _tell(turns, parent, child, EXIT, pack([child.result]))
+    elif kind == "crash":
+        type = "operation-timeout" if reason.startswith("timeout:") else "internal"
+        _tell(turns, parent, child, ERROR, pack([type, reason.encode()]))
+
+
+def tell_event(turns: Post, child: Actor, type: str, data: bytes) -> None:
+    """Its chain, to which its parent has subscribed, has one more event."""
+    subscription = child.subscription
+    parent = turns.actors.get(above(child.name))
+    if subscription is None or parent is None:
+        return
+    if subscription.waiting >= WAITING_MAX or subscription.position < child.length - 1:
+        return  # it is skipped, as its position says
+    if _tell(turns, parent, child, EVENT, pack([type, data])):
+        subscription.waiting += 1
+        _seen(turns, parent, child, child.length)
+
+
+def consumed(turns: Post, parent: Actor, message: Message) -> None:
+    """The parent has been told of an event, and has room for more."""
+    child = turns.actors.get(message.sender or "")
+    subscription = child.subscription if child is not None else None
+    if child is None or subscription is None:
+        return
+    subscription.waiting = max(0, subscription.waiting - 1)
+    skipped = child.length - subscription.position
+    if skipped and subscription.waiting < WAITING_MAX // 2:
+        if _tell(turns, parent, child, EVENT, pack([SKIPPED, str(skipped).encode()])):
+            subscription.waiting += 1
+        _seen(turns, parent, child, child.length)
+
+
+def _tell(turns: Post, parent: Actor, child: Actor, kind: str, body: bytes) -> bool:
+    if kind not in parent.settings.takes or not parent.takes_messages():
+        return False
+    message = Message(turns.next_message, kind, child.name, None, None, None, body)
+    message.sender_id = child.id
+    turns.put_in(message, parent)
+    return True
+
+
+def _subscribe(turns: Turns, parent: Actor, child: Actor, wanted: bool) -> None:
+    if wanted and child.subscription is None:
+        child.subscription = Subscription(child.length)
+        _seen(turns, parent, child, child.length)
+    elif not wanted and child.subscription is not None:
+        child.subscription = None
+        turns.batch.unsubscribed.append((child.id,))
+
+
+def _seen(turns: Post, parent: Actor, child: Actor, position: int) -> None:
+    assert child.subscription is not None
+    child.subscription.position = position
+    turns.batch.subscriptions.append((parent.id, child.id, position))
+
+
+# Coming and going
+
+
+def enter(turns: Turns, child: Actor, spawned: tuple[int, int], spec: bytes) -> None:
+    """It has been spawned by the actor above it."""
+    child.is_spawned = True
+    parent = turns.actors.get(above(child.name))
+    if parent is not None:
+        parent.offspring[child.name] = None
+        turns.batch.children.append((child.id, parent.id, *spawned, spec))
+
+
+def leave(turns: Turns, child: Actor) -> None:
+    """It is gone for good."""
+    parent = turns.actors.get(above(child.name))
+    if parent is not None:
+        parent.offspring.pop(child.name, None)
+    if child.is_spawned:
+        turns.batch.children_gone.append((child.id,))
+        turns.batch.unsubscribed.append((child.id,))
+
+
+def subscribed(turns: Turns, child: int, position: int, waiting: int) -> None:
+    """At start-up: a row of the log, and how many events wait in the parent's mailbox."""
+    actor = turns.by_id.get(child)
+    if actor is not None:
+        actor.subscription = Subscription(position, waiting)

@@ -1,0 +1,136 @@
+"""The handler `supervisor`: spawn actors, and look after them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from theater.addresses import check_segment
+from theater.calls import CHILDREN, SUPERVISOR
+from theater.capabilities.capability import (
+    CHAIN_EVENT,
+    NEW_STATE,
+    STATE,
+    HandlerType,
+    Setting,
+    Wrong,
+)
+from theater.quoting import described
+
+MAX_CHILDREN = 100
+_COUNT_MAX = 10_000
+_PERIOD_MAX_S = 1_000_000
+_ERROR_TYPES = (
+    "enum{operation-timeout, channel-closed, shutting-down, function-not-found, type-mismatch,"
+    " internal, serialization-error, update-component-error, paused}"
+)
+
+
+def _check_count(value: object) -> Wrong:
+    if type(value) is not int or not 0 <= value <= _COUNT_MAX:
+        return [((), f"found {described(value)}; must be a whole number from 0 to {_COUNT_MAX}")]
+    return []
+
+
+def _check_period(value: object) -> Wrong:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not 0 < float(value) <= _PERIOD_MAX_S:  # type: ignore[arg-type]
+        return [((), f"found {described(value)}; must be a number of seconds above 0")]
+    return []
+
+
+def _check_templates(value: object) -> Wrong:
+    if not isinstance(value, dict):
+        shape = 'must be a table of manifests, as in { worker = "worker.toml" }'
+        return [((), f"found {described(value)}; {shape}")]
+    wrong: Wrong = []
+    for name, path in value.items():
+        if problem := check_segment(name):
+            wrong.append(((name,), problem))
+        elif not isinstance(path, str) or not path or "\0" in path:
+            wrong.append(((name,), f"found {described(path)}; must be the path of a manifest"))
+    return wrong
+
+
+def within(child: Mapping[str, Any], parent: Mapping[str, Any]) -> str | None:
+    """Why these settings cannot be handed on by an actor that has those; None: they can."""
+    for name, otherwise in (("max_children", MAX_CHILDREN), ("intensity", 3)):
+        if child.get(name, otherwise) > parent.get(name, otherwise):
+            return f"{name} is {child.get(name, otherwise)}, of {parent.get(name, otherwise)}"
+    granted = parent.get("templates", {}).values()
+    for name, path in child.get("templates", {}).items():
+        if path not in granted:
+            return f"the template {name} is none of its own"
+    return None
+
+
+HANDLER = HandlerType(
+    description=(
+        "Spawn actors from manifests, stop and restart them, read their states and events, and be"
+        " told when one crashes, ends or is stopped. What it spawns belongs to the actor, has a"
+        " supervisor of its own under it, and can be granted nothing that the actor has not."
+    ),
+    imports={
+        SUPERVISOR: {
+            "spawn": (
+                "func(manifest: string, init-bytes: option<list<u8>>) -> result<string, string>"
+            ),
+            "resume": (
+                "func(manifest: string, init-state: option<list<u8>>) -> result<string, string>"
+            ),
+            "list-children": "func() -> list<string>",
+            "stop-child": "func(child-id: string) -> result<_, string>",
+            "restart-child": "func(child-id: string) -> result<_, string>",
+            "get-child-state": "func(child-id: string) -> result<option<list<u8>>, string>",
+            "get-child-events": f"func(child-id: string) -> result<list<{CHAIN_EVENT}>, string>",
+            "subscribe-to-child": "func(child-id: string) -> result<_, string>",
+            "unsubscribe-from-child": "func(child-id: string) -> result<_, string>",
+        }
+    },
+    exports={
+        CHILDREN: {
+            "handle-child-error": (
+                f"func({STATE}, params: tuple<string, record{{error-type: {_ERROR_TYPES},"
+                f" data: option<list<u8>>}}>) -> {NEW_STATE}"
+            ),
+            "handle-child-exit": (
+                f"func({STATE}, params: tuple<string, option<list<u8>>>) -> {NEW_STATE}"
+            ),
+            "handle-child-external-stop": (f"func({STATE}, params: tuple<string>) -> {NEW_STATE}"),
+            "handle-child-event": (
+                f"func({STATE}, params: tuple<string, string, list<u8>>) -> {NEW_STATE}"
+            ),
+        }
+    },
+    settings={
+        "intensity": Setting(
+            _check_count,
+            "So many restarts of what it has spawned, within `period`, are allowed; one more, and"
+            " the actor itself has failed. Without it 3.",
+            {"type": "integer", "minimum": 0, "maximum": _COUNT_MAX, "default": 3},
+        ),
+        "period": Setting(
+            _check_period,
+            "The time in which restarts are counted, in seconds. Without it 5.",
+            {"type": "number", "exclusiveMinimum": 0, "maximum": _PERIOD_MAX_S, "default": 5},
+        ),
+        "max_children": Setting(
+            _check_count,
+            "So many actors it can have spawned that have not been forgotten again; what is"
+            f" temporary is, when it has ended. Without it {MAX_CHILDREN}.",
+            {"type": "integer", "minimum": 0, "maximum": _COUNT_MAX, "default": MAX_CHILDREN},
+        ),
+        "templates": Setting(
+            _check_templates,
+            "Manifests that it can spawn from by a name, relative to this manifest. Without it"
+            " there are none; those that lie below the directory of its own manifest it can name"
+            " by their paths in any case.",
+            {
+                "type": "object",
+                "additionalProperties": {"type": "string", "minLength": 1},
+                "default": {},
+            },
+        ),
+    },
+    within=within,
+)

@@ -1,0 +1,78 @@
+"""What actors have spawned and the last system left: read from the log before there is a broker."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from dataclasses import dataclass
+
+from theater import addresses, spec_data
+from theater.errors import ComponentError, EnvironmentProblem
+from theater.paths import DataPaths, component_path, reading_uri
+from theater.spec import ActorSpec, SystemSpec
+from theater.supervisor.cache import open_verified, prepare
+from theater.supervisor.prepare import Progress
+from theater.supervisor.stock import Stock
+from theater.supervisor.tree import may_spawn
+
+SINCE = 5  # the first version of the log with children
+_CHILDREN = (
+    "SELECT a.name, c.spec, k.status FROM children c JOIN actors a ON a.id = c.actor"
+    " LEFT JOIN asks k ON k.actor = c.parent AND k.turn = c.turn AND k.idx = c.idx"
+    " WHERE a.removed_at IS NULL"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Parents first. `unanswered`: those whose actors still wait to be told that they run."""
+
+    there: tuple[ActorSpec, ...] = ()
+    unanswered: tuple[ActorSpec, ...] = ()
+
+
+def read(data: DataPaths, system: SystemSpec) -> Kept:
+    """Those whose actors are there, and may spawn."""
+    if not os.path.exists(data.log) or not os.path.getsize(data.log):
+        return Kept()
+    spawning = {actor.path for actor in system.root.actors() if may_spawn(actor)}
+    there: list[ActorSpec] = []
+    unanswered: list[ActorSpec] = []
+    for name, spec, status in sorted(_rows(data.log), key=lambda row: row[0].count("/")):
+        actor = spec_data.unpack(spec)
+        if addresses.parent(name) not in spawning:
+            continue
+        if may_spawn(actor):
+            spawning.add(name)
+        (unanswered if status == "open" else there).append(actor)
+    return Kept(tuple(there), tuple(unanswered))
+
+
+def _rows(log: str) -> list[tuple[str, bytes, str | None]]:
+    try:
+        with contextlib.closing(sqlite3.connect(reading_uri(log), uri=True, timeout=10)) as db:
+            ((version,),) = db.execute("PRAGMA user_version").fetchall()
+            return db.execute(_CHILDREN).fetchall() if version >= SINCE else []
+    except sqlite3.Error as error:
+        raise EnvironmentProblem(f"cannot read {log}: {error}") from None
+
+
+def stock(
+    kept: Kept, data: DataPaths, system: SystemSpec, into: Stock, on_progress: Progress
+) -> None:
+    """Have their components compiled, and opened, as they were kept."""
+    memory, within_s = system.compile_memory_bytes, system.compile_timeout_s
+    for actor in (*kept.there, *kept.unanswered):
+        file = component_path(data.directory, actor.component_sha256)
+        try:
+            artifact = prepare(
+                file, memory_bytes=memory, timeout_s=within_s, on_progress=on_progress
+            )
+            descriptor = open_verified(
+                artifact, memory_bytes=memory, timeout_s=within_s, on_progress=on_progress
+            )
+        except ComponentError as error:
+            text = f"{actor.path}, which was spawned by an actor, cannot be started again: {error}"
+            raise EnvironmentProblem(text) from None
+        into.take(artifact.component_sha256, artifact.exports, descriptor)

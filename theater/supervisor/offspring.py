@@ -1,0 +1,128 @@
+"""Judge what an actor asks to have spawned: it is granted nothing that the actor has not itself.
+
+Its manifest is named by a template of the actor's grants, by a path below the directory of the
+actor's own manifest, or comes out of a store. Whoever wrote the actor's manifest has written its
+templates, or means them; the other two an actor may have written itself, so they can name nothing
+outside of that directory, and nothing of them is built or imported.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from theater import manifest, preopens
+from theater.capabilities import type_of
+from theater.errors import ManifestError, Problem
+from theater.quoting import escaped, quoted
+from theater.spec import ActorSpec, Handler, Limits, MailboxBounds, SupervisorSpec, SystemSpec
+from theater.supervisor.prepare import PreparedFragment, Progress, prepare_children
+from theater.supervisor.tree import SPAWNS
+
+
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """What an actor asks for. `name`: of the manifest; `text`: its own, if it is in no file;
+    `state`: in place of the manifest's initial one; `resumed`: as if `init` had returned it."""
+
+    parent: ActorSpec
+    name: str
+    text: bytes | None = None
+    state: bytes | None = None
+    resumed: bool = False
+
+
+def prepare_birth(
+    birth: Birth, system: SystemSpec, data_directory: str, on_progress: Progress
+) -> PreparedFragment:
+    """Raises ManifestError with every problem there is."""
+    file, actor = _read(birth, system.state_max_bytes)
+    parent = birth.parent
+    problems = [
+        Problem(f"{actor.where}.handler[{index}]".lstrip("."), text)
+        for index, handler in enumerate(actor.handlers)
+        if (text := _exceeds(handler, parent)) is not None
+    ]
+    if problems:
+        raise ManifestError(file, problems)
+    given = {handler.type: handler.custom for handler in parent.handlers}
+    handlers = tuple(replace(each, custom=given[each.type]) for each in actor.handlers)
+    state = actor.initial_state if birth.state is None and not birth.resumed else birth.state
+    child = replace(
+        actor,
+        path=f"{parent.path}/{actor.path}",
+        handlers=handlers,
+        initial_state=state,
+        resumed=birth.resumed,
+        limits=_least(actor.limits, parent.limits),
+        mailbox=_smallest(actor.mailbox, parent.mailbox),
+    )
+    added = SupervisorSpec(path=parent.path, children=(child,))
+    return prepare_children(file, added, system, data_directory, on_progress)
+
+
+def _read(birth: Birth, state_max: int) -> tuple[str, ActorSpec]:
+    directory = birth.parent.directory
+    if birth.text is not None:
+        return birth.name, manifest.parse_offspring(birth.text, birth.name, directory, state_max)
+    granted = birth.parent.handler(SPAWNS)
+    templates = granted.settings.get("templates", {}) if granted is not None else {}
+    if birth.name in templates:
+        return birth.name, manifest.load_offspring(
+            templates[birth.name], birth.name, None, state_max
+        )
+    shown = escaped(birth.name, 200)
+    if not birth.name or os.path.isabs(birth.name) or "\0" in birth.name:
+        names = ", ".join(map(quoted, templates)) or "none"
+        text = (
+            f"names no manifest: neither a template ({names}) nor a path relative to the"
+            " directory of its own manifest"
+        )
+        raise ManifestError(shown, [Problem("", text)])
+    path = os.path.join(directory, birth.name)
+    return birth.name, manifest.load_offspring(path, birth.name, directory, state_max)
+
+
+def _exceeds(handler: Handler, parent: ActorSpec) -> str | None:
+    """Why the parent cannot hand this on."""
+    own = parent.handler(handler.type)
+    if own is None:
+        return f'"{handler.type}" is not granted to {parent.path} itself'
+    within = type_of(own).within
+    if within is None:
+        if handler.settings != own.settings:
+            return f'the settings of "{handler.type}" have to be those of {parent.path}'
+        return None
+    exceeds = within(_real(handler), _real(own))
+    if exceeds is not None:
+        return f'"{handler.type}": {exceeds}, which {parent.path} is not granted itself'
+    return None
+
+
+def _real(handler: Handler) -> Mapping[str, Any]:
+    """The settings; directories by their real paths."""
+    if handler.type != preopens.HANDLER:
+        return handler.settings
+    return preopens.settled(handler.settings, os.path.realpath)
+
+
+def _least(own: Limits, parent: Limits) -> Limits:
+    """Its own limits, but none above its parent's."""
+    return Limits(
+        memory_bytes=min(own.memory_bytes, parent.memory_bytes),
+        fuel=min(own.fuel, parent.fuel),
+        turn_timeout_s=min(own.turn_timeout_s, parent.turn_timeout_s),
+        turn_bytes=min(own.turn_bytes, parent.turn_bytes),
+        start_timeout_s=min(own.start_timeout_s, parent.start_timeout_s),
+        max_deliveries=min(own.max_deliveries, parent.max_deliveries),
+    )
+
+
+def _smallest(own: MailboxBounds, parent: MailboxBounds) -> MailboxBounds:
+    return replace(
+        own,
+        max_messages=min(own.max_messages, parent.max_messages),
+        max_bytes=min(own.max_bytes, parent.max_bytes),
+    )

@@ -1,0 +1,273 @@
+"""What actors ask root to do with what they spawn, each ask once: however often it is told.
+
+An ask is named by (actor, turn, index) for ever. The broker tells of it when it is committed, and
+each new broker tells again of those that are open; what root has answered it keeps until the broker
+has it. A child that is in the tree, or was when the last system ended, says which ask it came from.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from theater import addresses
+from theater.calls import BORN
+from theater.capabilities.supervisor import MAX_CHILDREN
+from theater.crashpoints import reached
+from theater.spec import ActorSpec, ChildSpec, SupervisorSpec, SystemSpec
+from theater.supervisor import policy, view
+from theater.supervisor.offspring import Birth
+from theater.supervisor.preparer import Judged, Preparation, Wish
+from theater.supervisor.stock import Stock
+from theater.supervisor.tree import SPAWNS
+from theater.supervisor.waiter import Waiter
+
+AT_ONCE = 2  # manifests that are judged; each may compile
+FIRST_CALL = 1 << 40  # of the numbers of calls here; those of the desk are smaller
+TEXT_MAX = 2000  # characters of an error that a guest is told
+
+Key = tuple[str, int, int]  # actor, turn, index of the event that asks
+
+
+class Owner(Protocol):
+    """What is needed of root."""
+
+    @property
+    def state(self) -> policy.State | None: ...
+    def now_s(self) -> float: ...
+    def call(self, event: policy.Event) -> None: ...
+    def tell_broker(self, *message: Any) -> None: ...
+
+
+@dataclass(slots=True)
+class Ask:
+    """One that is not answered yet. `child`: the one it is about, once that is known."""
+
+    function: str
+    arguments: list[Any]
+    child: str = ""
+    begun: bool = False
+
+
+class Spawning:
+    """`kept`: what was spawned for an ask that the last system did not come to answer."""
+
+    def __init__(
+        self,
+        root: Owner,
+        waiter: Waiter,
+        stock: Stock,
+        system: SystemSpec,
+        data: str,
+        internal_log: int,
+        kept: Iterable[ActorSpec],
+    ) -> None:
+        self._root = root
+        self._waiter = waiter
+        self._stock = stock
+        self._system = replace(system, root=SupervisorSpec(path=""))
+        self._data = data
+        self._internal_log = internal_log
+        self.kept = {key_of(spec): spec for spec in kept}
+        self._asks: dict[Key, Ask] = {}
+        self._answers: dict[Key, Any] = {}  # said, and not known to have been heard
+        self._calls: dict[int, Key] = {}
+        self._next = FIRST_CALL
+        self._to_judge: deque[Key] = deque()
+        self._judging: dict[Key, Preparation] = {}
+        self._waiting: set[Key] = set()  # until their actors are started
+
+    # What is asked
+
+    def take(self, key: Key, function: str, arguments: list[Any]) -> None:
+        """The broker has committed an ask, or is a new one and tells of it again."""
+        if key in self._answers:
+            self._say(key)
+        elif key not in self._asks:
+            self._asks[key] = Ask(function, arguments)
+            self._waiting.add(key)
+            reached("root.birth-asked")
+
+    def settled(self, key: Key) -> None:
+        """The broker has the answer, or nobody wants it any more."""
+        self._answers.pop(key, None)
+
+    def go_on(self) -> None:
+        """Begin what waited for its actor to be started."""
+        if not self._waiting or self._root.state is None:
+            return
+        for key in list(self._waiting):
+            if view.has_brood(self._root.state, key[0]):
+                self._waiting.discard(key)
+                self._begin(key, self._asks[key])
+
+    def _begin(self, key: Key, ask: Ask) -> None:
+        if ask.function in BORN:
+            kept = self.kept.pop(key, None)
+            if kept is not None:
+                self._add(key, kept)
+            elif (refused := self._has_too_many(key[0])) is not None:
+                self._answer(key, {"err": refused})
+            else:
+                self._to_judge.append(key)
+                self._judge_next()
+            return
+        ask.child = ask.arguments[0]
+        number = self._number(key)
+        stop = ask.function == "stop-child"
+        made = policy.StopChild if stop else policy.RestartChild
+        self._root.call(made(ask.child, number, by_parent=True))
+
+    def _has_too_many(self, parent: str) -> str | None:
+        state = self._root.state
+        assert state is not None
+        spec = view.actor_spec(state, parent)
+        granted = spec.handler(SPAWNS)
+        limit = MAX_CHILDREN
+        if granted is not None:
+            limit = granted.settings.get("max_children", MAX_CHILDREN)
+        count = view.brood_size(state, parent)
+        if count < limit:
+            return None
+        return f"refused: {parent} has spawned {count} actors, and max_children is {limit}"
+
+    def _number(self, key: Key) -> int:
+        number = self._next
+        self._next += 1
+        self._calls[number] = key
+        return number
+
+    # Judging
+
+    def _judge_next(self) -> None:
+        while self._to_judge and len(self._judging) < AT_ONCE:
+            self._judge(self._to_judge.popleft())
+
+    def _judge(self, key: Key) -> None:
+        ask, state = self._asks[key], self._root.state
+        assert state is not None
+        if view.spec_of(state, key[0]) is None:
+            self._drop(key)
+            return
+        parent = view.actor_spec(state, key[0])
+        name, bytes_ = ask.arguments
+        birth = Birth(parent, name, None, bytes_, ask.function == "resume")
+
+        def done(answer: Judged | dict[str, Any]) -> None:
+            if isinstance(answer, dict):
+                self._answer(key, {"err": f"refused: {answer['error'][:TEXT_MAX]}"})
+            else:
+                assert isinstance(answer, tuple)
+                self._judged(key, answer[0])
+
+        def closed() -> None:
+            self._judging.pop(key, None)
+            self._judge_next()
+
+        wish = Wish("", None, self._system, self._data, birth=birth)
+        try:
+            self._judging[key] = Preparation(
+                wish,
+                self._waiter,
+                self._internal_log,
+                self._root.now_s,
+                self._stock.take,
+                done,
+                closed,
+            )
+        except OSError as error:
+            text = f"failed: no process can be started to read it ({error.strerror})"
+            self._answer(key, {"err": text})
+
+    def _judged(self, key: Key, spec: ChildSpec) -> None:
+        state, parent = self._root.state, key[0]
+        assert state is not None and isinstance(spec, ActorSpec)
+        reached("root.birth-judged")
+        if not view.has_brood(state, parent):  # it goes down meanwhile: its next start goes on
+            self._waiting.add(key)
+            return
+        path, number = spec.path, 1
+        while path in state.children or path in state.incarnations:
+            number += 1
+            path = f"{spec.path}-{number}"
+        if (too_long := addresses.check_address(path)) is not None:
+            self._answer(key, {"err": f"refused: {too_long}"})
+        elif (refused := self._has_too_many(parent)) is not None:
+            self._answer(key, {"err": refused})
+        else:
+            self._add(key, replace(spec, path=path, spawned=key[1:]))
+
+    def _add(self, key: Key, spec: ActorSpec) -> None:
+        ask = self._asks[key]
+        ask.child, ask.begun = spec.path, True
+        reached("root.birth-added")
+        self._root.call(policy.AddChild(key[0], spec, self._number(key)))
+
+    # Answers
+
+    def answered(self, reply: policy.Reply) -> bool:
+        """The policy has done, or refused, what was asked; whether it was asked here."""
+        key = self._calls.pop(reply.call, None)
+        if key is None:
+            return False
+        ask = self._asks[key]
+        if not reply.ok:
+            self._answer(key, {"err": f"failed: {reply.text[:TEXT_MAX]}"})
+        else:
+            self._answer(key, {"ok": ask.child if ask.function in BORN else None})
+        return True
+
+    def _answer(self, key: Key, value: dict[str, Any]) -> None:
+        if self._asks.pop(key).begun:
+            reached("root.birth-answered")
+        self._answers[key] = value
+        self._say(key)
+
+    def _say(self, key: Key) -> None:
+        self._root.tell_broker("child_answer", *key, self._answers[key])
+
+    def _drop(self, key: Key) -> None:
+        """Its actor is gone, and the ask with it."""
+        del self._asks[key]
+        self._waiting.discard(key)
+
+    def forget(self, actor: str) -> None:
+        """It is gone for good: nobody waits for what it has asked."""
+        for key in [key for key in self._waiting if key[0] == actor]:
+            self._drop(key)
+        for key in [key for key in self.kept if key[0] == actor]:
+            spec = self.kept.pop(key)
+            self._root.tell_broker("remove", spec.path, "the actor that spawned it has ended")
+
+    # The processes that judge
+
+    def prepares(self) -> bool:
+        """Whether components may arrive that nothing in the tree names yet."""
+        return bool(self._judging)
+
+    def components(self) -> set[str]:
+        """The hashes of what is to be started when its actor is."""
+        return {spec.component_sha256 for spec in self.kept.values()}
+
+    @property
+    def due_s(self) -> float | None:
+        return min((each.due_s for each in self._judging.values()), default=None)
+
+    def hurry(self) -> None:
+        for preparation in list(self._judging.values()):
+            preparation.hurry()
+
+    def pids(self) -> set[int]:
+        return {each.helper.pid for each in self._judging.values()}
+
+    def close(self) -> None:
+        self._to_judge.clear()
+        for preparation in list(self._judging.values()):
+            preparation.close()
+
+
+def key_of(spec: ActorSpec) -> Key:
+    assert spec.spawned is not None
+    return (addresses.parent(spec.path), *spec.spawned)
