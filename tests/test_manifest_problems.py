@@ -226,8 +226,8 @@ def test_an_initial_state_larger_than_a_state_may_be_is_told() -> None:
         ('handler = [{ typ = "runtime" }]', 'handler[0].typ: unknown key; did you mean "type"?'),
         ('handler = [{ type = "runtme" }]', 'handler[0].type: no handler is called "runtme"; did'),
         (
-            'handler = [{ type = "supervisor" }]',
-            'handler[0].type: handler "supervisor" is not available',
+            'handler = [{ type = "wasi:sockets" }]',
+            "handler[0].type: sockets are granted to nobody",
         ),
         (
             "child = {}",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from theater.calls import ACTOR
-from theater.capabilities import CALLED, HANDLERS, LATER, PROVIDED, type_of
+from theater.capabilities import CALLED, PROVIDED, type_of
 from theater.capabilities.capability import Signatures
 from theater.errors import Problem
 from theater.quoting import did_you_mean, escaped, nearest
@@ -18,7 +18,6 @@ INIT = (
     "func(state: option<list<u8>>, params: tuple<string>) "
     "-> result<tuple<option<list<u8>>>, string>"
 )
-_LATER_IMPORTS = {interface: name for name, all_ in LATER.items() for interface in all_}
 
 
 def check_grants(
@@ -69,19 +68,13 @@ def _import_problems(actor: ActorSpec, interface: str, functions: Signatures) ->
         if actor.handler(handler) is None:
             problems.insert(0, _missing_grant(actor, interface, handler))
         return problems
-    if interface in _LATER_IMPORTS:
-        handler = _LATER_IMPORTS[interface]
-        return [
-            f'imports {interface}: its handler "{handler}" is not available in this version; '
-            f"available: {', '.join(HANDLERS)}"
-        ]
     if interface == ACTOR or interface in CALLED:
         return [f"imports {interface}, which an actor exports and nobody provides"]
     there_are = f"there are {', '.join(sorted(PROVIDED))} and wasi:*"
     if not interface:
         names = _listed(functions)
         return [f"imports {names} outside of any interface, which nobody provides; {there_are}"]
-    hint = did_you_mean(interface, [*PROVIDED, *_LATER_IMPORTS])
+    hint = did_you_mean(interface, PROVIDED)
     text = f"imports {escaped(interface)}, which nobody provides{hint} {there_are}"
     return [f"{text}; {_granted_own(actor)}" if may_be_own(interface) else text]
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from theater.calls import ACTOR
-from theater.capabilities import CALLED, HANDLERS, LATER, PROVIDED
+from theater.capabilities import CALLED, HANDLERS, PROVIDED
 from theater.errors import Problem
 from theater.grants import TYPES, check_grants, may_be_own
 from theater.quoting import quoted
@@ -32,7 +32,6 @@ class End(StrEnum):
     """Who is at the other end of an interface."""
 
     HANDLER = "handler"  # provides it where the manifest grants it
-    LATER = "later"  # a handler that this version does not have
     OWN = "own"  # a handler that its author has written, where the manifest grants it
     NOBODY = "nobody"
     WASI = "wasi"  # always links
@@ -71,8 +70,7 @@ def _import_end(name: str) -> tuple[End, str | None]:
         return End.TYPES, None
     if may_be_own(name):
         return End.OWN, None
-    later = next((handler for handler, names in LATER.items() if name in names), None)
-    return (End.NOBODY if later is None else End.LATER), later
+    return End.NOBODY, None
 
 
 def exported(exports: Mapping[str, Any]) -> list[Interface]:

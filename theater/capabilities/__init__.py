@@ -35,10 +35,7 @@ HANDLERS: dict[str, HandlerType] = {
     requests.HANDLER: http.HANDLER,
 }
 
-# Of the design, not of this version: handler -> the interfaces it will link.
-LATER: dict[str, tuple[str, ...]] = {
-    "wasi:sockets": (),
-}
+SOCKETS = "wasi:sockets"  # granted to nobody
 
 
 def type_of(handler: Handler) -> HandlerType:
@@ -47,7 +44,7 @@ def type_of(handler: Handler) -> HandlerType:
 
 
 def is_built_in(type: str) -> bool:
-    return type in HANDLERS or type in LATER or type.startswith("wasi:")
+    return type in HANDLERS or type.startswith("wasi:")
 
 
 def granted(handler: Handler) -> Mapping[str, Any]:
@@ -93,8 +90,9 @@ def check_handler(
     available = "available: " + ", ".join(HANDLERS)
     if not isinstance(type, str):
         return [(("type",), f"found {described(type)}; must be a string; {available}")]
-    if type in LATER:
-        return [(("type",), f'handler "{type}" is not available in this version; {available}')]
+    if type == SOCKETS:
+        text = f'sockets are granted to nobody; requests are, by "{requests.HANDLER}"'
+        return [(("type",), text)]
     handler = HANDLERS.get(type)
     if handler is not None:
         return check_settings(type, handler, settings)
@@ -106,7 +104,7 @@ def check_handler(
     names = list(installed())
     if type in names:
         return []
-    known = [*HANDLERS, *names, *(name for name in LATER if not name.startswith("wasi:"))]
+    known = [*HANDLERS, *names]
     there = "available: " + ", ".join([*HANDLERS, *names])
     own = 'one of your own is named by its class, as in "handlers.py:LLM"'
     hint = did_you_mean(type, known)

@@ -146,14 +146,13 @@ def _interface(
         if provider is None
         else f'granted by the handler "{provider}"',
         End.HANDLER: f'granted by the handler "{interface.handler}"',
-        End.LATER: f'of the handler "{interface.handler}", which this version does not have',
         End.NOBODY: "provided by nobody",
         End.TYPES: "types only",
         End.UNUSED: "called by nobody",
         End.THEATER: "",
         End.WASI: "",
     }[interface.end]
-    bad = interface.end in (End.LATER, End.NOBODY)
+    bad = interface.end is End.NOBODY
     end = f"  {style(f'({note})', RED if bad else DIM)}" if note else ""
     yield f"  {name}{end}"
     if interface.end is End.UNUSED:
