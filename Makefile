@@ -76,6 +76,7 @@ clean:
 .venv/.installed-demo: .venv/.created pyproject.toml
 	@echo "Installing theater and what builds Python actors into .venv ..."
 	@$(PIP_INSTALL) --editable '.[python]'
+	@$(PY) -m compileall -q theater # else each process does it, where PYTHONDONTWRITEBYTECODE is set
 	@touch $@
 
 .venv/.installed-docs: .venv/.created pyproject.toml
@@ -86,4 +87,5 @@ clean:
 .venv/.installed-dev: .venv/.created pyproject.toml
 	@echo "Installing theater and what the tests need into .venv ..."
 	@$(PIP_INSTALL) --editable '.[dev]'
+	@$(PY) -m compileall -q theater
 	@touch $@
