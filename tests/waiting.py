@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-WAIT_S = 30.0
+# So long that a machine which does ten other things does not fail a test, and no longer than needed
+# to be told what hangs. Nobody waits so long for what comes.
+WAIT_S = 120.0
 
 
 def eventually(condition: Callable[[], Any], what: str, timeout_s: float = WAIT_S) -> Any:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Home, actor
-from tests.waiting import eventually
+from tests.waiting import WAIT_S, eventually
 from theater.client import System
 
 
@@ -132,7 +132,7 @@ def test_a_watched_tree_in_a_pipe_prints_only_what_changed(market: Home, system:
     second = [watcher.stdout.readline() for _ in range(7)]
     assert b"shop/clerk" in second[3] and b"stop" in second[3]
     watcher.send_signal(signal.SIGINT)
-    _, errors = watcher.communicate(timeout=30)
+    _, errors = watcher.communicate(timeout=WAIT_S)
     assert (watcher.returncode, errors) == (130, b"")
     system.start_child("shop/clerk")
 
@@ -380,7 +380,7 @@ def test_without_a_system_only_the_log_can_be_asked(home: Home) -> None:
     watcher = home.popen("tree", "--watch", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert watcher.stdout is not None and watcher.stdout.readline().startswith(b"/")
     home.out("down")
-    _, errors = watcher.communicate(timeout=30)
+    _, errors = watcher.communicate(timeout=WAIT_S)
     assert (watcher.returncode, errors) == (0, b"the system has stopped\n")
     done = home.run("why-restarted", "a")
     assert done.stdout.decode().splitlines()[0] == "a does not run: the system was taken down"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Home, actor
-from tests.waiting import eventually
+from tests.waiting import WAIT_S, eventually
 
 
 def wait_line(home: Home, text: str) -> None:
@@ -191,7 +191,7 @@ def test_a_pipe_that_is_closed_ends_a_command_quietly(running: Home) -> None:
     process = running.popen("logs", stdout=-1, stderr=-1)
     assert process.stdout is not None and process.stderr is not None
     process.stdout.close()
-    assert process.wait(30) == 141
+    assert process.wait(WAIT_S) == 141
     assert process.stderr.read() == b""
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import COMPONENTS, Home, actor
+from tests.waiting import WAIT_S
 from theater.cli.commands.system import split
 
 
@@ -104,7 +105,7 @@ def test_an_actor_that_ends_ends_the_run(here: Home) -> None:
     assert run.stdin is not None and run.stdout is not None and run.stderr is not None
     run.stdin.write(b"shutdown done\n")  # and the pipe stays open
     run.stdin.flush()
-    assert run.wait(30) == 0
+    assert run.wait(WAIT_S) == 0
     assert b"probe * ended: " in run.stderr.read()
 
 
@@ -228,7 +229,7 @@ def test_a_signal_ends_it_in_order(here: Home, number: signal.Signals) -> None:
     wait_running(run)
     assert run.stderr is not None
     run.send_signal(number)
-    assert run.wait(30) == 128 + number
+    assert run.wait(WAIT_S) == 128 + number
     assert run.stderr.read().endswith(b"counter * stopped\n")
     assert left(here) == [] and not here.processes()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Home, actor
-from tests.waiting import eventually
+from tests.waiting import WAIT_S, eventually
 from theater import linux
 from theater.supervisor.datadir import open_data
 
@@ -71,7 +71,7 @@ def test_a_killed_actor_comes_back_and_up_says_what_killed_it(home: Home) -> Non
     eventually(lambda: '"incarnation": 2' in home.out("ps", "--json"), "the restart")
     eventually(lambda: ready(home), "the restarted actor")
     up.send_signal(signal.SIGINT)
-    out, errors = up.communicate(timeout=30)
+    out, errors = up.communicate(timeout=WAIT_S)
     assert up.returncode == 130
     assert b"probe ! died: killed by SIGKILL\nprobe * restarting" in out
     assert b"\x1b" not in out + errors
@@ -109,7 +109,7 @@ def test_sigterm_is_an_orderly_down(home: Home) -> None:
     up = home.popen("up", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     eventually(lambda: ready(home), "the start")
     up.send_signal(signal.SIGTERM)
-    out, errors = up.communicate(timeout=30)
+    out, errors = up.communicate(timeout=WAIT_S)
     assert up.returncode == 0
     assert out.endswith(b"probe * stopped\n")
     assert b"stopping in reverse order" in errors
@@ -133,7 +133,7 @@ def test_when_nobody_reads_any_more_a_foreground_system_ends(home: Home) -> None
     assert up.stdout is not None and up.stderr is not None
     up.stdout.close()
     home.out("send", "probe", "log is there anybody?")
-    assert up.wait(30) == 141
+    assert up.wait(WAIT_S) == 141
     assert b"Traceback" not in up.stderr.read()
     assert not home.processes()
 
@@ -143,7 +143,7 @@ def test_a_system_that_gives_up_says_why_and_fails(home: Home) -> None:
     up = home.popen("up", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     eventually(lambda: ready(home), "the start")
     home.out("send", "probe", "trap")
-    out, errors = up.communicate(timeout=30)
+    out, errors = up.communicate(timeout=WAIT_S)
     assert up.returncode == 1
     assert b"probe ! turn 2 failed: trap: " in out
     assert b"theater: gave up: probe needed more than 0 restarts in 5 s" in errors
@@ -155,7 +155,7 @@ def test_taken_down_from_elsewhere_up_ends_well(home: Home) -> None:
     up = home.popen("up", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     eventually(lambda: ready(home), "the start")
     home.out("down")
-    _, errors = up.communicate(timeout=30)
+    _, errors = up.communicate(timeout=WAIT_S)
     assert up.returncode == 0
     assert errors.endswith(b"stopped\n")
     assert not home.processes()
@@ -275,7 +275,7 @@ def test_following_shows_what_comes_and_ends_with_the_system(home: Home, command
     while b"something new" not in (line := follower.stdout.readline()):
         assert line
     home.out("down")
-    _, errors = follower.communicate(timeout=30)
+    _, errors = follower.communicate(timeout=WAIT_S)
     assert follower.returncode == 0
     assert errors == b"the system has stopped\n"
 
@@ -312,7 +312,7 @@ def test_root_that_is_killed_takes_everything_along_and_up_says_so(home: Home) -
     control = Control(runtime_of(str(home.data)).control)
     os.kill(control.ask("ps")["pid"], signal.SIGKILL)
     control.close()
-    _, errors = up.communicate(timeout=30)
+    _, errors = up.communicate(timeout=WAIT_S)
     assert up.returncode == 6
     assert b"the system ended without a word (killed by SIGKILL)" in errors
     eventually(lambda: not home.processes(), "every process to be gone")

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from tests.real.conftest import Theater, actor, gone
-from tests.waiting import eventually
+from tests.waiting import WAIT_S, eventually
 from theater.client import System
 from theater.errors import NotDelivered
 
@@ -175,7 +175,7 @@ def test_a_broker_that_dies_again_and_again_ends_the_system_with_the_reason(
             return launch.process.poll() is not None
 
     eventually(hunted, "root to give it up")
-    last = list(launch.events(30.0))[-1]
+    last = list(launch.events(WAIT_S))[-1]
     assert last["event"] == "ended" and last["failed"]
     assert last["reason"].startswith("the broker died (killed by SIGKILL)")
     assert len(killed) == 6

@@ -17,7 +17,7 @@ import pytest
 
 from tests.mounted import Disk, mounted
 from tests.real.conftest import Theater, actor, gone, processes
-from tests.waiting import eventually
+from tests.waiting import WAIT_S, eventually
 from theater.client import System
 from theater.errors import EnvironmentProblem, TheaterError
 
@@ -57,7 +57,7 @@ class Sender:
 
     def stop(self) -> None:
         self._stopped = True
-        self._thread.join(30)
+        self._thread.join(WAIT_S)
         assert not self._thread.is_alive()
         self._system.close()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.real.conftest import Theater, actor, gone
-from tests.waiting import eventually
+from tests.waiting import WAIT_S, eventually
 from theater.broker.burial import read_box
 from theater.client import System
 from theater.errors import NotDelivered
@@ -152,10 +152,10 @@ def test_a_supervisor_gives_up_after_too_many_restarts_and_the_system_says_why(
     restarted(system, "a", incarnation=3)
     theater.note(system)
     system.send("a", b"trap")
-    last = [event for event in launch.events(30.0) if event["event"] == "ended"]
+    last = [event for event in launch.events(WAIT_S) if event["event"] == "ended"]
     assert last and last[0]["failed"]
     assert "intensity" in last[0]["reason"] or "restart" in last[0]["reason"]
-    assert launch.process.wait(30) == 1
+    assert launch.process.wait(WAIT_S) == 1
 
 
 def test_a_nested_supervisor_gives_up_and_is_restarted_by_the_one_above(theater: Theater) -> None:

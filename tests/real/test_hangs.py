@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from tests.real.conftest import COMPONENTS, Theater, actor
-from tests.waiting import eventually
+from tests.waiting import WAIT_S, eventually
 from theater.client import System
 from theater.errors import NotRunning, Refused
 from theater.events import decode
@@ -32,7 +32,7 @@ def test_a_hanging_zygote_is_replaced_when_something_was_asked_of_it(theater: Th
 def test_killing_everything_does_not_wait_for_a_hanging_broker(theater: Theater) -> None:
     system = theater.up(actor("a"))
     os.kill(system.info()["helpers"]["broker"], signal.SIGSTOP)
-    assert system.down(kill=True, timeout_s=30.0)
+    assert system.down(kill=True, timeout_s=WAIT_S)
 
 
 def test_text_that_nobody_could_write_down_is_refused(theater: Theater) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.real.conftest import Theater, actor
-from tests.waiting import eventually
+from tests.waiting import WAIT_S, eventually
 from theater.client import System
 from theater.errors import NotDelivered, NotRunning, Refused
 from theater.events import decode
@@ -156,7 +156,7 @@ def test_a_significant_child_that_ends_ends_the_system_in_good_order(theater: Th
     launch = system._launch
     assert launch is not None
     system.send("job", b"shutdown done")
-    last = list(launch.events(30.0))[-1]
+    last = list(launch.events(WAIT_S))[-1]
     assert (last["event"], last["failed"]) == ("ended", False)
     assert last["reason"] == "auto_shutdown is any_significant, and job has ended"
 
@@ -315,7 +315,7 @@ def test_a_pause_of_root_kills_nobody(theater: Theater) -> None:
     # Longer than start_timeout and than what the clock takes for a late wake-up.
     eventually(lambda: time.monotonic() > paused_at_s + 2.5, "the pause to be a long one")
     os.kill(info["pid"], signal.SIGCONT)
-    start.join(30)
+    start.join(WAIT_S)
     row = system.wait_status("slow", "running")
     assert row["incarnation"] == 2 and not decisions(system, "kill")
     theater.note(system)

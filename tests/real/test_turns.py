@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.real.conftest import Theater, actor
-from tests.waiting import eventually
+from tests.waiting import WAIT_S, eventually
 from theater.broker.burial import read_box
 from theater.client import System
 from theater.errors import NotDelivered
@@ -147,7 +147,7 @@ def test_a_message_that_kills_its_actor_is_set_aside_after_max_deliveries(
     for incarnation in (1, 2):
         eventually(partial(has_begun, system, "a", incarnation, turn=2), "the turn to begin")
         os.kill(system.actor("a")["pid"], signal.SIGKILL)
-    thread.join(30)
+    thread.join(WAIT_S)
     assert answers == ["failed: a: killed by SIGKILL, delivered 2 times"]
     eventually(lambda: system.actor("a")["status"] == "running", "a to run")
     assert system.request("a", b"echo fine") == b"fine"

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.mounted import mounted
-from tests.waiting import eventually
+from tests.waiting import WAIT_S, eventually
 from theater.errors import ComponentError, EnvironmentProblem, TheaterError
 from theater.supervisor import cache
 from theater.supervisor.cache import Artifact, open_verified, prepare
@@ -352,7 +352,7 @@ def test_a_compiler_that_dies_is_reported_with_the_file(
     try:
         message = error_of(lambda: prepare(component))
     finally:
-        killer.wait(30)
+        killer.wait(WAIT_S)
     assert message.startswith(f"{component}: ")
     assert DEATHS[number] in message
 
@@ -380,7 +380,7 @@ def test_two_processes_that_need_the_same_component_compile_it_once(
 ) -> None:
     _slow_compiler(monkeypatch, tmp_path, seconds=1.5)
     both = [_prepare_in_another_process(component) for _ in range(2)]
-    outputs = [process.communicate(timeout=30)[0].splitlines() for process in both]
+    outputs = [process.communicate(timeout=WAIT_S)[0].splitlines() for process in both]
     assert [process.returncode for process in both] == [0, 0]
     assert outputs[0][-1] == outputs[1][-1]
     assert len((tmp_path / "pid").read_text().splitlines()) == 1
@@ -463,7 +463,7 @@ def test_the_supervisor_does_not_load_wasmtime_for_any_of_this(component: str) -
         [sys.executable, "-c", code, component],
         cwd=Path(cache.__file__).parents[2],
         check=True,
-        timeout=30,
+        timeout=WAIT_S,
         stdout=subprocess.DEVNULL,
     )
 

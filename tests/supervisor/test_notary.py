@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import WAIT_S
 from theater.paths import DataPaths
 from theater.supervisor import spawn
 from theater.supervisor.notary import LATE_S, Notary
@@ -54,7 +55,7 @@ class Desk:
 
     def wait_end(self) -> None:
         while self.notary.pid is not None:
-            self.waiter.wait(30.0)
+            self.waiter.wait(WAIT_S)
 
 
 @pytest.fixture
@@ -139,7 +140,7 @@ def test_at_the_end_all_is_signed_whatever_one_was_at(desk: Desk) -> None:
     os.unlink(f"{desk.paths.log}-wal")  # the broker has ended
     desk.code = "pass"
     desk.notary.begin_last()
-    desk.notary.end_last(30.0)
+    desk.notary.end_last(WAIT_S)
     assert (desk.started, desk.told, desk.notary.pid) == ([False, True], [True], None)
 
 
@@ -161,7 +162,7 @@ def test_without_an_interval_it_is_signed_only_at_the_end(
     assert desk.notary.due_s is None
     desk.write(2)
     desk.notary.begin_last()
-    desk.notary.end_last(30.0)
+    desk.notary.end_last(WAIT_S)
     assert desk.started == [True]
 
 

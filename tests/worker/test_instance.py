@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.waiting import WAIT_S
 from tests.worker.guests import FUEL, LIBC, MIB, FakeHost, compiled, engine, passing_through, start
 from theater.engine import SETTINGS
 from theater.errors import ComponentError
@@ -137,7 +138,7 @@ except GuestFailure as error:
     print(error.kind, error.message)
 """
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=WAIT_S, check=True
     )
     assert done.stdout.startswith("trap call stack exhausted")
     assert SETTINGS["max_wasm_stack_bytes"] * 2 <= resource.getrlimit(resource.RLIMIT_STACK)[0]
@@ -480,6 +481,6 @@ with open("/proc/self/status") as file:
 print(int(caught.split()[1], 16) >> (signal.SIGSEGV - 1) & 1)
 """
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=WAIT_S, check=True
     )
     assert done.stdout == "0\n"  # no handler of wasmtime's yet
