@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from tests.components import javascript_actor
 from tests.project.projects import project
+from tests.real.conftest import Theater, actor
+from tests.waiting import eventually
 from theater.project.job import BuildFailed, Job
 from theater.project.languages.javascript import JavaScript
 from theater.spec import Build
@@ -157,3 +160,58 @@ def test_a_mistake_is_told_with_its_place(tmp_path: Path, text: str, said: str) 
     assert isinstance(found, NotBuilt)
     assert said in found.text, found.text
     assert "/0.23.0/" not in found.text and "componentize.js:" not in found.text
+
+
+TICKER = """
+import { setInterval as every, clearInterval as clear, now } from "theater:simple/timer";
+
+const decoder = new TextDecoder();
+const encoder = new TextEncoder();
+const load = (state) => JSON.parse(decoder.decode(state));
+const store = (state) => encoder.encode(JSON.stringify(state));
+
+export const actor = {
+  init() {
+    every("tick", 20n);
+    return [store({ ticks: 0, since: String(now()) })];
+  },
+};
+
+export const timerClient = {
+  handleTick(state, [timer]) {
+    const { ticks, since } = load(state);
+    if (ticks === 4) clear(timer);
+    return [store({ ticks: ticks + 1, since })];
+  },
+};
+
+export const messageServerClient = {
+  handleSend: (state) => [state],
+  handleRequest: (state) => [state, [state]],
+  handleChannelOpen: (state) => [state, [{ accepted: false }]],
+  handleChannelMessage: (state) => [state],
+  handleChannelClose: (state) => [state],
+};
+"""
+
+
+def test_an_actor_in_javascript_ticks(tmp_path: Path) -> None:
+    package = '{ "type": "module", "private": true }\n'
+    directory = project("javascript-ticker", ticker_js=TICKER, package_json=package)
+    component = str(linked(directory) / "build" / "ticker.wasm")
+    [found] = building.build({component: Build(str(directory / "ticker.js"))}, print).values()
+    assert isinstance(found, Built), found
+    theater = Theater(tmp_path, replays=True)
+    grants = '[[child.handler]]\ntype = "timer"\n'
+    system = theater.up(actor("ticker", component) + grants)
+
+    def state() -> dict[str, object]:
+        told: dict[str, object] = json.loads(system.request("ticker", b"", timeout_s=30))
+        return told
+
+    eventually(lambda: state()["ticks"] == 5, "five ticks")
+    since = state()["since"]
+    assert isinstance(since, str) and since.startswith("17")
+    assert system.log.query("SELECT * FROM timers") == []
+    theater.note(system)
+    theater.end()

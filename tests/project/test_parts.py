@@ -11,7 +11,7 @@ from tests.real.conftest import Theater
 from tests.waiting import eventually
 from theater.client import System
 from theater.project.job import Job
-from theater.project.languages.parts import used
+from theater.project.languages.parts import STORE, TIMER, TIMER_CLIENT, used, used_by_javascript
 from theater.project.languages.python import Python
 from theater.project.languages.world import world
 from theater.spec import Build
@@ -89,6 +89,21 @@ def test_a_store_is_there_for_a_class_that_names_it() -> None:
     [part] = used([("app.py", b"from theater_actor import Actor, Store")])
     assert part.wit == ("import theater:simple/store;",)
     assert len(used([("app.py", b"from theater_actor import *")])) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (b'import { send } from "theater:simple/message-server-host";', ()),
+        (b'import { now } from "theater:simple/timer";', (TIMER,)),
+        (b"const { now } = await import('theater:simple/timer');", (TIMER,)),
+        (b"export const timerClient = { handleTick };", (TIMER_CLIENT,)),
+        (b"const timerClients = 1;", ()),
+        (b'import { get } from "theater:simple/store";', (STORE,)),
+    ],
+)
+def test_in_javascript_its_imports_and_exports_tell(text: bytes, lines: tuple[str, ...]) -> None:
+    assert used_by_javascript([b"// a module", text]) == lines
 
 
 def test_a_module_beside_the_actors_counts_too(tmp_path: Path) -> None:

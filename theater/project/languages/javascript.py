@@ -16,6 +16,7 @@ from typing import Any
 
 from theater.project.job import WIT, BuildFailed, Job, Run, ToolMissing
 from theater.project.languages import world
+from theater.project.languages.parts import used_by_javascript
 from theater.sources import JAVASCRIPT, WORLD
 
 PACKAGE = "@bytecodealliance/componentize-js"
@@ -27,7 +28,7 @@ _IMPORT = re.compile(
 
 
 class JavaScript:
-    """A module that exports `actor` and `messageServerClient`."""
+    """A module that exports `actor` and `messageServerClient`, and `timerClient` if it likes."""
 
     language = JAVASCRIPT
     written: frozenset[str] = frozenset()
@@ -42,6 +43,8 @@ class JavaScript:
         self._wit = _wit(self._project)
         self._interfaces = job.interfaces if self._wit == WIT else ()
         files = dict(_closure(self._main))
+        makes_world = self._wit == WIT and not job.world
+        self._more = used_by_javascript(files.values()) if makes_world else ()
         wit = {path: path.read_bytes() for path in sorted(self._wit.rglob("*.wit"))}
         theirs = self._wit != WIT
         if theirs:
@@ -54,7 +57,7 @@ class JavaScript:
                 for name, text in zip(world.names(self._interfaces), self._interfaces, strict=True)
             },
             "script:": SCRIPT.read_bytes(),
-            "options:": self._world.encode(),
+            "options:": "\n".join([self._world, *self._more]).encode(),
         }
 
     def tool(self) -> str | None:
@@ -77,8 +80,8 @@ class JavaScript:
         # A script without a file: then what it imports is looked for from the working directory.
         script = SCRIPT.read_text()
         wit, world_name = self._wit, self._world
-        if self._interfaces:
-            wit, world_name = world.world(stage, self._world, self._interfaces)
+        if self._interfaces or self._more:
+            wit, world_name = world.world(stage, self._world, self._interfaces, self._more)
         run(
             [
                 *("node", "--input-type=module", "--eval", script, "--"),

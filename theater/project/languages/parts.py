@@ -1,6 +1,6 @@
-"""What an actor's class uses of Theater: it is built for that, and no more.
+"""What an actor's source uses of Theater: it is built for that, and no more.
 
-A component is refused that imports what its manifest does not grant. So a class is built for the
+A component is refused that imports what its manifest does not grant. So a source is built for the
 messages that every actor has, and for the interfaces beside them that its code names: found by
 reading, as everything here is.
 """
@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 SDK = "theater_actor"
+STORE, TIMER = "import theater:simple/store;", "import theater:simple/timer;"
+TIMER_CLIENT = "export theater:simple/timer-client;"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +28,9 @@ class Part:
 
 
 PARTS = (
-    Part(("import theater:simple/store;",), frozenset({"Store"}), frozenset()),
+    Part((STORE,), frozenset({"Store"}), frozenset()),
     Part(
-        ("import theater:simple/timer;", "export theater:simple/timer-client;"),
+        (TIMER, TIMER_CLIENT),
         frozenset({"set_interval", "set_timeout", "clear_timer", "now"}),
         frozenset({"on_tick"}),
     ),
@@ -73,3 +75,17 @@ def _names(tree: ast.Module) -> Iterable[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and ast.unparse(node.value).split(".")[0] in modules:
             yield node.attr
+
+
+# In JavaScript: what a world has for each of these words in a module.
+_WORDS = (
+    (re.compile(rb"""["']theater:simple/store["']"""), STORE),
+    (re.compile(rb"""["']theater:simple/timer["']"""), TIMER),
+    (re.compile(rb"\btimerClient\b"), TIMER_CLIENT),
+)
+
+
+def used_by_javascript(contents: Iterable[bytes]) -> tuple[str, ...]:
+    """The lines of a world for what modules import, and export."""
+    whole = b"\n".join(contents)
+    return tuple(line for word, line in _WORDS if word.search(whole))
