@@ -12,7 +12,7 @@ import pytest
 from tests.cli.conftest import ROOT
 from theater.testing import InProcess
 
-PAGES = [ROOT / "docs" / name for name in ("authors.md", "testing.md", "store.md")]
+PAGES = [ROOT / "docs" / name for name in ("authors.md", "testing.md", "store.md", "timers.md")]
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 def test_the_tests_that_it_shows_pass(page: Any) -> None:
     tests = [name for name in dir(page) if name.startswith("test_")]
-    assert len(tests) == 4
+    assert len(tests) == 6
     for name in tests:
         if "theater_system" not in getattr(page, name).__annotations__ and "killed" not in name:
             getattr(page, name)()
