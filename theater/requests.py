@@ -153,6 +153,18 @@ class Grant:
         return next((each for each in self.rules if each.permits(method, scheme, host, port)), None)
 
 
+def covers(rule: Rule, other: Rule) -> bool:
+    """Whether all that `other` permits `rule` permits too."""
+    wild = rule.host[:2] == "*."
+    host = other.host == rule.host or (wild and other.host.endswith(rule.host[1:]))
+    return (
+        host
+        and (other.scheme, other.port, other.ca) == (rule.scheme, rule.port, rule.ca)
+        and set(other.methods) <= set(rule.methods)
+        and (rule.private or not other.private)
+    )
+
+
 def read(settings: Mapping[str, Any]) -> Grant:
     """The settings, which have been checked."""
     told = settings.get("interrupted", {})

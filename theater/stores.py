@@ -51,6 +51,17 @@ def check_hash(text: str) -> str | None:
     return f"refused: {quoted(text)} is not the hash of a content: 64 digits, 0-9 and a-f"
 
 
+MANIFEST = "store:"  # how a manifest that is kept in one is named: store:STORE#LABEL
+
+
+def manifest_of(name: str) -> tuple[str, str] | None:
+    """(store, label) if a manifest is named so; a label has no # then."""
+    if not name.startswith(MANIFEST):
+        return None
+    store, _, label = name.removeprefix(MANIFEST).rpartition("#")
+    return store, label
+
+
 def hash_of(content: bytes) -> str:
     """What names a content."""
     return hashlib.sha256(content).hexdigest()

@@ -20,9 +20,11 @@ from theater.broker.actors import Actor, Ask, OpenTurn, Subscription
 from theater.broker.book import ChainPart, StatePart
 from theater.broker.mailbox import Message
 from theater.broker.steps import BadStep
+from theater.broker.storetables import Shelves
 from theater.calls import BORN, LOOKED_AT, MANAGED, SUBSCRIBED, SUPERVISOR
 from theater.events import CHAIN_CODE, state_ref
 from theater.quoting import quoted
+from theater.stores import manifest_of
 from theater.wire import pack
 
 if TYPE_CHECKING:
@@ -61,7 +63,7 @@ def ask(
         turns.answer(actor, list(actor.offspring), now_s)
         return
     if function in BORN:
-        _tell_root(turns, actor, current, ask, arguments)
+        _bear(turns, actor, current, ask, arguments, now_s)
         return
     child = turns.actors.get(arguments[0])
     if child is None or child.name not in actor.offspring:
@@ -77,15 +79,48 @@ def ask(
         turns.answer(actor, {"ok": None}, now_s)
 
 
-def _tell_root(
-    turns: Turns, actor: Actor, current: OpenTurn, ask: Ask, arguments: list[Any]
+def _bear(
+    turns: Turns, actor: Actor, current: OpenTurn, ask: Ask, arguments: list[Any], now_s: float
 ) -> None:
-    turns.tell_root("child", actor.name, current.turn, ask.index, ask.function, arguments)
+    """Have one spawned. Where its manifest lies in a store is known here."""
+    named = manifest_of(arguments[0])
+    if named is None:
+        _tell_root(turns, actor, current, ask, arguments)
+        return
+    store, label = named
+    if actor.settings.stores is None:
+        wrong: str | None = f'refused: "store" is not granted to {actor.name}'
+    else:
+        wrong = actor.settings.stores.why_not(store, writes=False)
+    hash = None if wrong else Shelves(turns.store_rows, turns.batch).label(store, label)
+    if hash is not None:
+        _tell_root(turns, actor, current, ask, arguments, [store, hash.hex()])
+    else:
+        nothing = f"no-content: store {quoted(store)} has no label {quoted(label)}"
+        turns.answer(actor, {"err": wrong or nothing}, now_s)
 
 
-def reopened(turns: Turns, actor: Actor, current: OpenTurn, ask: Ask, arguments: list[Any]) -> None:
+def _tell_root(
+    turns: Turns,
+    actor: Actor,
+    current: OpenTurn,
+    ask: Ask,
+    arguments: list[Any],
+    kept: list[str] | None = None,
+) -> None:
+    """`kept`: the store and the hash of the manifest, if it is in one."""
+    key = (actor.name, current.turn, ask.index)
+    turns.tell_root("child", *key, ask.function, arguments, kept)
+
+
+def reopened(
+    turns: Turns, actor: Actor, current: OpenTurn, ask: Ask, arguments: list[Any], now_s: float
+) -> None:
     """An ask that another broker has committed has no answer yet."""
-    _tell_root(turns, actor, current, ask, arguments)
+    if ask.function in BORN:
+        _bear(turns, actor, current, ask, arguments, now_s)
+    else:
+        _tell_root(turns, actor, current, ask, arguments)
 
 
 def answered(

@@ -107,6 +107,20 @@ def _size(what: str, default: int) -> Setting:
     return Setting(_check(requests.BODY), f"What the body of a {what} may have.", schema)
 
 
+def within(child: Mapping[str, Any], parent: Mapping[str, Any]) -> str | None:
+    """See HandlerType. Each rule has to lie within one of the parent's."""
+    own, granted = requests.read(child), requests.read(parent)
+    for rule in own.rules:
+        if not any(requests.covers(each, rule) for each in granted.rules):
+            return f"allow has {', '.join(rule.methods)} {rule.scheme}://{rule.host}:{rule.port}"
+    for name in ("timeout_s", "max_request", "max_response"):
+        most, limit = getattr(own, name), getattr(granted, name)
+        if most > limit:
+            return f"{name.removesuffix('_s')} is {most:g}, of {limit:g}"
+    more = own.again - granted.again
+    return f"interrupted has {', '.join(sorted(more))} again" if more else None
+
+
 HANDLER = HandlerType(
     description="Requests by HTTP to the hosts that it names, and to no others. Without it every"
     " request is denied.",
@@ -142,4 +156,5 @@ HANDLER = HandlerType(
     },
     usage=Requests,
     answers=frozenset({wasi.HTTP, wasi.OUTGOING}),
+    within=within,
 )

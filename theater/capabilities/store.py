@@ -102,6 +102,17 @@ def _named(description: str) -> Setting:
     return Setting(_check_names, description, schema)
 
 
+def within(child: Mapping[str, Any], parent: Mapping[str, Any]) -> str | None:
+    """See HandlerType. What an actor makes itself no manifest names."""
+    written = set(parent.get(SHARED, ()))
+    read = written | set(parent.get(READ_ONLY, ()))
+    for key, granted in ((SHARED, written), (READ_ONLY, read)):
+        for store in child.get(key, ()):
+            if store not in granted:
+                return f"{key} has {store}"
+    return None
+
+
 HANDLER = HandlerType(
     description="Content by the SHA-256 of its bytes, with labels; stores of its own, and others.",
     imports={
@@ -146,5 +157,6 @@ HANDLER = HandlerType(
         READ_ONLY: _named("Ids of stores that it may only read."),
     },
     usage=Kept,
+    within=within,
     synonyms={"read-only": READ_ONLY, "readonly": READ_ONLY, "stores": SHARED},
 )

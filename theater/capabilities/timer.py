@@ -82,6 +82,12 @@ class Timers(Usage):
         return {"timers": self._names(), "others": self._more}
 
 
+def within(child: Mapping[str, Any], parent: Mapping[str, Any]) -> str | None:
+    """See HandlerType."""
+    most, granted = (each.get("max_timers", MAX_TIMERS) for each in (child, parent))
+    return f"max_timers is {most}, of {granted}" if most > granted else None
+
+
 HANDLER = HandlerType(
     description="Ticks at a time, once or again and again, and what time it is.",
     imports={
@@ -101,4 +107,5 @@ HANDLER = HandlerType(
         )
     },
     usage=Timers,
+    within=within,
 )

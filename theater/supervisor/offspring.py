@@ -16,20 +16,26 @@ from typing import Any
 from theater import manifest, preopens
 from theater.capabilities import type_of
 from theater.errors import ManifestError, Problem
+from theater.manifest_files import read_file
+from theater.paths import DataPaths
 from theater.quoting import escaped, quoted
 from theater.spec import ActorSpec, Handler, Limits, MailboxBounds, SupervisorSpec, SystemSpec
+from theater.stores import directory_of, hash_of
 from theater.supervisor.prepare import PreparedFragment, Progress, prepare_children
 from theater.supervisor.tree import SPAWNS
 
 
 @dataclass(frozen=True, slots=True)
 class Birth:
-    """What an actor asks for. `name`: of the manifest; `text`: its own, if it is in no file;
-    `state`: in place of the manifest's initial one; `resumed`: as if `init` had returned it."""
+    """What an actor asks for.
+
+    `name`: of the manifest; `kept`: the store that has it, and its hash, if it is in one; `state`:
+    in place of the manifest's initial one; `resumed`: as if `init` had returned that.
+    """
 
     parent: ActorSpec
     name: str
-    text: bytes | None = None
+    kept: tuple[str, str] | None = None
     state: bytes | None = None
     resumed: bool = False
 
@@ -38,7 +44,7 @@ def prepare_birth(
     birth: Birth, system: SystemSpec, data_directory: str, on_progress: Progress
 ) -> PreparedFragment:
     """Raises ManifestError with every problem there is."""
-    file, actor = _read(birth, system.state_max_bytes)
+    file, actor = _read(birth, system.state_max_bytes, data_directory)
     parent = birth.parent
     problems = [
         Problem(f"{actor.where}.handler[{index}]".lstrip("."), text)
@@ -63,10 +69,11 @@ def prepare_birth(
     return prepare_children(file, added, system, data_directory, on_progress)
 
 
-def _read(birth: Birth, state_max: int) -> tuple[str, ActorSpec]:
+def _read(birth: Birth, state_max: int, data_directory: str) -> tuple[str, ActorSpec]:
     directory = birth.parent.directory
-    if birth.text is not None:
-        return birth.name, manifest.parse_offspring(birth.text, birth.name, directory, state_max)
+    if birth.kept is not None:
+        content = _kept(birth, data_directory)
+        return birth.name, manifest.parse_offspring(content, birth.name, directory, state_max)
     granted = birth.parent.handler(SPAWNS)
     templates = granted.settings.get("templates", {}) if granted is not None else {}
     if birth.name in templates:
@@ -83,6 +90,22 @@ def _read(birth: Birth, state_max: int) -> tuple[str, ActorSpec]:
         raise ManifestError(shown, [Problem("", text)])
     path = os.path.join(directory, birth.name)
     return birth.name, manifest.load_offspring(path, birth.name, directory, state_max)
+
+
+def _kept(birth: Birth, data_directory: str) -> bytes:
+    """What a store has, if it is what its name says."""
+    assert birth.kept is not None
+    store, hash = birth.kept
+    path = f"{DataPaths(data_directory).store}/{directory_of(store)}/{hash}"
+    try:
+        content = read_file(path, manifest.MANIFEST_MAX_BYTES + 1)
+    except OSError as error:
+        problem = f"the content {hash[:12]} cannot be read: {error.strerror}"
+        raise ManifestError(escaped(birth.name, 400), [Problem("", problem)]) from None
+    if len(content) <= manifest.MANIFEST_MAX_BYTES and hash_of(content) != hash:
+        problem = f"the content {hash[:12]} is not what its hash says"
+        raise ManifestError(escaped(birth.name, 400), [Problem("", problem)])
+    return content
 
 
 def _exceeds(handler: Handler, parent: ActorSpec) -> str | None:

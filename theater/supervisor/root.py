@@ -285,10 +285,16 @@ class Root:
         self.news.append(policy.Exited(name, incarnation, ExitKind(kind), reason, ignored))
 
     def _broker_child(
-        self, parent: str, turn: int, index: int, function: str, arguments: list[Any]
+        self,
+        parent: str,
+        turn: int,
+        index: int,
+        function: str,
+        arguments: list[Any],
+        kept: list[str] | None,
     ) -> None:
         """An actor wants something done with what it has spawned."""
-        self._spawning.take((parent, turn, index), function, arguments)
+        self._spawning.take((parent, turn, index), function, arguments, kept)
 
     def _broker_child_settled(self, parent: str, turn: int, index: int) -> None:
         self._spawning.settled((parent, turn, index))

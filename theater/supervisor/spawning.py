@@ -47,6 +47,7 @@ class Ask:
 
     function: str
     arguments: list[Any]
+    kept: tuple[str, str] | None  # the store and the hash of the manifest, if it is in one
     child: str = ""
     begun: bool = False
 
@@ -81,12 +82,13 @@ class Spawning:
 
     # What is asked
 
-    def take(self, key: Key, function: str, arguments: list[Any]) -> None:
+    def take(self, key: Key, function: str, arguments: list[Any], kept: list[str] | None) -> None:
         """The broker has committed an ask, or is a new one and tells of it again."""
         if key in self._answers:
             self._say(key)
         elif key not in self._asks:
-            self._asks[key] = Ask(function, arguments)
+            store = None if kept is None else (kept[0], kept[1])
+            self._asks[key] = Ask(function, arguments, store)
             self._waiting.add(key)
             reached("root.birth-asked")
 
@@ -153,7 +155,7 @@ class Spawning:
             return
         parent = view.actor_spec(state, key[0])
         name, bytes_ = ask.arguments
-        birth = Birth(parent, name, None, bytes_, ask.function == "resume")
+        birth = Birth(parent, name, ask.kept, bytes_, ask.function == "resume")
 
         def done(answer: Judged | dict[str, Any]) -> None:
             if isinstance(answer, dict):

@@ -1,0 +1,244 @@
+"""What an actor may have spawned: from which manifests, and with which grants."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from theater.errors import ManifestError
+from theater.paths import DataPaths
+from theater.spec import (
+    ActorSpec,
+    Custom,
+    Handler,
+    Limits,
+    MailboxBounds,
+    SupervisorSpec,
+    SystemSpec,
+)
+from theater.spec_data import pack, unpack
+from theater.stores import directory_of, hash_of, manifest_of
+from theater.supervisor.offspring import Birth, prepare_birth
+
+COMPONENTS = Path(__file__).parent.parent / "components"
+TEXT = 'name = "c"\npackage = "counter.wat"\n'
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    """Where the parent's manifest lies."""
+    directory = tmp_path / "here"
+    directory.mkdir()
+    shutil.copy(COMPONENTS / "counter.wat", directory)
+    return directory
+
+
+def parent(here: Path, *handlers: Handler, **more: Any) -> ActorSpec:
+    given = (Handler("supervisor"), *handlers)
+    return ActorSpec("boss", "/boss.wat", handlers=given, directory=str(here), **more)
+
+
+def judged(birth: Birth, data: str = "/nowhere") -> ActorSpec:
+    system = SystemSpec("t", SupervisorSpec(""))
+    [child] = prepare_birth(birth, system, data, lambda _: None).compiled()
+    assert isinstance(child, ActorSpec)
+    return child
+
+
+def toml(settings: dict[str, Any]) -> str:
+    return "".join(f"{key} = {_value(value)}\n" for key, value in settings.items())
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_value(each)}" for key, each in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_value, value)) + "]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+API = {"host": "api.example.com", "methods": ["GET", "POST"]}
+CASES: list[tuple[str, dict[str, Any], dict[str, Any], str | None]] = [
+    ("runtime", {}, {}, None),
+    ("runtime", {"max_events": 10}, {"max_events": 10}, None),
+    ("runtime", {"max_events": 10}, {}, "max_events is 1000, of 10"),
+    ("runtime", {}, {"max_events": 1001}, "max_events is 1001, of 1000"),
+    ("message-server", {}, {}, None),
+    ("message-server", {}, {"send_to": []}, None),
+    ("message-server", {}, {"send_to": ["a"]}, "send_to has a"),
+    ("message-server", {"send_to": ["a/*"]}, {}, None),
+    ("message-server", {"send_to": ["a/*"]}, {"send_to": ["a/b"]}, None),
+    ("message-server", {"send_to": ["a/*"]}, {"send_to": ["a/b-*"]}, None),
+    ("message-server", {"send_to": ["a/b-*"]}, {"send_to": ["a/*"]}, "send_to has a/*"),
+    ("message-server", {"send_to": ["a/*"]}, {"send_to": ["a/**"]}, "send_to has a/**"),
+    ("message-server", {"send_to": ["a/**"]}, {"send_to": ["a/*/c", "a/b/**"]}, None),
+    ("message-server", {"send_to": ["**"]}, {"send_to": ["**", "x"]}, None),
+    ("timer", {"max_timers": 5}, {"max_timers": 5}, None),
+    ("timer", {"max_timers": 5}, {}, "max_timers is 1000, of 5"),
+    ("store", {"shared": ["a"], "read_only": ["b"]}, {"shared": ["a"]}, None),
+    ("store", {"shared": ["a"], "read_only": ["b"]}, {"read_only": ["a", "b"]}, None),
+    ("store", {"shared": ["a"], "read_only": ["b"]}, {"shared": ["b"]}, "shared has b"),
+    ("store", {}, {"read_only": ["a"]}, "read_only has a"),
+    ("supervisor", {"max_children": 5}, {"max_children": 5}, None),
+    ("supervisor", {"max_children": 5}, {}, "max_children is 100, of 5"),
+    ("supervisor", {"intensity": 1}, {"intensity": 2}, "intensity is 2, of 1"),
+    ("supervisor", {}, {"templates": {"a": "c.toml"}}, "the template a is none of its own"),
+    ("wasi:http", {"allow": [API]}, {"allow": [API]}, None),
+    ("wasi:http", {"allow": [API]}, {"allow": [{**API, "methods": ["GET"]}]}, None),
+    ("wasi:http", {"allow": [API]}, {"allow": [{**API, "methods": ["PUT"]}]}, "allow has PUT"),
+    ("wasi:http", {"allow": [API]}, {"allow": [{**API, "port": 80}]}, "allow has GET, POST"),
+    ("wasi:http", {"allow": [API]}, {"allow": [{**API, "private": True}]}, "allow has GET, POST"),
+    (
+        "wasi:http",
+        {"allow": [{"host": "*.example.com"}]},
+        {"allow": [{"host": "a.example.com"}, {"host": "*.b.example.com"}]},
+        None,
+    ),
+    (
+        "wasi:http",
+        {"allow": [{"host": "a.example.com"}]},
+        {"allow": [{"host": "*.example.com"}]},
+        "allow has GET, HEAD https://*.example.com:443",
+    ),
+    ("wasi:http", {"allow": [API]}, {"allow": [API], "timeout": 31}, "timeout is 31, of 30"),
+    (
+        "wasi:http",
+        {"allow": [API]},
+        {"allow": [API], "interrupted": {"POST": "again"}},
+        "interrupted has POST again",
+    ),
+]
+
+
+@pytest.mark.parametrize(("type_", "own", "wanted", "wrong"), CASES)
+def test_nothing_is_granted_that_the_parent_has_not(
+    here: Path, type_: str, own: dict[str, Any], wanted: dict[str, Any], wrong: str | None
+) -> None:
+    (here / "c.toml").write_text(f'{TEXT}[[handler]]\ntype = "{type_}"\n{toml(wanted)}')
+    given = parent(here) if type_ == "supervisor" else parent(here, _settled(type_, own))
+    if type_ == "supervisor":
+        given = ActorSpec("boss", "/b.wat", handlers=(Handler(type_, own),), directory=str(here))
+    birth = Birth(given, "c.toml")
+    if wrong is None:
+        assert judged(birth).path == "boss/c"
+        return
+    with pytest.raises(ManifestError, match=re.escape(wrong)):
+        judged(birth)
+
+
+def _settled(type_: str, settings: dict[str, Any]) -> Handler:
+    """As a manifest would have it."""
+    if type_ != "wasi:http":
+        return Handler(type_, settings)
+    from theater import requests
+
+    return Handler(type_, requests.settled(settings, lambda path: path))
+
+
+def test_a_handler_that_the_parent_has_not_is_refused(here: Path) -> None:
+    (here / "c.toml").write_text(f'{TEXT}[[handler]]\ntype = "timer"\n')
+    with pytest.raises(ManifestError, match='"timer" is not granted to boss itself'):
+        judged(Birth(parent(here), "c.toml"))
+
+
+def test_a_handler_of_an_authors_own_is_the_parents_or_none(here: Path) -> None:
+    """A module beside the child's manifest, which an actor may have written, is not imported."""
+    (here / "sub").mkdir()
+    (here / "sub" / "own.py").write_text("raise SystemExit('this was imported')\n")
+    shutil.copy(COMPONENTS / "counter.wat", here / "sub")
+    text = f'{TEXT}[[handler]]\ntype = "own.py:Own"\nlevel = 1\n'
+    (here / "sub" / "c.toml").write_text(text)
+    custom = Custom("own.py:Own", str(here), "my:own/api", {}, {"level": "int"}, "00")
+    given = parent(here, Handler("own.py:Own", {"level": 1}, custom))
+    assert judged(Birth(given, "sub/c.toml")).handlers[0].custom == custom
+    more = parent(here, Handler("own.py:Own", {"level": 2}, custom))
+    with pytest.raises(ManifestError, match=r'settings of "own.py:Own" have to be those of boss'):
+        judged(Birth(more, "sub/c.toml"))
+
+
+def test_limits_are_at_most_the_parents(here: Path) -> None:
+    (here / "c.toml").write_text(f'{TEXT}[limits]\nmemory = "1 GiB"\nfuel = 5\n')
+    given = parent(here, limits=Limits(memory_bytes=1 << 20), mailbox=MailboxBounds(7))
+    child = judged(Birth(given, "c.toml"))
+    assert (child.limits.memory_bytes, child.limits.fuel) == (1 << 20, 5)
+    assert child.mailbox.max_messages == 7
+
+
+def test_directories_are_compared_by_what_they_really_are(here: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").mkdir()
+    (here / "data").mkdir()
+    (here / "data" / "link").symlink_to(tmp_path / "secret")
+
+    def text(host: str, write: str = "false") -> str:
+        preopens = f'preopens = [{{ host = "{host}", guest = "/d", write = {write} }}]'
+        return f'{TEXT}[[handler]]\ntype = "wasi:filesystem"\n{preopens}\n'
+
+    granted = {"preopens": [{"host": str(here / "data"), "guest": "/data", "write": False}]}
+    given = parent(here, Handler("wasi:filesystem", granted))
+    (here / "c.toml").write_text(text("data"))
+    judged(Birth(given, "c.toml"))
+    for host, write, wrong in (
+        ("data/link", "false", "secret, which boss is not granted itself"),
+        ("data", "true", "data with write, which boss"),
+        (".", "false", "here, which boss is not granted"),
+    ):
+        (here / "c.toml").write_text(text(host, write))
+        with pytest.raises(ManifestError, match=wrong):
+            judged(Birth(given, "c.toml"))
+
+
+# Manifests in stores
+
+
+def test_a_manifest_may_come_out_of_a_store(here: Path, tmp_path: Path) -> None:
+    data, content = str(tmp_path / "data"), TEXT.encode()
+    hash = hash_of(content)
+    file = Path(DataPaths(data).store) / directory_of("plans") / hash
+    file.parent.mkdir(parents=True)
+    file.write_bytes(content)
+    birth = Birth(parent(here), "store:plans#c", ("plans", hash))
+    assert judged(birth, data).path == "boss/c"
+    file.write_bytes(content + b"#")
+    with pytest.raises(ManifestError, match=r"store:plans#c: the content .* is not what its hash"):
+        judged(birth, data)
+    file.unlink()
+    with pytest.raises(ManifestError, match=r"store:plans#c: the content .* cannot be read"):
+        judged(birth, data)
+
+
+def test_it_names_nothing_outside_of_the_parents_directory(here: Path, tmp_path: Path) -> None:
+    shutil.copy(COMPONENTS / "counter.wat", tmp_path / "outside.wat")
+    content = b'name = "c"\npackage = "../outside.wat"\n'
+    hash = hash_of(content)
+    file = Path(DataPaths(str(tmp_path)).store) / directory_of("plans") / hash
+    file.parent.mkdir(parents=True)
+    file.write_bytes(content)
+    birth = Birth(parent(here), "store:plans#c", ("plans", hash))
+    with pytest.raises(ManifestError, match="lies outside of the directory"):
+        judged(birth, str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("store:plans#a", ("plans", "a")),
+        ("store:boss/x:2:1#a", ("boss/x:2:1", "a")),
+        ("store:odd#name#a", ("odd#name", "a")),
+        ("store:plans", ("", "plans")),
+        ("plans.toml", None),
+    ],
+)
+def test_how_a_manifest_in_a_store_is_named(name: str, found: tuple[str, str] | None) -> None:
+    assert manifest_of(name) == found
+
+
+def test_a_specification_comes_back_as_it_was(here: Path) -> None:
+    (here / "c.toml").write_text(f'{TEXT}restart = "transient"\nargs = ["x"]\n[env]\nA = "b"\n')
+    child = judged(Birth(parent(here), "c.toml", state=b"\x00\xff", resumed=True))
+    assert unpack(pack(child)) == child and child.resumed and child.initial_state == b"\x00\xff"
