@@ -18,6 +18,7 @@ from theater.calls import (
     SET_INTERVAL,
     SET_TIMEOUT,
     TIMER,
+    TOLD,
     parameters,
 )
 from theater.events import EventType, content_hash, state_ref
@@ -100,7 +101,7 @@ class PretendedWorker:
             record.go_on(current.step, current.index + self.waits, current.size, 0, ())
             record.add(EventType.CARRIED_ON, *CALLS[kind], [])
             return record
-        value = body_value(body) if body is not None else None
+        value = body_value(body) if body is not None and kind not in TOLD else body
         for event in prelude:
             record.add(*event)
         given = [actor.name] if kind == "init" else parameters(kind, name, value)
@@ -127,9 +128,9 @@ class PretendedWorker:
     def close(self, channel: str) -> None:
         self.held("close-channel", channel)
 
-    def shutdown(self) -> None:
+    def shutdown(self, data: bytes | None = None) -> None:
         assert self.record is not None
-        self.record.add(EventType.HOST_CALL, RUNTIME, "shutdown", [[None], {"ok": None}])
+        self.record.add(EventType.HOST_CALL, RUNTIME, "shutdown", [[data], {"ok": None}])
 
     def set_interval(self, name: str, interval_ms: int) -> None:
         self.timer(SET_INTERVAL, [name, interval_ms], {"ok": name})

@@ -453,7 +453,7 @@ MESSAGES = {
     ),
     "lost": (
         "UPDATE messages SET status = 'lost' WHERE id = 5",
-        '^message 5: status is "lost"; should be queued, outstanding, done, dead$',
+        '^message 5: status is "lost"; should be queued, outstanding, done, dead, cleared$',
     ),
     "in the mailbox of one that is gone": (
         "UPDATE messages SET status = 'queued' WHERE to_name = 'more' AND id ="

@@ -121,7 +121,8 @@ def bury(turns: Turns, actor: Actor, death: Death, box: bytes, now_s: float) -> 
     turns.batch.incarnation_ended.append((turns.at, reason, actor.id, actor.incarnation))
     if death.by_others or kind != "crash" or not death.wanted:
         children.tell_end(turns, actor, kind, reason, death.by_others)
-    actor.result = None
+    if actor.current is None or not actor.current.shutdown:  # else whoever carries that on ends so
+        actor.result = None
     turns.tell_root("buried", actor.name, actor.incarnation, kind, reason, ignored)
     actor.shut_down = actor.ignored = False
     actor.budget_s = actor.settings.turn_timeout_s

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgpack
 
 from theater.addresses import parent as above
-from theater.broker.actors import Actor, Ask, OpenTurn, Subscription
+from theater.broker.actors import Actor, Ask, Chain, OpenTurn, Subscription
 from theater.broker.book import ChainPart, StatePart
 from theater.broker.mailbox import Message
 from theater.broker.steps import BadStep
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 ERROR, EXIT, EXTERNAL_STOP = "child-error", "child-exit", "child-external-stop"
 EVENT = "child-event"
+KINDS = frozenset({ERROR, EXIT, EXTERNAL_STOP, EVENT})  # of messages that no child has sent
 WAITING_MAX = 64  # events of one child that wait for its parent
 SKIPPED = "skipped"  # the type of what says how many were left out
 EVENTS_MAX = 1000  # of a child's, that its parent is shown
@@ -180,8 +181,11 @@ def tell_event(turns: Post, child: Actor, type: str, data: bytes) -> None:
     parent = turns.actors.get(above(child.name))
     if subscription is None or parent is None:
         return
-    if subscription.waiting >= WAITING_MAX or subscription.position < child.length - 1:
+    if subscription.waiting >= WAITING_MAX:
         return  # it is skipped, as its position says
+    skipped = child.length - 1 - subscription.position
+    if skipped and not _tell_skipped(turns, parent, child, skipped):
+        return
     if _tell(turns, parent, child, EVENT, pack([type, data])):
         subscription.waiting += 1
         _seen(turns, parent, child, child.length)
@@ -195,10 +199,22 @@ def consumed(turns: Post, parent: Actor, message: Message) -> None:
         return
     subscription.waiting = max(0, subscription.waiting - 1)
     skipped = child.length - subscription.position
-    if skipped and subscription.waiting < WAITING_MAX // 2:
-        if _tell(turns, parent, child, EVENT, pack([SKIPPED, str(skipped).encode()])):
-            subscription.waiting += 1
-        _seen(turns, parent, child, child.length)
+    if skipped:
+        _tell_skipped(turns, parent, child, skipped)
+
+
+def _tell_skipped(turns: Post, parent: Actor, child: Actor, skipped: int) -> bool:
+    """So many events come next of which it was told nothing: as it had no room then, or did not
+    take messages. Whether it is told so now."""
+    subscription = child.subscription
+    assert subscription is not None
+    if subscription.waiting >= WAITING_MAX // 2:
+        return False
+    if not _tell(turns, parent, child, EVENT, pack([SKIPPED, str(skipped).encode()])):
+        return False
+    subscription.waiting += 1
+    _seen(turns, parent, child, subscription.position + skipped)
+    return True
 
 
 def _tell(turns: Post, parent: Actor, child: Actor, kind: str, body: bytes) -> bool:
@@ -237,14 +253,13 @@ def enter(turns: Turns, child: Actor, spawned: tuple[int, int], spec: bytes) -> 
         turns.batch.children.append((child.id, parent.id, *spawned, spec))
 
 
-def leave(turns: Turns, child: Actor) -> None:
-    """It is gone for good."""
+def leave(turns: Turns, child: Chain) -> None:
+    """It is gone for good, if it was not before."""
     parent = turns.actors.get(above(child.name))
     if parent is not None:
         parent.offspring.pop(child.name, None)
-    if child.is_spawned:
-        turns.batch.children_gone.append((child.id,))
-        turns.batch.unsubscribed.append((child.id,))
+    turns.batch.children_gone.append((child.id,))
+    turns.batch.unsubscribed.append((child.id,))
 
 
 def subscribed(turns: Turns, child: int, position: int, waiting: int) -> None:

@@ -149,8 +149,8 @@ class Members:
         return contents
 
     def _result(self, recorded: list[bytes]) -> bytes | None:
-        """What the turn gave `shutdown`."""
-        called = next(filter(revival.is_shutdown, map(decode, recorded)))
+        """What the turn gave `shutdown` last."""
+        *_, called = filter(revival.is_shutdown, map(decode, recorded))
         ((data,), _) = called.payload
         result: bytes | None = internalise(data, self._contents(data))
         return result

@@ -81,7 +81,7 @@ class Post(Book):
         if dead.kind == CHANNEL_MESSAGE and not self._is_open(dead.channel, to):
             return 0, f"refused: channel {dead.channel} is closed"
         id, error = self._deliver_or_refuse(message, to)
-        if error is None and message.sender is not None:
+        if error is None and message.sender is not None and message.kind not in children.KINDS:
             self.know_sender(self.actors[to], message.sender)
         return id, error
 

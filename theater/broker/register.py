@@ -22,6 +22,7 @@ from theater.stores import HANDLER, Access
 NEVER = 1 << 62  # a step number after every step of a turn
 ACTOR, SUPERVISOR = "actor", "supervisor"
 LASTING = ("engine", "grants", "limits")  # facts that hold for each incarnation
+BIRTH = ("spawned", "resumed")  # facts of one that another actor has spawned
 
 Order = dict[str, Any]
 
@@ -49,6 +50,8 @@ def enter(turns: Turns, order: Order, before: StoredActor | None) -> Chain:
     turns.batch.moved.add(chain.name)
     if isinstance(chain, Actor) and order.get("spawned") is not None:
         children.enter(turns, chain, order["spawned"], order["spec"])
+    elif before is not None and before.facts.get("spawned") is not None:
+        children.leave(turns, chain)  # its address is a manifest's now
     phase = "stopped" if role == ACTOR else ""
     if before is None:
         turns.batch.actors.append((id, chain.name, role, component, phase, turns.at))
@@ -201,8 +204,10 @@ def _tell_changes(turns: Turns, chain: Chain, component: str, order: Order) -> N
     binding = {"flags"}
     if isinstance(chain, Actor):
         # `init` is called once: after that the initial state is nobody's concern.
-        binding = {*LASTING} if chain.initialised else {*LASTING, "initial_state"}
-    if any(chain.facts.get(key) != facts[key] for key in binding):
+        binding = {*LASTING, "spawned"}
+        if not chain.initialised:
+            binding.add("initial_state")
+    if any(chain.facts.get(key) != facts.get(key) for key in binding):
         _tell(turns, chain, EventType.CHANGED, facts, order)
 
 
@@ -215,7 +220,7 @@ def tell_initial_state(turns: Turns, actor: Actor) -> None:
     if hash is not None:
         turns.batch.blobs.append((hash, state))
     same = {"component": actor.component} | {
-        key: actor.facts[key] for key in LASTING if key in actor.facts
+        key: actor.facts[key] for key in (*LASTING, *BIRTH) if key in actor.facts
     }
     actor.facts = {**same, "initial_state": hash}
     turns.lifecycle(actor, EventType.CHANGED, actor.facts)
@@ -254,7 +259,7 @@ def remove(
         assert not chain.live, f"{chain.name} is removed while it lives"
         turns.unblock(chain)
         turns.stop_waiting(chain)
-        children.leave(turns, chain)
+    children.leave(turns, chain)
     turns.drop(chain)
     turns.lifecycle(chain, EventType.REMOVED, {"reason": reason})
     turns.batch.removed.append((turns.at, chain.id))

@@ -625,7 +625,7 @@ class _Course:
 
     def take(self, content: bytes, time: float, skipped: int | None) -> tuple[str, str] | None:
         """The next message; what is wrong with it, as (found, expected)."""
-        places = list(islice(self._all(), PLACES_MAX))
+        places = list(dict.fromkeys(islice(self._all(), PLACES_MAX)))
         if skipped is not None:
             self._places = [moved for place in places if (moved := place.after(skipped)).holds()]
             if self._places and skipped > 0:
@@ -655,7 +655,7 @@ class _Course:
     def _all(self) -> Iterator[_Place]:
         """Where the next message may come from."""
         yield from self._places
-        last = self._places[-1] if self._places else _Place(0, 0, 0)
+        last = min(self._places, default=_Place(0, 0, 0))
         while last.until is not None:
             rows = self._scratch.rows(
                 "SELECT id, first, until FROM followed WHERE child = ? AND id > ?"

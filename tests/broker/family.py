@@ -1,0 +1,134 @@
+"""An actor that spawns others, in a system without processes: what root does is done here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tests.broker.logged import order
+from tests.broker.pretend import KINDS, PretendedWorker
+from tests.broker.whole import Whole, give
+from theater import spec_data
+from theater.broker import children
+from theater.broker.burial import Death, bury
+from theater.calls import SUPERVISOR
+from theater.events import EventType
+from theater.spec import ActorSpec, Handler
+
+BOSS = "boss"
+TAKES = (*KINDS, *("child-error", "child-exit", "child-external-stop", "child-event"))
+
+
+class FamilyWorker(PretendedWorker):
+    def about(self, function: str, *arguments: Any) -> tuple[int, int]:
+        """Ask about a child; which turn and event that was."""
+        record = self.record
+        assert record is not None
+        record.add(EventType.HOST_CALL, SUPERVISOR, function, [list(arguments)])
+        asked = (record.turn, record.index - 1)
+        self.commit()
+        return asked
+
+    def heard(self) -> None:
+        """The answer has come, whatever it is."""
+        assert self.record is not None
+        self.record.answered(SUPERVISOR, "", None)
+
+
+class Family(Whole):
+    """Of one actor, `boss`, and what it spawns."""
+
+    worker_type = FamilyWorker
+
+    def ask(self, function: str, *arguments: Any) -> Any:
+        """A turn of the boss's that asks this; the answer that stands in its chain."""
+        worker = give(self, BOSS)
+        assert isinstance(worker, FamilyWorker)
+        turn, index = worker.about(function, *arguments)
+        self.step()
+        return self.end_ask(turn, index)
+
+    def end_ask(self, turn: int, index: int) -> Any:
+        worker = self.workers[BOSS]
+        assert isinstance(worker, FamilyWorker)
+        worker.heard()
+        worker.end(worker.state)
+        self.step()
+        [answer] = [
+            event.payload[0]
+            for event in self.chain(BOSS)
+            if (event.turn, event.index) == (turn, index + 1)
+        ]
+        return answer
+
+    def spawn(self, name: str, function: str = "spawn", state: bytes | None = None) -> str:
+        """As root does it: it is added, it starts, and the ask is answered."""
+        worker = give(self, BOSS)
+        assert isinstance(worker, FamilyWorker)
+        turn, index = worker.about(function, f"{name}.toml", state)
+        self.step()
+        child = born(name, (turn, index), state, function == "resume")
+        self.orders = (*self.orders, child)
+        self.adopt(child)
+        path = f"{BOSS}/{name}"
+        self.start(path)
+        children.answered(self.turns, BOSS, turn, index, {"ok": path}, self.now_s)
+        self.step()
+        assert self.end_ask(turn, index) == {"ok": path}
+        return path
+
+    def work(self, child: str, state: bytes = b"1") -> None:
+        """A turn of a child's."""
+        give(self, child).end(state)
+        self.step()
+
+    def told(self, state: bytes | None = None) -> list[tuple[str, str]]:
+        """The boss handles all that it is told of children: (kind, child) of each."""
+        handled = []
+        worker = self.workers[BOSS]
+        while worker.inputs and worker.inputs[0][2].startswith("child-"):
+            handled.append((worker.inputs[0][2], worker.inputs[0][5]))
+            worker.begin()
+            worker.end(state)
+            self.step()
+        return handled
+
+    def end(self, child: str, by_others: bool = False) -> None:
+        """Its process is gone: as it wants if it has called `shutdown`, else stopped."""
+        self.workers.pop(child)
+        death = Death("stopped", "shutdown", True, by_others)
+        bury(self.turns, self.turns.actors[child], death, b"", self.now_s)
+        self.step()
+
+
+def born(
+    name: str, asked: tuple[int, int], state: bytes | None = None, resumed: bool = False
+) -> dict[str, Any]:
+    """What root tells the broker of one that was spawned."""
+    spec = ActorSpec(
+        f"{BOSS}/{name}",
+        f"/{name}.wat",
+        initial_state=state,
+        handlers=(Handler("message-server", {}),),
+        spawned=asked,
+        resumed=resumed,
+        component_sha256="c0ffee",
+    )
+    limits = {each: getattr(spec.limits, each) for each in ("memory_bytes", "fuel", "turn_bytes")}
+    return order(
+        spec.path,
+        limits=limits,
+        initial_state=state,
+        takes=list(TAKES),
+        spawned=asked,
+        resumed=resumed,
+        spec=spec_data.pack(spec),
+    )
+
+
+def family(directory: Path, **changes: Any) -> Family:
+    """The boss alone, running."""
+    boss = order(BOSS, takes=list(TAKES), may_manage=True, **changes)
+    made = Family(directory, boss)
+    made.start(BOSS)
+    return made
