@@ -65,7 +65,9 @@ def _made(hint: Any, data: Any) -> Any:
             raise TypeError("no list where one has to be")
         if arguments[-1] is Ellipsis:
             return tuple(_made(arguments[0], item) for item in data)
-        return tuple(map(_made, arguments, data))
+        return tuple(_made(*pair) for pair in zip(arguments, data, strict=True))
+    if (origin is dict or is_dataclass(hint)) and not isinstance(data, dict):
+        raise TypeError("no map where one has to be")
     if origin is dict:
         return {_made(arguments[0], key): _made(arguments[1], item) for key, item in data.items()}
     if hint is Any:

@@ -82,7 +82,7 @@ class Family(Whole):
         give(self, child).end(state)
         self.step()
 
-    def told(self, state: bytes | None = None) -> list[tuple[str, str]]:
+    def hear(self, state: bytes | None = None) -> list[tuple[str, str]]:
         """The boss handles all that it is told of children: (kind, child) of each."""
         handled = []
         worker = self.workers[BOSS]

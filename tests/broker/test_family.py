@@ -48,7 +48,7 @@ def test_each_end_is_told_in_its_own_words(tmp_path: Path) -> None:
     made.end(child, by_others=True)
     made.expect(child)
     made.end(child)
-    assert kinds(made.told()) == ["child-error", "child-exit", "child-external-stop"]
+    assert kinds(made.hear()) == ["child-error", "child-exit", "child-external-stop"]
     assert bodies(made, "child-error") == [["internal", b"killed by SIGKILL"]]
     assert bodies(made, "child-exit") == [[b"result " * 400]]
     assert made.problems() == []
@@ -63,7 +63,7 @@ def test_what_it_has_given_shutdown_outlives_whoever_did(tmp_path: Path) -> None
     worker.request(BOSS, b"?")
     made.step()
     made.kill(child)
-    made.told()
+    made.hear()
     _answer(made)
     worker = made.expect(child)
     worker.begin()
@@ -83,7 +83,7 @@ def test_it_outlives_the_broker_too(tmp_path: Path) -> None:
     made.step()
     made = made.again(*made.orders)
     made.expect(BOSS)
-    made.told()
+    made.hear()
     _answer(made)
     worker = made.expect(child)
     worker.begin()
@@ -107,10 +107,10 @@ def test_events_are_told_or_counted_and_none_is_lost(tmp_path: Path) -> None:
     made.ask("subscribe-to-child", child)
     for number in range(WAITING_MAX):
         made.work(child, b"%d" % number)
-    assert len(made.told()) == WAITING_MAX + 1
+    assert len(made.hear()) == WAITING_MAX + 1
     assert bodies(made, "child-event")[-1] == ["skipped", b"%d" % WAITING_MAX]
     made.work(child)
-    assert len(made.told()) == 2
+    assert len(made.hear()) == 2
     assert position(made, child) == (made.actor(child).length,) * 2
     assert made.problems() == []
 
@@ -121,10 +121,10 @@ def test_a_parent_that_took_nothing_for_a_while_is_told_how_much_that_was(tmp_pa
     made.ask("subscribe-to-child", child)
     made.phase(BOSS, "stopped")
     made.work(child)
-    assert made.told() == []
+    assert made.hear() == []
     made.phase(BOSS, "running")
     made.work(child)
-    assert len(made.told()) == 3
+    assert len(made.hear()) == 3
     assert bodies(made, "child-event")[0] == ["skipped", b"2"]
     assert made.problems() == []
 
@@ -138,7 +138,7 @@ def test_a_subscription_outlives_the_system(tmp_path: Path) -> None:
     made.expect(BOSS)
     made.expect(child)
     made.work(child)
-    made.told()
+    made.hear()
     assert position(made, child) == (made.actor(child).length,) * 2
     assert made.problems() == []
 
@@ -151,7 +151,7 @@ def test_the_last_that_is_told_of_a_child_is_that_it_was_removed(tmp_path: Path)
     made.remove(child)
     assert bodies(made, "child-event")[-1][0] == "removed"
     assert made.query("SELECT * FROM children") == made.query("SELECT * FROM subscriptions") == []
-    made.told()
+    made.hear()
     assert made.problems() == []
 
 
@@ -167,7 +167,7 @@ def test_what_is_told_and_has_failed_is_told_once_more(tmp_path: Path) -> None:
     made.expect(BOSS)
     assert dead.retry(made.turns, letter(made, 1), "me")[1] is None
     made.step()
-    assert kinds(made.told()) == ["child-error", failed]
+    assert kinds(made.hear()) == ["child-error", failed]
     assert made.query("SELECT * FROM senders") == [], "no child has sent anything"
     assert made.problems() == []
 

@@ -47,6 +47,7 @@ EVENT = "child-event"
 KINDS = frozenset({ERROR, EXIT, EXTERNAL_STOP, EVENT})
 SKIPPED = "skipped"  # the type of what says how many events were left out
 NO_ACTOR = "no-actor: "
+COUNT_MAX = 1 << 53  # of anything; larger numbers are nobody's
 PLACES_MAX = 16  # in a child's chain, where what its parent is told may have come to
 CALLED = frozenset({(SUPERVISOR, each) for each in ABOUT_CHILDREN} | {(RUNTIME, "shutdown")})
 
@@ -139,8 +140,8 @@ class Children:
         """It was removed."""
         self._scratch.run("UPDATE born SET there = 0 WHERE actor = ?", (row.actor,))
         self._scratch.run(
-            "UPDATE followed SET until = ? WHERE child = ? AND until IS NULL",
-            (row.position + 1, row.actor),
+            "UPDATE followed SET until = 1 + ? WHERE child = ? AND until IS NULL",
+            (row.position, row.actor),
         )
 
     def take(self, row: CreatorRow, event: Event) -> None:
@@ -173,7 +174,7 @@ class Children:
             turn, index = spawned
         except (TypeError, ValueError):
             turn = index = None
-        if parent is None or not isinstance(turn, int) or not isinstance(index, int):
+        if parent is None or not _is_count(turn) or not _is_count(index):
             wrong(f"spawned by {shown(spawned)} of {shown(above(name))}", "by an ask of an actor's")
             return
         key = (parent, turn, index)
@@ -353,7 +354,7 @@ class Children:
                 " ORDER BY turn DESC, step DESC LIMIT 1",
                 (actor, middle),
             )
-            if step is None or step[2] < seq:
+            if step is None or not _is_count(step[2]) or step[2] < seq:
                 low = middle
             else:
                 high = middle - 1
@@ -363,6 +364,8 @@ class Children:
             " ORDER BY s.turn DESC, s.step DESC LIMIT 1",
             (actor, low),
         )
+        if found is not None and not _is_count(found[1]):
+            return False, None  # its chain's walk tells
         if found is not None and found[2] == "done" and found[3] == found[1] + 1:
             return True, found[4]
         # What stands in the row of a turn before is the state as it was at its end.
@@ -403,7 +406,7 @@ class Children:
         if message.kind == EVENT and message.body is not None:
             with contextlib.suppress(ValueError, TypeError, msgpack.UnpackException):
                 type, count = msgpack.unpackb(message.body)
-                skipped = int(count) if type == SKIPPED else None
+                skipped = min(int(count), COUNT_MAX) if type == SKIPPED else None
         hash = message.body_hash
         if hash is None and message.body is not None:
             hash = content_hash(message.body)
@@ -463,6 +466,7 @@ class Children:
         if self._is_sure(row.actor) and not went_on():
             if born is None:
                 wrong("a row", "none: its chain does not say that it was spawned")
+                return
             elif not born[2]:
                 wrong("a row", "none: it was removed")
             elif born[:2] != (row.turn, row.idx):
@@ -470,13 +474,16 @@ class Children:
                 wrong(found, f"turn {born[0]}, index {born[1]}, as is chained")
         try:
             spec = spec_data.unpack(row.spec)
-        except ProtocolError:
+            grants = {each.type: granted(each) for each in spec.handlers}
+        except (ProtocolError, TypeError, ValueError, LookupError, AttributeError):
             wrong("a spec that is none", "the specification of an actor")
             return
         if not went_on():
-            self._judge_spec(row, spec, wrong)
+            self._judge_spec(row, spec, grants, wrong)
 
-    def _judge_spec(self, row: ChildRow, spec: ActorSpec, wrong: Any) -> None:
+    def _judge_spec(
+        self, row: ChildRow, spec: ActorSpec, grants: dict[str, Any], wrong: Any
+    ) -> None:
         """It says what the chain says."""
         facts = self._said(row.actor)
         key = "to" if "to" in facts else "component"
@@ -492,7 +499,7 @@ class Children:
                 None if state is None else content_hash(state),
                 facts.get("initial_state"),
             ),
-            ("grants", {each.type: granted(each) for each in spec.handlers}, facts.get("grants")),
+            ("grants", grants, facts.get("grants")),
         ]
         for name in ("memory_bytes", "fuel", "turn_bytes"):
             chained = limits.get(name) if isinstance(limits, dict) else None
@@ -628,7 +635,7 @@ class _Course:
         places = list(dict.fromkeys(islice(self._all(), PLACES_MAX)))
         if skipped is not None:
             self._places = [moved for place in places if (moved := place.after(skipped)).holds()]
-            if self._places and skipped > 0:
+            if self._places and 0 < skipped < COUNT_MAX:
                 return None
             self.is_lost = True
             return f"it says that {skipped} events were left out", "so many as there are"
@@ -686,6 +693,10 @@ class _Course:
         for place in self._places:
             if place.until is None:
                 yield place.next
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < COUNT_MAX
 
 
 def _error_type(reason: str | None) -> str:
