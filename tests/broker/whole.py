@@ -49,7 +49,7 @@ class Whole(Logged):
         for name in names:
             actor = next.actor(name)
             actor.phase, actor.route = "running", b"route-" + name.encode()
-            next.workers[name] = PretendedWorker(next.turns, actor)
+            next.workers[name] = self.worker_type(next.turns, actor)
             next.workers[name].take()
         return next
 
