@@ -19,7 +19,7 @@ examples: .venv/.installed-demo
 	@.venv/bin/theater build $(DEMO)
 
 test: .venv/.installed-dev
-	@$(PY) -m pytest -n 3 --dist loadfile $(PYTEST)
+	@$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 # The documentation as a site, in site/: begin with site/index.html.
 docs: .venv/.installed-docs
@@ -51,7 +51,7 @@ check: .venv/.installed-dev
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
-	@$(PY) -m pytest -n 3 --dist loadfile $(PYTEST)
+	@$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 format: .venv/.installed-dev
 	@$(PY) -m ruff format .

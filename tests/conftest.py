@@ -5,7 +5,40 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+# The order in which the files are handed to several workers: first those that build components, or
+# go on for long, so that at the end no worker is busy alone; then those that start processes.
+FIRST = (
+    "project/test_python.py",
+    "cli/test_newcomer.py",
+    "real/test_javascript.py",
+    "project",
+    "worker/test_wasi_python.py",
+    "cli/test_debugging.py",
+    "test_benchmarks.py",
+    "chaos",
+    "soak",
+    "real",
+    "cli",
+    "testing",
+)
+
+
+def _place(path: Path) -> int:
+    below = Path(os.path.relpath(path, HERE))
+    names = {name.as_posix() for name in (below, *below.parents)}
+    return next((place for place, name in enumerate(FIRST) if name in names), len(FIRST))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):  # by hand the quick ones come as they are found
+        items.sort(key=lambda item: _place(item.path))
+
 
 # Some hundred processes of ours are started, and none shall compile our modules again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
