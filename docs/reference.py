@@ -243,6 +243,8 @@ def words(schema: Mapping[str, Any]) -> str:
         case "integer":
             return f"whole number, {schema['minimum']:,} to {schema['maximum']:,}"
         case "number":
+            if (above := schema.get("exclusiveMinimum")) is not None:
+                return f"number above {above:,}, up to {schema['maximum']:,}"
             return f"number, {schema['minimum']:,} to {schema['maximum']:,}"
         case "array":
             items = {"object": "tables", "string": "texts"}.get(schema["items"].get("type"))
