@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from io import StringIO
 from typing import Any
 
@@ -15,6 +15,7 @@ from theater.spec import (
     MIB,
     ActorSpec,
     Backoff,
+    Custom,
     Handler,
     Limits,
     MailboxBounds,
@@ -28,6 +29,7 @@ from theater.spec import (
 
 BRUTAL = Shutdown(ShutdownKind.BRUTAL_KILL)
 SEND = Handler("message-server", {"send_to": ["a"]})
+OWN = Custom("a.py:A", "/", "a:b/c", {}, {"x": "int"}, "a" * 64)
 NO_MORE = Handler("message-server", {})
 
 
@@ -64,6 +66,12 @@ NO_MORE = Handler("message-server", {})
         ("mailbox", MailboxBounds(), MailboxBounds(7), ["mailbox.max_messages 10000 -> 7"]),
         ("handlers", (SEND,), (NO_MORE,), ['handler.message-server.send_to ["a"] removed']),
         ("handlers", (), (SEND,), ['handler [] -> {message-server: {send_to: ["a"]}}']),
+        (
+            "handlers",
+            (Handler("a.py:A", {"x": 1}, OWN),),
+            (Handler("a.py:A", {"x": 1}, replace(OWN, sha256="b" * 64)),),
+            ["handler.a.py:A.content of class aaaaaaaaaaaa -> bbbbbbbbbbbb"],
+        ),
         ("handlers", (Handler("runtime"), SEND), (SEND,), ["handler.runtime {} removed"]),
         ("env", {"A": "1"}, {"A": "2", "B": "x y"}, ["env.A 1 -> 2", 'env.B "x y" added']),
         ("args", ("a",), ("a", "b"), ['args ["a"] -> ["a", "b"]']),

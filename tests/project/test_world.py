@@ -10,6 +10,7 @@ from theater.custom import read, wit
 from theater.handler import read as reads
 from theater.project.job import WIT, BuildFailed, Job
 from theater.project.languages import world
+from theater.project.languages.javascript import JavaScript
 from theater.project.languages.python import Python
 
 
@@ -61,3 +62,13 @@ def test_another_interface_is_another_component(tmp_path: Path) -> None:
     without = Python(Job(str(source), "")).inputs
     with_one = Python(Job(str(source), "", interfaces=(text("demo:llm/chat"),))).inputs
     assert {*with_one} - {*without} == {"wit:demo:llm/chat"}
+
+
+def test_javascript_has_them_too_unless_its_project_brings_wit(tmp_path: Path) -> None:
+    source = tmp_path / "a.js"
+    source.write_text("export const actor = {};")
+    job = Job(str(source), "", interfaces=(text("demo:llm/chat"),))
+    assert "wit:demo:llm/chat" in JavaScript(job).inputs
+    (tmp_path / "wit").mkdir()
+    (tmp_path / "wit" / "own.wit").write_text("package a:b;")
+    assert "wit:demo:llm/chat" not in JavaScript(job).inputs

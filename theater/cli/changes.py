@@ -56,13 +56,21 @@ def _by_type(value: Any) -> Any:
     """Handlers by what they grant, so that only what differs is told."""
     if isinstance(value, list) and value:
         settings = {
-            each["type"]: each.get("settings")
+            each["type"]: _granted(each)
             for each in value
             if isinstance(each, dict) and isinstance(each.get("type"), str)
         }
         if len(settings) == len(value):
             return settings
     return value
+
+
+def _granted(handler: Mapping[str, Any]) -> Any:
+    """Its settings; of one that its author has written also what that is."""
+    settings, custom = handler.get("settings"), handler.get("custom")
+    if not isinstance(settings, dict) or not isinstance(custom, dict):
+        return settings
+    return {**settings, "content of class": custom.get("sha256")}
 
 
 def _shown(key: str, value: Any, limit: int | None) -> str:
