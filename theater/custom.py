@@ -74,6 +74,7 @@ class Read:
             functions=self.functions(),
             settings=self.settings,
             sha256=hashed(self.kind),
+            wit=wit(self),
         )
 
 

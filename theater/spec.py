@@ -93,6 +93,7 @@ class Custom:
     functions: dict[str, Function]
     settings: dict[str, str]  # name -> its kind, with a "?" if it may be missing
     sha256: str  # hex, of its modules; another one if the author has changed something
+    wit: str = ""  # the interface, as actors are built against it
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ def inspect(terminal: Terminal, type: str, as_json: bool, as_wit: bool) -> None:
         terminal.print(json.dumps(_facts(type, found[type]), indent=2))
         return
     if as_wit:
-        terminal.print(visible(found[type].wit.rstrip("\n"), keep="\n"))
+        terminal.print(visible(found[type].custom.wit.rstrip("\n"), keep="\n"))
         return
     for line in _told(terminal, type, found[type]):
         terminal.print(line)
@@ -64,7 +64,7 @@ def _facts(type: str, described: Described) -> dict[str, Any]:
         "settings": custom.settings,
         "sha256": custom.sha256,
         "files": list(described.files),
-        "wit": described.wit,
+        "wit": custom.wit,
     }
 
 
@@ -72,7 +72,7 @@ def _told(terminal: Terminal, type: str, described: Described) -> Iterator[str]:
     style, custom = terminal.out.style, described.custom
     yield f"{visible(type)} provides {custom.interface}"
     yield ""
-    for line in described.wit.rstrip("\n").split("\n"):
+    for line in custom.wit.rstrip("\n").split("\n"):
         yield f"  {visible(line)}".rstrip()
     yield ""
     width = max(map(len, custom.functions))

@@ -33,11 +33,10 @@ TEXT_MAX = 2000  # characters of what is wrong with one
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """A handler whose class has been read. `files`: of its modules; `wit`: its interface."""
+    """A handler whose class has been read. `files`: of its modules."""
 
     custom: Custom
     files: tuple[str, ...]
-    wit: str
 
 
 def read(
@@ -94,7 +93,7 @@ def describe(
         elif "wrong" in facts:
             wrong[type] = escaped_lines(facts["text"])
         else:
-            found[type] = Described(_custom(facts["custom"]), tuple(facts["files"]), facts["wit"])
+            found[type] = Described(_custom(facts["custom"]), tuple(facts["files"]))
     return found, wrong
 
 

@@ -4,7 +4,7 @@ have written.
     python -P -m theater.supervisor.importer PARENT_PID DIRECTORY
 
 It reads a JSON list of `module:Class` from stdin, and writes to stdout, a JSON object a line:
-{"found": index, "custom": facts of a `spec.Custom`, "files": [...], "wit": text}, or {"wrong":
+{"found": index, "custom": facts of a `spec.Custom`, "files": [...]}, or {"wrong":
 index, "text": text}. What a module prints while it is imported goes to stderr.
 """
 
@@ -18,7 +18,7 @@ from dataclasses import asdict
 from typing import Any
 
 from theater import linux
-from theater.custom import BadHandler, files, load, read, wit
+from theater.custom import BadHandler, files, load, read
 
 
 def main() -> int:
@@ -49,7 +49,6 @@ def _told(index: int, found: str, directory: str) -> dict[str, Any]:
             "found": index,
             "custom": asdict(custom),
             "files": sorted(set(files(kind))),
-            "wit": wit(told),
         }
     except BadHandler as error:
         return {"wrong": index, "text": str(error)}

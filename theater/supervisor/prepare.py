@@ -136,7 +136,7 @@ def _artifacts(
     handlers = authored.read(os.fspath(file), actors, problems, on_progress)
     unread = {each.path for each in actors if not authored.are_read(each, handlers)}
     actors = [described(each, _customs(handlers)) for each in actors]
-    actors = [_with_interfaces(each, handlers) for each in actors]
+    actors = [_with_interfaces(each) for each in actors]
     ready = [each for each in actors if each.path not in unread]
     built, broken = _build(str(file), ready, problems, on_progress)
     broken |= {each.component for each in actors if each.build and each.path in unread}
@@ -161,11 +161,11 @@ def _artifacts(
     return built, artifacts, handlers
 
 
-def _with_interfaces(actor: ActorSpec, handlers: dict[str, Described]) -> ActorSpec:
+def _with_interfaces(actor: ActorSpec) -> ActorSpec:
     """What it is built from knows the handlers that its author has written."""
     if actor.build is None:
         return actor
-    wit = tuple(sorted(handlers[each.type].wit for each in actor.handlers if each.custom))
+    wit = tuple(sorted(each.custom.wit for each in actor.handlers if each.custom is not None))
     return replace(actor, build=replace(actor.build, interfaces=wit))
 
 
