@@ -175,7 +175,7 @@ def test_a_state_that_an_event_refers_to_without_its_bytes_is_not_lost(run: Run)
     worker = run.workers["a"]
     worker.take()
     record = worker.begin()
-    record.add(EventType.HOST_CALL, "i", "f", [[ref(content_hash(state(1)))], None])
+    record.add(EventType.HOST_CALL, "wasi:i/i", "f", [[ref(content_hash(state(1)))], None])
     worker.end(state(2))
     run.step()
     assert run.query("SELECT bytes FROM blobs") == [(state(1),)]
