@@ -10,7 +10,7 @@ from theater import stores
 from theater.calls import LOOKUPS, STORE
 from theater.capabilities import HANDLERS, check_handler
 from theater.capabilities.capability import Call, Usage
-from theater.capabilities.store import STORES_MAX
+from theater.capabilities.store import STORES_MAX, within
 from theater.stores import Access, check_hash, check_label, directory_of
 
 HASH = "ab" * 32
@@ -161,3 +161,18 @@ def test_who_uses_very_many_stores_needs_what_is_granted() -> None:
     found = usage(*calls)
     assert found.settings({"shared": ["many"]}) == {"shared": ["many"]}
     assert found.told()[-1] == "and others"
+
+
+@pytest.mark.parametrize(
+    ("child", "exceeds"),
+    [
+        ({}, None),
+        ({"shared": ["a"]}, None),
+        ({"read_only": ["a", "b", "r"]}, None),
+        ({"shared": ["a", "r"]}, 'shared has "r"'),
+        ({"shared": ["x"]}, 'shared has "x"'),
+        ({"shared": ["a"], "read_only": ["x"]}, 'read_only has "x"'),
+    ],
+)
+def test_what_can_be_handed_on(child: dict[str, list[str]], exceeds: str | None) -> None:
+    assert within(child, {"shared": ["a", "b"], "read_only": ["r"]}) == exceeds
