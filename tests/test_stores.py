@@ -169,9 +169,9 @@ def test_who_uses_very_many_stores_needs_what_is_granted() -> None:
         ({}, None),
         ({"shared": ["a"]}, None),
         ({"read_only": ["a", "b", "r"]}, None),
-        ({"shared": ["a", "r"]}, 'shared has "r"'),
-        ({"shared": ["x"]}, 'shared has "x"'),
-        ({"shared": ["a"], "read_only": ["x"]}, 'read_only has "x"'),
+        ({"shared": ["a", "r"]}, "shared has r"),
+        ({"shared": ["x"]}, "shared has x"),
+        ({"shared": ["a"], "read_only": ["x"]}, "read_only has x"),
     ],
 )
 def test_what_can_be_handed_on(child: dict[str, list[str]], exceeds: str | None) -> None:

@@ -44,18 +44,6 @@ def _check_together(settings: Mapping[str, Any]) -> Wrong:
     ]
 
 
-def within(child: Mapping[str, Any], parent: Mapping[str, Any]) -> str | None:
-    """See HandlerType. What a parent may change it can hand on to be read only. Its own stores are
-    in no manifest, and so are not handed on."""
-    shared = parent.get(SHARED, ())
-    readable = [*shared, *parent.get(READ_ONLY, ())]
-    for key, granted in ((SHARED, shared), (READ_ONLY, readable)):
-        for name in child.get(key, ()):
-            if name not in granted:
-                return f"{key} has {quoted(name)}"
-    return None
-
-
 STORES_MAX = 1000  # that are told apart; with more, what is granted is needed
 
 
