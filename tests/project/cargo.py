@@ -15,7 +15,7 @@ WAT = "probe.wat"
 _CARGO = """#!/bin/sh
 [ "$1" = --version ] && echo "cargo $(cat {tools}/version)" && exit
 echo "$PWD" >> {tools}/calls
-[ -e {tools}/wait ] && echo $$ > {tools}/waits && mkfifo {tools}/never && cat {tools}/never
+[ -e {tools}/wait ] && echo $$ > {tools}/waits && mkfifo {tools}/never && read _ < {tools}/never
 if [ -e {tools}/error ]; then
     echo "   Compiling crate v0.1.0" >&2
     cat {tools}/error >&2
