@@ -8,10 +8,11 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
+from theater.project.languages import world
 from theater.supervisor.cache import Artifact, prepare
 
 HERE = Path(__file__).parent
@@ -21,38 +22,34 @@ HTTP = HERE / "python_http"
 
 def component() -> Path:
     """The one that does what its language runtime needs WASI for."""
-    return _built(HERE / "python", [], "messaging-actor")
+    return _built(HERE / "python")
 
 
 def http_component() -> Path:
     """The one that speaks HTTP, as componentize-py's examples do."""
-    # Two interfaces are called types. componentize-py's poll_loop means this one.
-    names = ["theater:simple/types=theater_types", "wasi:http/types@0.2.12=types"]
-    return _built(HTTP, [HTTP / "wit"], "test:http/http-actor", names)
+    return _built(HTTP, http=True)
 
 
-def _built(source: Path, wit: list[Path], world: str, names: Sequence[str] = ()) -> Path:
+def _built(source: Path, http: bool = False) -> Path:
     """The component's file. Building takes some seconds; test processes do it one at a time."""
-    sources = [source / "app.py", *sorted(WIT.glob("*.wit"))]
-    sources += [path for each in wit for path in sorted(each.rglob("*.wit"))]
-    options = [version("componentize-py"), world, *names]
+    names = world.MODULES if http else ()
+    sources = [source / "app.py", *sorted(WIT.glob("*.wit")), *world.of_http(http)]
     key = hashlib.sha256(b"\0".join(path.read_bytes() for path in sources))
-    key.update("\0".join(options).encode())
+    key.update("\0".join((version("componentize-py"), *names)).encode())
     build = source / "build"
     path = build / f"{key.hexdigest()[:16]}.wasm"
     build.mkdir(exist_ok=True)
-    with open(build / "lock", "w") as lock:
+    with open(build / "lock", "w") as lock, tempfile.TemporaryDirectory() as stage:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not path.exists():
             for old in build.glob("*.wasm"):
                 old.unlink()
+            wit, world_name = world.world(Path(stage), "messaging-actor", (), http=http)
             unfinished = path.with_suffix(".unfinished")
             subprocess.run(
                 [
                     str(Path(sys.executable).parent / "componentize-py"),
-                    *(part for each in (WIT, *wit) for part in ("--wit-path", str(each))),
-                    *("--world", world),
-                    *(part for each in names for part in ("--import-interface-name", each)),
+                    *("--wit-path", str(wit), "--world", world_name, *names),
                     *("componentize", "--python-path", str(source), "app"),
                     *("--output", str(unfinished)),
                 ],

@@ -27,6 +27,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from theater_actor import http
 from theater_actor import state as states
 from theater_actor.actor import accepted, answer, state_type, turn
 from theater_actor.calls import Channel, Event, NotDone, use
@@ -66,15 +67,19 @@ class InProcess:
         answers: dict[str, Answer] | None = None,
         handlers: dict[str, Any] | None = None,
         stores: Mapping[str, Any] | None = None,
+        web: Callable[[http.Request], http.Response] | None = None,
     ) -> None:
         """Starts it: `on_start` runs. `answers`: what other actors answer, by address; a function
         is given the message, an exception is raised. `handlers`: by their interfaces. `stores`:
-        what its handler `store` is granted, as in a manifest: `{"shared": ["catalog"]}`."""
+        what its handler `store` is granted, as in a manifest: `{"shared": ["catalog"]}`. `web`:
+        answers requests by HTTP, which else are denied."""
         self._kind = kind
         self._type = state_type(kind)
         self.address = address
         self.answers = dict(answers or {})
         self.handlers = dict(handlers or {})
+        self.web = web
+        self.fetched: list[http.Request] = []
         self.logged: list[str] = []
         self.sent: list[tuple[str, Message]] = []
         self.asked: list[tuple[str, Message]] = []
@@ -284,6 +289,14 @@ class _Host:
 
     def provided(self, interface: str, name: str) -> Any:
         return self._actor.provided(interface, name)
+
+    def fetch(self, request: http.Request) -> http.Response:
+        actor = self._actor
+        if actor.web is None:
+            raise NotDone("http-request-denied: nobody answers in this test: web=...")
+        actor.commit()
+        actor.fetched.append(request)
+        return actor.web(request)
 
     def new_store(self) -> str:
         return self._actor.stores.new()

@@ -7,11 +7,11 @@ from urllib import parse
 from componentize_py_types import Err
 from poll_loop import PollLoop, Sink, Stream, send
 from wit_world import exports
-from wit_world.imports import message_server_host, monotonic_clock, outgoing_handler, poll, types
+from wit_world.imports import message_server_host, outgoing_handler, poll, types
 from wit_world.imports.types import Fields, OutgoingBody, OutgoingRequest, RequestOptions
 
 # What code that is run finds here, beside the functions below.
-TOOLS = (monotonic_clock, outgoing_handler, poll, OutgoingBody, RequestOptions)
+TOOLS = (outgoing_handler, poll, OutgoingBody, RequestOptions)
 
 METHODS = {
     "GET": types.Method_Get,

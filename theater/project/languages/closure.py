@@ -27,6 +27,7 @@ class Closure:
     files: dict[str, bytes] = field(default_factory=dict)
     tree: ast.Module | None = None
     imported: set[str] = field(default_factory=set)  # what is not beside the source
+    modules: set[str] = field(default_factory=set)  # the same by whole names, `a.b` of `a`, too
 
 
 def closure(source: Path) -> Closure:
@@ -52,6 +53,7 @@ def closure(source: Path) -> Closure:
             waiting += here
             if not here:
                 found.imported.add(module[0])
+                found.modules.add(".".join(module))
         for beside in _named_files(tree, path.parent, root):
             found.files.setdefault(str(beside.relative_to(root)), _read(beside))
         everything = everything or not _BY_NAME.isdisjoint(_names(tree))

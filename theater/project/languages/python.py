@@ -40,7 +40,8 @@ class Python:
         self._source = Path(job.source)
         self.base = self._source.parent
         self._closure = closure(self._source)
-        world.check_modules(job.interfaces)
+        self._speaks_http = f"{SDK}.http" in self._closure.modules
+        world.check_modules(job.interfaces, self._speaks_http)
         self._actor = _actor_class(self._closure, self._source.name, job.actor)
         # A module with the WIT's own classes says by its world which they are.
         is_class = self._actor is not None and not job.world
@@ -54,6 +55,7 @@ class Python:
                 f"wit:{name}": text.encode()
                 for name, text in zip(world.names(job.interfaces), job.interfaces, strict=True)
             },
+            **{f"wit:{path.name}": path.read_bytes() for path in world.of_http(self._speaks_http)},
             **{f"sdk:{path.name}": path.read_bytes() for path in _sdk_files()},
             "options:": "\n".join(options).encode(),
         }
@@ -68,7 +70,9 @@ class Python:
         from theater.project.languages.packages import fetched  # only where there are any
 
         base = self._job.world or WORLD
-        wit, world_name = world.world(stage, base, self._job.interfaces, self._more)
+        wit, world_name = world.world(
+            stage, base, self._job.interfaces, self._more, self._speaks_http
+        )
         packages = fetched(self._job.packages, run) if self._job.packages else None
         source, sdk = stage / "source", stage / "sdk"
         for name, content in self._closure.files.items():
@@ -85,6 +89,7 @@ class Python:
         command = [
             *_command(),
             *("--wit-path", str(wit), "--world", world_name),
+            *(world.MODULES if self._speaks_http else ()),
             *("componentize", "--python-path", str(source), "--python-path", str(sdk)),
             *(("--python-path", str(packages)) if packages else ()),
             *(module, "--output", str(output)),

@@ -19,7 +19,12 @@ from typing import Any
 
 from componentize_py_types import Err
 from wit_world.imports import message_server_host, runtime
-from wit_world.imports.types import ChannelAccept
+
+try:
+    # Where wasi:http is imported, which has a `types` too: see theater.project.languages.world.
+    from wit_world.imports.theater_types import ChannelAccept
+except ImportError:
+    from wit_world.imports.types import ChannelAccept
 
 try:
     from wit_world.imports import store
@@ -31,10 +36,15 @@ try:
 except ImportError:
     timer = None
 
-from theater_actor import calls
+from theater_actor import calls, http
 from theater_actor.actor import Actor, accepted, answer, turn
 from theater_actor.calls import Channel, Event, NotDone
 from theater_actor.messages import Message
+
+try:
+    from theater_actor.exchange import fetch
+except ImportError:
+    fetch = None
 
 
 class _Theater:
@@ -81,6 +91,9 @@ class _Theater:
 
     def provided(self, interface: str, name: str) -> Any:
         raise AttributeError(f"{interface} has its own bindings here, and no {name}")
+
+    def fetch(self, request: http.Request) -> http.Response:
+        return fetch(request)
 
     def new_store(self) -> str:
         return _tried(store.new)
