@@ -22,7 +22,7 @@ from theater.spec import (
 )
 from theater.spec_data import pack, unpack
 from theater.stores import directory_of, hash_of, manifest_of
-from theater.supervisor.offspring import Birth, prepare_birth
+from theater.supervisor.offspring import Birth, born, prepare_birth
 
 COMPONENTS = Path(__file__).parent.parent / "components"
 TEXT = 'name = "c"\npackage = "counter.wat"\n'
@@ -240,5 +240,17 @@ def test_how_a_manifest_in_a_store_is_named(name: str, found: tuple[str, str] | 
 
 def test_a_specification_comes_back_as_it_was(here: Path) -> None:
     (here / "c.toml").write_text(f'{TEXT}restart = "transient"\nargs = ["x"]\n[env]\nA = "b"\n')
-    child = judged(Birth(parent(here), "c.toml", state=b"\x00\xff", resumed=True))
+    child = born(judged(Birth(parent(here), "c.toml")), "boss/c-2", (3, 1), b"\x00\xff", True)
     assert unpack(pack(child)) == child and child.resumed and child.initial_state == b"\x00\xff"
+
+
+@pytest.mark.parametrize(
+    ("state", "resumed", "found"),
+    [(None, False, b"1"), (b"2", False, b"2"), (b"2", True, b"2"), (None, True, None)],
+)
+def test_with_which_state_it_begins(
+    here: Path, state: bytes | None, resumed: bool, found: bytes | None
+) -> None:
+    (here / "c.toml").write_text(f'{TEXT}initial_state = "1"\n')
+    child = born(judged(Birth(parent(here), "c.toml")), "boss/c", (2, 1), state, resumed)
+    assert (child.initial_state, child.resumed, child.spawned) == (found, resumed, (2, 1))

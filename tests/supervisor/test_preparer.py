@@ -22,7 +22,7 @@ from theater.supervisor.waiter import Waiter
 class Judge:
     """A preparation by a process that does nothing; we say its words."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, idle_s: float = 0.0) -> None:
         ours, self.words = socket.socketpair()
         process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
         pidfd = os.pidfd_open(process.pid)
@@ -33,16 +33,14 @@ class Judge:
         self.waiter = Waiter()
         self.answers: list[Any] = []
         self.closed = 0
-        wish = Wish("m.toml", None, SystemSpec("s", SupervisorSpec("")), "/data")
         self.preparation = Preparation(
-            wish,
-            self.waiter,
-            2,
-            lambda: self.now_s,
-            lambda *_: None,
-            self.answers.append,
-            self._close,
+            self.waiter, 2, lambda: self.now_s, lambda *_: None, self._close, idle_s
         )
+        self.wish()
+
+    def wish(self) -> None:
+        wish = Wish("m.toml", None, SystemSpec("s", SupervisorSpec("")), "/data")
+        self.preparation.judge(wish, self.answers.append)
 
     def _close(self) -> None:
         self.closed += 1
@@ -82,3 +80,33 @@ def test_one_that_has_said_so_may_take_longer(judge: Judge) -> None:
     judge.say("failed", {"error": "no"})
     judge.at(1e6)
     assert judge.answers == [{"ok": False, "error": "no"}]
+
+
+def test_one_that_is_kept_judges_the_next_until_nobody_has_asked_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    judge = Judge(monkeypatch, idle_s=5.0)
+    judge.at(50.0)
+    judge.say("failed", {"error": "no"})
+    assert judge.preparation.is_idle() and judge.preparation.due_s == 55.0
+    judge.now_s = 54.0
+    judge.wish()
+    assert not judge.preparation.is_idle() and judge.preparation.due_s == 54.0 + LATE_S
+    judge.say("failed", {"error": "again"})
+    judge.at(58.0)
+    assert judge.closed == 0
+    judge.at(59.0)
+    assert judge.closed == 1 and judge.process.poll() is not None
+    assert not judge.preparation.is_idle()
+    assert [answer["error"] for answer in judge.answers] == ["no", "again"]
+    judge.words.close()
+
+
+def test_one_that_dies_has_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    judge = Judge(monkeypatch, idle_s=5.0)
+    judge.words.close()
+    judge.waiter.wait(5.0)
+    error = "what was to be read could not be judged"
+    assert judge.answers == [{"ok": False, "error": error}] and judge.closed == 1
+    judge.at(1e6)
+    assert judge.closed == 1

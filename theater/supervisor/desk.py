@@ -304,13 +304,7 @@ class Desk:
 
         try:
             preparation = Preparation(
-                wish,
-                self._waiter,
-                self._internal_log,
-                self._root.now_s,
-                self._stock.take,
-                done,
-                closed,
+                self._waiter, self._internal_log, self._root.now_s, self._stock.take, closed
             )
         except OSError as error:
             del self._asked[number]
@@ -318,6 +312,7 @@ class Desk:
                 f"cannot start a process to read it ({error.strerror}); nothing has changed"
             ) from None
         self._preparations.add(preparation)
+        preparation.judge(wish, done)
 
     def _limits(self) -> SystemSpec:
         """The settings of the system, without its tree."""

@@ -29,15 +29,13 @@ from theater.supervisor.tree import SPAWNS
 class Birth:
     """What an actor asks for.
 
-    `name`: of the manifest; `kept`: the store that has it, and its hash, if it is in one; `state`:
-    in place of the manifest's initial one; `resumed`: as if `init` had returned that.
+    `name`: of the manifest; `kept`: the store that has it, and its hash, if it is in one. With
+    which state it begins is no part of it: see `born`.
     """
 
     parent: ActorSpec
     name: str
     kept: tuple[str, str] | None = None
-    state: bytes | None = None
-    resumed: bool = False
 
 
 def prepare_birth(
@@ -55,18 +53,27 @@ def prepare_birth(
         raise ManifestError(file, problems)
     given = {handler.type: handler.custom for handler in parent.handlers}
     handlers = tuple(replace(each, custom=given[each.type]) for each in actor.handlers)
-    state = actor.initial_state if birth.state is None and not birth.resumed else birth.state
     child = replace(
         actor,
         path=f"{parent.path}/{actor.path}",
         handlers=handlers,
-        initial_state=state,
-        resumed=birth.resumed,
         limits=_least(actor.limits, parent.limits),
         mailbox=_smallest(actor.mailbox, parent.mailbox),
     )
     added = SupervisorSpec(path=parent.path, children=(child,))
     return prepare_children(file, added, system, data_directory, on_progress)
+
+
+def born(
+    spec: ActorSpec, path: str, ask: tuple[int, int], state: bytes | None, resumed: bool
+) -> ActorSpec:
+    """What is spawned from this manifest at this address, for this ask.
+
+    `state`: in place of the manifest's initial one; `resumed`: as if `init` had returned it.
+    """
+    if state is None and not resumed:
+        state = spec.initial_state
+    return replace(spec, path=path, spawned=ask, initial_state=state, resumed=resumed)
 
 
 def _read(birth: Birth, state_max: int, data_directory: str) -> tuple[str, ActorSpec]:

@@ -1,14 +1,16 @@
 """Judge what is to join a running system, in a process of its own: root never compiles.
 
-`python -m theater.supervisor.preparer SOCKET_FD ROOT_PID`. Root writes one frame, a pickled
-`Wish` (both ends are ours and of the same version), and reads frames until the end:
+`python -m theater.supervisor.preparer SOCKET_FD ROOT_PID`. Root writes a frame, a pickled `Wish`
+(both ends are ours and of the same version), and reads frames until the wish is fulfilled:
 ["within", seconds] before each thing that takes time, ["artifact", component hash, exports] with
 the descriptor of a verified artifact, and then ["prepared", pickled specification] or ["failed",
-facts of a ManifestError or TheaterError]. One that is silent for longer than it said is killed.
+facts of a ManifestError or TheaterError]. Then it may write the next; the process ends with the
+socket. One that is silent for longer than it said is killed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import socket
@@ -53,38 +55,51 @@ Judged = SystemSpec | tuple[ChildSpec, ...]
 
 
 class Preparation:
-    """Root's side: calls `done` once, with what is judged or the reply that says why not;
-    and `closed`, when the process has gone."""
+    """Root's side: calls `done` once for each wish, with what is judged or the reply that says why
+    not; and `closed`, when the process has gone.
+
+    `idle_s`: so long the process is kept after a wish for the next one. It has imported by then
+    all that it needs, which is most of its work.
+    """
 
     def __init__(
         self,
-        wish: Wish,
         waiter: Waiter,
         internal_log: int,
         now_s: Callable[[], float],
         stock: Callable[[str, dict[str, Any], int], None],
-        done: Callable[[Judged | dict[str, Any]], None],
         closed: Callable[[], None],
+        idle_s: float = 0.0,
     ) -> None:
         self._waiter = waiter
         self._stock = stock
-        self._done = done
+        self._done: Callable[[Judged | dict[str, Any]], None] | None = None  # None: it is idle
         self._closed = closed
+        self._idle_s = idle_s
         self._frames = wire.FrameReader()
         self._descriptors: list[int] = []
-        self._answered = False
         self._within_s = LATE_S
         self._now_s = now_s
         self._heard_s = now_s()
+        self._ended = False
         self.helper: Helper = start_preparer(internal_log)
-        # A few hundred bytes, which the socket takes at once.
-        self.helper.socket.sendall(wire.frame(pickle.dumps(wish)))
         waiter.watch(self.helper.socket, self._heard)
+
+    def judge(self, wish: Wish, done: Callable[[Judged | dict[str, Any]], None]) -> None:
+        """Have this judged. It must be idle."""
+        assert self.is_idle()
+        self._done, self._within_s, self._heard_s = done, LATE_S, self._now_s()
+        # A few kilobytes, which the socket takes at once. If it has died, that is heard next.
+        with contextlib.suppress(OSError):
+            self.helper.socket.sendall(wire.frame(pickle.dumps(wish)))
+
+    def is_idle(self) -> bool:
+        return self._done is None and not self._ended
 
     @property
     def due_s(self) -> float:
-        """By when something has to be heard of it."""
-        return self._heard_s + self._within_s
+        """By when something has to be heard of it, or it is not kept any more."""
+        return self._heard_s + (self._idle_s if self._done is None else self._within_s)
 
     def hurry(self) -> None:
         """One that hangs is killed."""
@@ -109,8 +124,7 @@ class Preparation:
             self._take(message)
         if not data:
             self.close()
-            if not self._answered:
-                self._answer({"ok": False, "error": "what was to be read could not be judged"})
+            self._answer({"ok": False, "error": "what was to be read could not be judged"})
 
     def _take(self, message: list[Any]) -> None:
         match message:
@@ -124,12 +138,17 @@ class Preparation:
                 self._answer({"ok": False, **facts})
 
     def _answer(self, answer: Judged | dict[str, Any]) -> None:
-        if not self._answered:
-            self._answered = True
-            self._done(answer)
+        done, self._done = self._done, None
+        if not self._idle_s:
+            self.close()
+        if done is not None:
+            done(answer)
 
     def close(self) -> None:
         """It is over, or nobody wants to know any more."""
+        if self._ended:
+            return
+        self._ended = True
         self._waiter.unwatch(self.helper.socket)
         self.helper.process.kill()
         self.helper.process.wait()
@@ -145,14 +164,15 @@ def main() -> int:
         return 1
     root = socket.socket(fileno=descriptor)
     frames = wire.FrameReader()
-    wishes: list[Any] = []
-    while not wishes:
-        data = root.recv(READ_MAX)
-        if not data:
-            return 0
-        wishes = frames.feed(data)
+    while data := root.recv(READ_MAX):
+        for wish in frames.feed(data):
+            _judge(root, pickle.loads(wish))
+    return 0
+
+
+def _judge(root: socket.socket, wish: Wish) -> None:
     try:
-        _fulfil(root, pickle.loads(wishes[0]))
+        _fulfil(root, wish)
     except ManifestError as error:
         problems = [[problem.path, problem.message] for problem in error.problems]
         facts = {"error": str(error), "file": error.file, "problems": problems}
@@ -163,7 +183,6 @@ def main() -> int:
         linux.complain(traceback.format_exc())
         text = f"theater itself failed: {type(error).__name__}: {error}"
         root.sendall(wire.frame(("failed", {"error": text})))
-    return 0
 
 
 def _fulfil(root: socket.socket, wish: Wish) -> None:

@@ -18,13 +18,14 @@ from theater.capabilities.supervisor import MAX_CHILDREN
 from theater.crashpoints import reached
 from theater.spec import ActorSpec, ChildSpec, SupervisorSpec, SystemSpec
 from theater.supervisor import policy, view
-from theater.supervisor.offspring import Birth
+from theater.supervisor.offspring import Birth, born
 from theater.supervisor.preparer import Judged, Preparation, Wish
 from theater.supervisor.stock import Stock
 from theater.supervisor.tree import SPAWNS
 from theater.supervisor.waiter import Waiter
 
 AT_ONCE = 2  # manifests that are judged; each may compile
+IDLE_S = 5.0  # so long a process that has judged one waits for the next
 FIRST_CALL = 1 << 40  # of the numbers of calls here; those of the desk are smaller
 TEXT_MAX = 2000  # characters of an error that a guest is told
 
@@ -77,7 +78,7 @@ class Spawning:
         self._calls: dict[int, Key] = {}
         self._next = FIRST_CALL
         self._to_judge: deque[Key] = deque()
-        self._judging: dict[Key, Preparation] = {}
+        self._judges: list[Preparation] = []
         self._waiting: set[Key] = set()  # until their actors are started
 
     # What is asked
@@ -144,18 +145,20 @@ class Spawning:
     # Judging
 
     def _judge_next(self) -> None:
-        while self._to_judge and len(self._judging) < AT_ONCE:
-            self._judge(self._to_judge.popleft())
+        while self._to_judge:
+            judge = next((each for each in self._judges if each.is_idle()), None)
+            if judge is None and len(self._judges) == AT_ONCE:
+                return
+            self._judge(self._to_judge.popleft(), judge)
 
-    def _judge(self, key: Key) -> None:
+    def _judge(self, key: Key, judge: Preparation | None) -> None:
         ask, state = self._asks[key], self._root.state
         assert state is not None
         if view.spec_of(state, key[0]) is None:
             self._drop(key)
             return
         parent = view.actor_spec(state, key[0])
-        name, bytes_ = ask.arguments
-        birth = Birth(parent, name, ask.kept, bytes_, ask.function == "resume")
+        birth = Birth(parent, ask.arguments[0], ask.kept)
 
         def done(answer: Judged | dict[str, Any]) -> None:
             if isinstance(answer, dict):
@@ -163,25 +166,30 @@ class Spawning:
             else:
                 assert isinstance(answer, tuple)
                 self._judged(key, answer[0])
-
-        def closed() -> None:
-            self._judging.pop(key, None)
             self._judge_next()
 
-        wish = Wish("", None, self._system, self._data, birth=birth)
         try:
-            self._judging[key] = Preparation(
-                wish,
-                self._waiter,
-                self._internal_log,
-                self._root.now_s,
-                self._stock.take,
-                done,
-                closed,
-            )
+            judge = judge or self._new_judge()
         except OSError as error:
             text = f"failed: no process can be started to read it ({error.strerror})"
             self._answer(key, {"err": text})
+        else:
+            judge.judge(Wish("", None, self._system, self._data, birth=birth), done)
+
+    def _new_judge(self) -> Preparation:
+        def closed() -> None:
+            self._judges.remove(judge)
+
+        judge = Preparation(
+            self._waiter,
+            self._internal_log,
+            self._root.now_s,
+            self._stock.take,
+            closed,
+            idle_s=IDLE_S,
+        )
+        self._judges.append(judge)
+        return judge
 
     def _judged(self, key: Key, spec: ChildSpec) -> None:
         state, parent = self._root.state, key[0]
@@ -199,7 +207,8 @@ class Spawning:
         elif (refused := self._has_too_many(parent)) is not None:
             self._answer(key, {"err": refused})
         else:
-            self._add(key, replace(spec, path=path, spawned=key[1:]))
+            ask = self._asks[key]
+            self._add(key, born(spec, path, key[1:], ask.arguments[1], ask.function == "resume"))
 
     def _add(self, key: Key, spec: ActorSpec) -> None:
         ask = self._asks[key]
@@ -247,7 +256,7 @@ class Spawning:
 
     def prepares(self) -> bool:
         """Whether components may arrive that nothing in the tree names yet."""
-        return bool(self._judging)
+        return any(not each.is_idle() for each in self._judges)
 
     def components(self) -> set[str]:
         """The hashes of what is to be started when its actor is."""
@@ -255,19 +264,19 @@ class Spawning:
 
     @property
     def due_s(self) -> float | None:
-        return min((each.due_s for each in self._judging.values()), default=None)
+        return min((each.due_s for each in self._judges), default=None)
 
     def hurry(self) -> None:
-        for preparation in list(self._judging.values()):
-            preparation.hurry()
+        for judge in list(self._judges):
+            judge.hurry()
 
     def pids(self) -> set[int]:
-        return {each.helper.pid for each in self._judging.values()}
+        return {each.helper.pid for each in self._judges}
 
     def close(self) -> None:
         self._to_judge.clear()
-        for preparation in list(self._judging.values()):
-            preparation.close()
+        for judge in list(self._judges):
+            judge.close()
 
 
 def key_of(spec: ActorSpec) -> Key:
