@@ -57,6 +57,12 @@ BAD: dict[str, Callable[[], dict[str, Any]]] = {
     "a reference that is no hash": lambda: spelt(b"\xd8\x01" + b"h" * 16),
     "no call at the beginning": lambda: {"events": events(RESULT)},
     "no end": lambda: {"events": events(CALL)},
+    "a request that it has answered itself": lambda: {
+        "events": events(CALL, host("request", ["b", b"x"], {"ok": b"y"}), RESULT)
+    },
+    "a chain that it has made up": lambda: {
+        "events": events(CALL, host("get-chain", [], {"events": []}, interface=RUNTIME), RESULT)
+    },
     "another body": lambda: {
         "events": events((EventType.WASM_CALL, CLIENT, "handle-send", [None, [b"ho"]]), RESULT)
     },

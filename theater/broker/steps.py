@@ -261,6 +261,8 @@ def _host_call(actor: Actor, step: Step, event: Event, is_last: bool, message_ma
     is_wasi = event.interface.startswith(wasi.PREFIX)
     if name in actor.settings.world and (not is_wasi or wasi.is_done(*name, payload)):
         raise BadStep(f"{event.interface}.{event.function} was done before it was committed")
+    if name in ASKS and not _is_refused(payload[1]):
+        raise BadStep(f"it answered its own {event.function}")
     if event.interface == STORE or not takes_effect(event):
         return
     arguments = payload[0]
@@ -280,6 +282,11 @@ def _host_call(actor: Actor, step: Step, event: Event, is_last: bool, message_ma
     if event.function == "close-channel":
         step.closed.add(subject)
     step.effects.append(Effect(event.index, event.interface, event.function, subject, content))
+
+
+def _is_refused(answer: Any) -> bool:
+    """Whether this is an error: all that a worker may answer an ask with itself."""
+    return isinstance(answer, dict) and answer.keys() == {"err"} and isinstance(answer["err"], str)
 
 
 def _is_local(event: Event) -> bool:
