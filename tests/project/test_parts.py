@@ -88,7 +88,22 @@ def test_timers_are_there_for_a_class_that_names_them(text: str, has_timer: bool
 def test_a_store_is_there_for_a_class_that_names_it() -> None:
     [part] = used([("app.py", b"from theater_actor import Actor, Store")])
     assert part.wit == ("import theater:simple/store;",)
-    assert len(used([("app.py", b"from theater_actor import *")])) == 2
+    assert len(used([("app.py", b"from theater_actor import *")])) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "spawns"),
+    [
+        ("from theater_actor import spawn\n" + HEAD + CLASS, True),
+        ("import theater_actor as t\nclass A(t.Actor): x = t.children\n", True),
+        (HEAD + CLASS + "    def on_child_exit(self, child, result): ...\n", True),
+        ("from beside import spawn, children\n" + HEAD + CLASS, False),
+    ],
+)
+def test_children_are_there_for_a_class_that_names_them(text: str, spawns: bool) -> None:
+    wit = [line for part in used([("app.py", text.encode())]) for line in part.wit]
+    whole = ["import theater:simple/supervisor;", "export theater:simple/supervisor-handlers;"]
+    assert wit == (whole if spawns else [])
 
 
 @pytest.mark.parametrize(

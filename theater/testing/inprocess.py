@@ -30,12 +30,13 @@ from typing import TYPE_CHECKING, Any
 from theater_actor import http
 from theater_actor import state as states
 from theater_actor.actor import accepted, answer, state_type, turn
-from theater_actor.calls import Channel, Event, NotDone, use
+from theater_actor.calls import Channel, ChildError, Event, NotDone, use
 from theater_actor.messages import Message, encoded
 
 from theater.calls import SET_INTERVAL, SET_TIMEOUT
 from theater.capabilities.timer import why_not
 from theater.handler import DECLARED, Declared, Effect, Failed, Key
+from theater.testing.children import Children, Manifest
 from theater.testing.stores import Stores
 
 if TYPE_CHECKING:
@@ -68,11 +69,13 @@ class InProcess:
         handlers: dict[str, Any] | None = None,
         stores: Mapping[str, Any] | None = None,
         web: Callable[[http.Request], http.Response] | None = None,
+        manifests: Mapping[str, Manifest] | None = None,
     ) -> None:
         """Starts it: `on_start` runs. `answers`: what other actors answer, by address; a function
         is given the message, an exception is raised. `handlers`: by their interfaces. `stores`:
         what its handler `store` is granted, as in a manifest: `{"shared": ["catalog"]}`. `web`:
-        answers requests by HTTP, which else are denied."""
+        answers requests by HTTP, which else are denied. `manifests`: what it can spawn: the name
+        of the actor in each; an exception is raised."""
         self._kind = kind
         self._type = state_type(kind)
         self.address = address
@@ -91,6 +94,7 @@ class InProcess:
         self.now_ms = EPOCH_MS
         self.shut_down: Message | None = None
         self.stores = Stores(self, stores or {})  # by id, each with its contents and labels
+        self.children = Children(self, manifests or {})  # by their addresses
         self._is_over = False
         self._numbers = itertools.count(1)
         self._held: list[Callable[[], None]] = []
@@ -139,6 +143,27 @@ class InProcess:
 
     def channel_close(self, channel: Channel) -> None:
         self._turn("on_channel_close", channel)
+
+    def child_error(self, child: str, text: str, kind: str = "internal") -> None:
+        """One that it has spawned has failed, of this; its supervisor starts it again."""
+        self.children.of_test(child)
+        self._turn("on_child_error", child, ChildError(kind, text))
+
+    def child_exit(self, child: str, result: Any = None) -> None:
+        """One has ended by itself, and is not started again."""
+        self.children.of_test(child).running = False
+        data = None if result is None else Message(encoded(result))
+        self._turn("on_child_exit", child, data)
+
+    def child_stopped(self, child: str) -> None:
+        """Somebody else has had one stopped."""
+        self.children.of_test(child).running = False
+        self._turn("on_child_stopped", child)
+
+    def child_event(self, child: str, type: str, data: bytes = b"") -> None:
+        """One has an event more, which it is told of if it has subscribed to it."""
+        if self.children.of_test(child).subscribed:
+            self._turn("on_child_event", child, type, data)
 
     def wait(self, ms: int) -> None:
         """Let time pass: `on_tick` for each timer that is due meanwhile, in order."""
@@ -355,3 +380,33 @@ class _Host:
 
     def now(self) -> int:
         return self._actor.now_ms
+
+    def spawn(self, manifest: str, state: bytes | None) -> str:
+        return self._actor.children.spawn(manifest, state, resumed=False)
+
+    def resume(self, manifest: str, state: bytes | None) -> str:
+        return self._actor.children.spawn(manifest, state, resumed=True)
+
+    def children(self) -> list[str]:
+        self._actor.commit()
+        return list(self._actor.children)
+
+    def stop_child(self, child: str) -> None:
+        self._actor.children.asked(child).running = False
+
+    def restart_child(self, child: str) -> None:
+        found = self._actor.children.asked(child)
+        found.running = True
+        found.restarts += 1
+
+    def child_state(self, child: str) -> bytes | None:
+        return self._actor.children.asked(child).state
+
+    def child_events(self, child: str) -> list[Event]:
+        return list(self._actor.children.asked(child).events)
+
+    def subscribe(self, child: str) -> None:
+        self._actor.children.asked(child).subscribed = True
+
+    def unsubscribe(self, child: str) -> None:
+        self._actor.children.asked(child).subscribed = False

@@ -34,6 +34,23 @@ PARTS = (
         frozenset({"set_interval", "set_timeout", "clear_timer", "now"}),
         frozenset({"on_tick"}),
     ),
+    Part(
+        ("import theater:simple/supervisor;", "export theater:simple/supervisor-handlers;"),
+        frozenset(
+            {
+                "spawn",
+                "resume",
+                "children",
+                "stop_child",
+                "restart_child",
+                "child_state",
+                "child_events",
+                "subscribe",
+                "unsubscribe",
+            }
+        ),
+        frozenset({"on_child_error", "on_child_exit", "on_child_stopped", "on_child_event"}),
+    ),
 )
 
 

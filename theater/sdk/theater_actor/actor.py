@@ -10,7 +10,7 @@ import typing
 from typing import Any
 
 from theater_actor import state as states
-from theater_actor.calls import Channel
+from theater_actor.calls import Channel, ChildError
 from theater_actor.messages import Message, encoded
 
 
@@ -62,6 +62,19 @@ class Actor:
     def on_tick(self, timer: str) -> None:
         """A timer has gone off that `set_interval` or `set_timeout` has set."""
         raise NotImplementedError(f"{type(self).__name__} takes no ticks: it has no on_tick")
+
+    def on_child_error(self, child: str, error: ChildError) -> None:
+        """One that it has spawned has failed. It is restarted by itself, as its manifest says."""
+
+    def on_child_exit(self, child: str, result: Message | None) -> None:
+        """One has ended by itself, with the data of its `shutdown`."""
+
+    def on_child_stopped(self, child: str) -> None:
+        """Somebody else has had one stopped."""
+
+    def on_child_event(self, child: str, type: str, data: bytes) -> None:
+        """One that it has subscribed to has one event more, with these bytes; or, as `skipped`, so
+        many as the digits of `data` say had no room to wait."""
 
     def upgrade(self, stored: Any) -> Any:
         """Make what JSON has of an older state what it is now. Called before it becomes a State,

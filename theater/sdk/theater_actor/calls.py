@@ -22,7 +22,7 @@ class NotDone(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event of the actor's own chain."""
+    """One event of a chain: the actor's own, or that of one which it has spawned."""
 
     hash: bytes
     parent_hash: bytes | None
@@ -61,6 +61,15 @@ class Host(Protocol):
     def set_timeout(self, name: str, delay_ms: int) -> None: ...
     def clear_timer(self, name: str) -> None: ...
     def now(self) -> int: ...
+    def spawn(self, manifest: str, state: bytes | None) -> str: ...
+    def resume(self, manifest: str, state: bytes | None) -> str: ...
+    def children(self) -> list[str]: ...
+    def stop_child(self, child: str) -> None: ...
+    def restart_child(self, child: str) -> None: ...
+    def child_state(self, child: str) -> bytes | None: ...
+    def child_events(self, child: str) -> list[Event]: ...
+    def subscribe(self, child: str) -> None: ...
+    def unsubscribe(self, child: str) -> None: ...
 
 
 _host: Host | None = None
@@ -238,3 +247,65 @@ def clear_timer(name: str) -> None:
 def now() -> int:
     """Milliseconds since the epoch (1970, UTC)."""
     return host().now()
+
+
+# Handler `supervisor`. Each of these is a commit point, like a request; what is refused, and what
+# does not start, raises NotDone.
+
+
+@dataclass(frozen=True, slots=True)
+class ChildError:
+    """What has ended a child. `kind`: operation-timeout, if it took too long; else internal."""
+
+    kind: str
+    text: str  # as `theater why` tells it: `trap: ...`, `err: ...`
+
+
+def spawn(manifest: str, state: Sendable | None = None) -> str:
+    """Start an actor, and wait until its `init` has committed: its address, as `boss/worker-2`.
+
+    `manifest`: a template of the handler's, or a file in the directory of the actor's own manifest.
+    `state`: what its `init` is given, in place of the manifest's initial state.
+    """
+    return host().spawn(manifest, None if state is None else encoded(state))
+
+
+def resume(manifest: str, state: Sendable | None = None) -> str:
+    """The same, with this for its state as if its `init` had returned it: it is not called."""
+    return host().resume(manifest, None if state is None else encoded(state))
+
+
+def children() -> list[str]:
+    """The addresses of all that the actor has spawned, also of those that are stopped."""
+    return host().children()
+
+
+def stop_child(child: str) -> None:
+    """Stop it. It stays one of the actor's children, and its mailbox stays."""
+    host().stop_child(child)
+
+
+def restart_child(child: str) -> None:
+    """Stop it if it runs, and start it again, with its state unless its manifest says otherwise."""
+    host().restart_child(child)
+
+
+def child_state(child: str) -> Message | None:
+    """Its last committed state; None: it has none."""
+    found = host().child_state(child)
+    return None if found is None else Message(found)
+
+
+def child_events(child: str) -> list[Event]:
+    """Its last committed events, the oldest first; at most 1,000."""
+    return host().child_events(child)
+
+
+def subscribe(child: str) -> None:
+    """Have `on_child_event` called for each event of its chain from now on."""
+    host().subscribe(child)
+
+
+def unsubscribe(child: str) -> None:
+    """No more of its events; what waits already still comes."""
+    host().unsubscribe(child)

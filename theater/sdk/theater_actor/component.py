@@ -36,9 +36,14 @@ try:
 except ImportError:
     timer = None
 
+try:
+    from wit_world.imports import supervisor
+except ImportError:
+    supervisor = None
+
 from theater_actor import calls, http
 from theater_actor.actor import Actor, accepted, answer, turn
-from theater_actor.calls import Channel, Event, NotDone
+from theater_actor.calls import Channel, ChildError, Event, NotDone
 from theater_actor.messages import Message
 
 try:
@@ -57,10 +62,7 @@ class _Theater:
         return runtime.self()
 
     def chain(self) -> list[Event]:
-        return [
-            Event(each.hash, each.parent_hash, each.event_type, each.data)
-            for each in runtime.get_chain().events
-        ]
+        return _events(runtime.get_chain().events)
 
     def shutdown(self, data: bytes | None) -> None:
         _tried(runtime.shutdown, data)
@@ -143,12 +145,43 @@ class _Theater:
     def now(self) -> int:
         return timer.now()
 
+    def spawn(self, manifest: str, state: bytes | None) -> str:
+        return _tried(supervisor.spawn, manifest, state)
+
+    def resume(self, manifest: str, state: bytes | None) -> str:
+        return _tried(supervisor.resume, manifest, state)
+
+    def children(self) -> list[str]:
+        return supervisor.list_children()
+
+    def stop_child(self, child: str) -> None:
+        _tried(supervisor.stop_child, child)
+
+    def restart_child(self, child: str) -> None:
+        _tried(supervisor.restart_child, child)
+
+    def child_state(self, child: str) -> bytes | None:
+        return _tried(supervisor.get_child_state, child)
+
+    def child_events(self, child: str) -> list[Event]:
+        return _events(_tried(supervisor.get_child_events, child))
+
+    def subscribe(self, child: str) -> None:
+        _tried(supervisor.subscribe_to_child, child)
+
+    def unsubscribe(self, child: str) -> None:
+        _tried(supervisor.unsubscribe_from_child, child)
+
 
 def _tried(function: Callable[..., Any], *arguments: Any) -> Any:
     try:
         return function(*arguments)
     except Err as error:
         raise NotDone(error.value) from None
+
+
+def _events(found: list[Any]) -> list[Event]:
+    return [Event(each.hash, each.parent_hash, each.event_type, each.data) for each in found]
 
 
 def exports(kind: type[Actor]) -> dict[str, type]:
@@ -201,7 +234,35 @@ def exports(kind: type[Actor]) -> dict[str, type]:
         def handle_tick(self, state: bytes | None, params: tuple[str]) -> tuple[bytes | None]:
             return (run(state, "on_tick", params[0])[0],)
 
+    class SupervisorHandlers:
+        def handle_child_error(
+            self, state: bytes | None, params: tuple[str, Any]
+        ) -> tuple[bytes | None]:
+            child, error = params
+            type_ = error.error_type.name.lower().replace("_", "-")
+            found = ChildError(type_, (error.data or b"").decode(errors="replace"))
+            return (run(state, "on_child_error", child, found)[0],)
+
+        def handle_child_exit(
+            self, state: bytes | None, params: tuple[str, bytes | None]
+        ) -> tuple[bytes | None]:
+            child, data = params
+            result = None if data is None else Message(data)
+            return (run(state, "on_child_exit", child, result)[0],)
+
+        def handle_child_external_stop(
+            self, state: bytes | None, params: tuple[str]
+        ) -> tuple[bytes | None]:
+            return (run(state, "on_child_stopped", params[0])[0],)
+
+        def handle_child_event(
+            self, state: bytes | None, params: tuple[str, str, bytes]
+        ) -> tuple[bytes | None]:
+            return (run(state, "on_child_event", *params)[0],)
+
     found: dict[str, type] = {"Actor": Exported, "MessageServerClient": Client}
     if timer is not None:
         found["TimerClient"] = TimerClient
+    if supervisor is not None:
+        found["SupervisorHandlers"] = SupervisorHandlers
     return found
