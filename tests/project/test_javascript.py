@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import signal
 from pathlib import Path
 
 import pytest
 
 from tests.components import javascript_actor
 from tests.project.projects import project
-from tests.real.conftest import Theater, actor
+from tests.real.conftest import COMPONENTS, Theater, actor
 from tests.waiting import eventually
 from theater.project.job import BuildFailed, Job
 from theater.project.languages.javascript import JavaScript
@@ -214,4 +217,62 @@ def test_an_actor_in_javascript_ticks(tmp_path: Path) -> None:
     assert isinstance(since, str) and since.startswith("17")
     assert system.log.query("SELECT * FROM timers") == []
     theater.note(system)
+    theater.end()
+
+
+BOSS = """
+import { spawn, getChildState } from "theater:simple/supervisor";
+
+const decoder = new TextDecoder();
+const encoder = new TextEncoder();
+const told = (state, text) => [encoder.encode(`${decoder.decode(state ?? new Uint8Array())}${text};`)];
+
+export const actor = {
+  init: (state) => told(state, spawn("worker", encoder.encode("41"))),
+};
+
+export const supervisorHandlers = {
+  handleChildError: (state, [child, error]) =>
+    told(state, `${child} ${error.errorType} ${decoder.decode(error.data)}`),
+  handleChildExit: (state, [child, result]) => told(state, `${child} ${result}`),
+  handleChildExternalStop: (state, [child]) => told(state, `${child} stopped`),
+  handleChildEvent: (state) => [state],
+};
+
+export const messageServerClient = {
+  handleSend: (state) => [state],
+  handleRequest(state, [_request, message]) {
+    try {
+      return [state, [getChildState(decoder.decode(message))]];
+    } catch {
+      return [state, [state]];
+    }
+  },
+  handleChannelOpen: (state) => [state, [{ accepted: false }]],
+  handleChannelMessage: (state) => [state],
+  handleChannelClose: (state) => [state],
+};
+"""
+
+
+def test_an_actor_in_javascript_spawns(tmp_path: Path) -> None:
+    package = '{ "type": "module", "private": true }\n'
+    directory = project("javascript-boss", boss_js=BOSS, package_json=package)
+    component = str(linked(directory) / "build" / "boss.wasm")
+    [found] = building.build({component: Build(str(directory / "boss.js"))}, print).values()
+    assert isinstance(found, Built), found
+    theater = Theater(tmp_path, replays=True)
+    shutil.copy(COMPONENTS / "counter.wat", tmp_path)
+    (tmp_path / "worker.toml").write_text('name = "worker"\npackage = "counter.wat"\n')
+    grants = '[[child.handler]]\ntype = "supervisor"\ntemplates = { worker = "worker.toml" }\n'
+    system = theater.up(actor("boss", component) + grants)
+    theater.note(system)
+    assert system.request("boss", b"boss/worker", timeout_s=30) == b"41"
+    os.kill(system.actor("boss/worker")["pid"], signal.SIGKILL)
+    seen = b"boss/worker;boss/worker internal killed by SIGKILL;"
+    eventually(lambda: system.request("boss", b"?") == seen, "the boss to be told")
+    system.wait_status("boss/worker", "running")
+    system.stop("boss/worker")
+    seen += b"boss/worker stopped;"
+    eventually(lambda: system.request("boss", b"?") == seen, "the boss to be told")
     theater.end()

@@ -11,7 +11,15 @@ from tests.real.conftest import Theater
 from tests.waiting import eventually
 from theater.client import System
 from theater.project.job import Job
-from theater.project.languages.parts import STORE, TIMER, TIMER_CLIENT, used, used_by_javascript
+from theater.project.languages.parts import (
+    CHILDREN,
+    STORE,
+    SUPERVISOR,
+    TIMER,
+    TIMER_CLIENT,
+    used,
+    used_by_javascript,
+)
 from theater.project.languages.python import Python
 from theater.project.languages.world import world
 from theater.spec import Build
@@ -102,8 +110,7 @@ def test_a_store_is_there_for_a_class_that_names_it() -> None:
 )
 def test_children_are_there_for_a_class_that_names_them(text: str, spawns: bool) -> None:
     wit = [line for part in used([("app.py", text.encode())]) for line in part.wit]
-    whole = ["import theater:simple/supervisor;", "export theater:simple/supervisor-handlers;"]
-    assert wit == (whole if spawns else [])
+    assert wit == ([SUPERVISOR, CHILDREN] if spawns else [])
 
 
 @pytest.mark.parametrize(
@@ -115,6 +122,8 @@ def test_children_are_there_for_a_class_that_names_them(text: str, spawns: bool)
         (b"export const timerClient = { handleTick };", (TIMER_CLIENT,)),
         (b"const timerClients = 1;", ()),
         (b'import { get } from "theater:simple/store";', (STORE,)),
+        (b'import { spawn } from "theater:simple/supervisor";', (SUPERVISOR,)),
+        (b"export const supervisorHandlers = { handleChildExit };", (CHILDREN,)),
     ],
 )
 def test_in_javascript_its_imports_and_exports_tell(text: bytes, lines: tuple[str, ...]) -> None:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 SDK = "theater_actor"
 STORE, TIMER = "import theater:simple/store;", "import theater:simple/timer;"
 TIMER_CLIENT = "export theater:simple/timer-client;"
+SUPERVISOR = "import theater:simple/supervisor;"
+CHILDREN = "export theater:simple/supervisor-handlers;"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ PARTS = (
         frozenset({"on_tick"}),
     ),
     Part(
-        ("import theater:simple/supervisor;", "export theater:simple/supervisor-handlers;"),
+        (SUPERVISOR, CHILDREN),
         frozenset(
             {
                 "spawn",
@@ -99,6 +101,8 @@ _WORDS = (
     (re.compile(rb"""["']theater:simple/store["']"""), STORE),
     (re.compile(rb"""["']theater:simple/timer["']"""), TIMER),
     (re.compile(rb"\btimerClient\b"), TIMER_CLIENT),
+    (re.compile(rb"""["']theater:simple/supervisor["']"""), SUPERVISOR),
+    (re.compile(rb"\bsupervisorHandlers\b"), CHILDREN),
 )
 
 
