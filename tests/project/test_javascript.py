@@ -225,7 +225,8 @@ import { spawn, getChildState } from "theater:simple/supervisor";
 
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
-const told = (state, text) => [encoder.encode(`${decoder.decode(state ?? new Uint8Array())}${text};`)];
+const text = (state) => (state ? decoder.decode(state) : "");
+const told = (state, more) => [encoder.encode(`${text(state)}${more};`)];
 
 export const actor = {
   init: (state) => told(state, spawn("worker", encoder.encode("41"))),
