@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -79,7 +80,7 @@ def boss(tmp_path: Path) -> Iterator[System]:
 
 
 def test_a_boss_looks_after_its_workers(boss: System) -> None:
-    def told(text: str) -> object:
+    def told(text: str) -> Any:
         return json.loads(boss.request("boss", text.encode(), timeout_s=60))
 
     def raw(text: str) -> bytes:
