@@ -15,7 +15,7 @@ import pytest
 from tests.supervisor.policy_seeds import run_block
 from tests.supervisor.policy_simulation import Simulation, actor, supervisor, work
 from tests.supervisor.test_policy_chaos import Chaos
-from theater.spec import ActorSpec, ChildSpec, Handler, OnRestart, Restart, SupervisorSpec
+from theater.spec import ActorSpec, ChildSpec, Handler, Limits, OnRestart, Restart, SupervisorSpec
 from theater.supervisor import policy
 from theater.supervisor.policy import (
     AddChild,
@@ -218,6 +218,43 @@ def test_what_may_not_spawn_any_more_loses_them_at_its_next_start() -> None:
     sim.exit("boss")
     sim.settle()
     assert running(sim) == ["boss", "z"]
+
+
+def granted(**settings: Any) -> ActorSpec:
+    handlers = (Handler("supervisor"), Handler("message-server", settings))
+    return actor("boss", handlers=handlers)
+
+
+def messaging(path: str, index: int, **settings: Any) -> ActorSpec:
+    return spawned(path, index=index, handlers=(Handler("message-server", settings),))
+
+
+def test_what_is_granted_more_than_its_parent_is_now_is_gone_at_the_parents_next_start() -> None:
+    sim = Simulation(supervisor("", granted(send_to=["a", "b"]))).begin()
+    sim.send(AddChild("boss", messaging("boss/a", 1, send_to=["a"]), 1))
+    sim.settle()
+    sim.send(AddChild("boss", messaging("boss/b", 2, send_to=["b"]), 2))
+    sim.settle()
+    sim.send(policy.Reload(supervisor("", granted(send_to=["a"])), call=3))
+    sim.settle()
+    assert running(sim) == ["boss", "boss/a", "boss/b"], "it holds from the next start on"
+    sim.exit("boss")
+    sim.settle()
+    assert running(sim) == ["boss", "boss/a"]
+    [removed] = [each for each in sim.actions if isinstance(each, policy.Removed)]
+    assert removed.reason.startswith("it was granted more than its parent is now: ")
+
+
+def test_the_same_at_the_next_up_and_limits_shrink_with_the_parents() -> None:
+    spec = supervisor("", replace(granted(), limits=Limits(fuel=5)))
+    kept = [messaging("boss/a", 1), messaging("boss/b", 2, send_to=["b"])]
+    sim = Simulation(spec)
+    sim.state = policy.initial(spec, {}, 0, kept)
+    sim.listed.update(sim.state.children)
+    sim.phases = {row.path: row.phase for row in policy.rows(sim.state)}
+    sim.begin()
+    assert running(sim) == ["boss", "boss/a"]
+    assert sim.actor("boss/a").limits.fuel == 5
 
 
 class Broods(Chaos):

@@ -15,6 +15,7 @@ from __future__ import annotations
 import heapq
 from typing import assert_never
 
+from theater import inheritance
 from theater.spec import ActorSpec, OnRestart, Restart, ShutdownKind
 from theater.supervisor import calls, reload
 from theater.supervisor.orders import (
@@ -287,7 +288,8 @@ class Machine(Restarter):
         brood = child.brood
         if brood is not None:
             anew = child.init or child.spec.on_restart is OnRestart.INIT
-            if brood.owner.alive and (anew or brood.ending or not spawns):
+            other = brood.keeper is not None and _grants(brood.keeper) != _grants(child.spec)
+            if brood.owner.alive and (anew or brood.ending or other or not spawns):
                 brood.forget = brood.forget or anew or not spawns
                 child.held = True
                 why = BEGAN_ANEW if anew else "stopped"
@@ -305,12 +307,14 @@ class Machine(Restarter):
     def start_brood(self, keeper: Child, node: Node) -> None:
         """Its supervisor comes up with an actor, beside it: it may spawn in its `init`."""
         assert isinstance(keeper.spec, ActorSpec) and keeper.parent is not None
-        owner = node.owner
+        owner, node.keeper = node.owner, keeper.spec
         owner.spec = brood_spec(keeper.spec)
         node.window = Window(owner.spec.intensity, owner.spec.period_s)
         owner.alive, owner.book = True, Book.STARTING
         owner.kill_why = ""
         keeper.parent.live += 1
+        for each in list(node.initial):
+            self.inherit(each, keeper.spec)
         node.children = {each.path: each for each in node.initial}
         for each in node.initial:
             each.book = Book.NONE
@@ -319,6 +323,14 @@ class Machine(Restarter):
                 self.phase(one, Phase.STARTING)
         node.task = Task(Purpose.START, start=node.initial[::-1])
         self.agenda.append(node)
+
+    def inherit(self, child: Child, parent: ActorSpec) -> None:
+        """What its actor is granted may have changed since it was spawned."""
+        assert isinstance(child.spec, ActorSpec)
+        for _, why in inheritance.refused(child.spec, parent):
+            self.forget(child, f"it was granted more than its parent is now: {why}")
+            return
+        child.spec = inheritance.inherited(child.spec, parent)
 
     def brood_down(self, keeper: Child, node: Node, task: Task) -> None:
         """Nothing of what an actor has spawned runs any more."""
@@ -488,6 +500,10 @@ class Machine(Restarter):
                 raise AssertionError("a supervisor that takes something down starts nothing")
             case _:
                 assert_never(task.purpose)
+
+
+def _grants(actor: ActorSpec) -> tuple[object, ...]:
+    return actor.handlers, actor.limits, actor.mailbox
 
 
 def _left(task: Task, child: Child) -> Phase:

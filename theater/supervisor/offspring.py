@@ -9,17 +9,15 @@ outside of that directory, and nothing of them is built or imported.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from theater import manifest, preopens
-from theater.capabilities import type_of
 from theater.errors import ManifestError, Problem
+from theater.inheritance import inherited, refused
 from theater.manifest_files import read_file
 from theater.paths import DataPaths
 from theater.quoting import escaped, quoted
-from theater.spec import ActorSpec, Handler, Limits, MailboxBounds, SupervisorSpec, SystemSpec
+from theater.spec import ActorSpec, Handler, SupervisorSpec, SystemSpec
 from theater.stores import directory_of, hash_of
 from theater.supervisor.prepare import PreparedFragment, Progress, prepare_children
 from theater.supervisor.tree import SPAWNS
@@ -46,20 +44,11 @@ def prepare_birth(
     parent = birth.parent
     problems = [
         Problem(f"{actor.where}.handler[{index}]".lstrip("."), text)
-        for index, handler in enumerate(actor.handlers)
-        if (text := _exceeds(handler, parent)) is not None
+        for index, text in refused(actor, parent, _real)
     ]
     if problems:
         raise ManifestError(file, problems)
-    given = {handler.type: handler.custom for handler in parent.handlers}
-    handlers = tuple(replace(each, custom=given[each.type]) for each in actor.handlers)
-    child = replace(
-        actor,
-        path=f"{parent.path}/{actor.path}",
-        handlers=handlers,
-        limits=_least(actor.limits, parent.limits),
-        mailbox=_smallest(actor.mailbox, parent.mailbox),
-    )
+    child = replace(inherited(actor, parent), path=f"{parent.path}/{actor.path}")
     added = SupervisorSpec(path=parent.path, children=(child,))
     return prepare_children(file, added, system, data_directory, on_progress)
 
@@ -115,44 +104,8 @@ def _kept(birth: Birth, data_directory: str) -> bytes:
     return content
 
 
-def _exceeds(handler: Handler, parent: ActorSpec) -> str | None:
-    """Why the parent cannot hand this on."""
-    own = parent.handler(handler.type)
-    if own is None:
-        return f'"{handler.type}" is not granted to {parent.path} itself'
-    within = type_of(own).within
-    if within is None:
-        if handler.settings != own.settings:
-            return f'the settings of "{handler.type}" have to be those of {parent.path}'
-        return None
-    exceeds = within(_real(handler), _real(own))
-    if exceeds is not None:
-        return f'"{handler.type}": {exceeds}, which {parent.path} is not granted itself'
-    return None
-
-
-def _real(handler: Handler) -> Mapping[str, Any]:
-    """The settings; directories by their real paths."""
+def _real(handler: Handler) -> Handler:
+    """With the real paths of its directories."""
     if handler.type != preopens.HANDLER:
-        return handler.settings
-    return preopens.settled(handler.settings, os.path.realpath)
-
-
-def _least(own: Limits, parent: Limits) -> Limits:
-    """Its own limits, but none above its parent's."""
-    return Limits(
-        memory_bytes=min(own.memory_bytes, parent.memory_bytes),
-        fuel=min(own.fuel, parent.fuel),
-        turn_timeout_s=min(own.turn_timeout_s, parent.turn_timeout_s),
-        turn_bytes=min(own.turn_bytes, parent.turn_bytes),
-        start_timeout_s=min(own.start_timeout_s, parent.start_timeout_s),
-        max_deliveries=min(own.max_deliveries, parent.max_deliveries),
-    )
-
-
-def _smallest(own: MailboxBounds, parent: MailboxBounds) -> MailboxBounds:
-    return replace(
-        own,
-        max_messages=min(own.max_messages, parent.max_messages),
-        max_bytes=min(own.max_bytes, parent.max_bytes),
-    )
+        return handler
+    return replace(handler, settings=preopens.settled(handler.settings, os.path.realpath))

@@ -155,6 +155,7 @@ class Node:
     children: dict[str, Child] = field(default_factory=dict)  # OTP's list, in start order
     live: int = 0  # how many of them are alive, and how many of their broods
     forget: bool = False  # of a brood that goes down: what is in it does not come back
+    keeper: ActorSpec | None = None  # of a brood that has come up: its actor, as it was then
     task: Task | None = None
     inbox: deque[Death | TryAgain | Recycle | Call] = field(default_factory=deque)
     calls: int = 0  # how many calls are in the inbox
