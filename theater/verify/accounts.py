@@ -239,6 +239,8 @@ class Accounts:
             if steps != known:
                 found = f"column steps is {shown(steps)} in turns"
                 self._reports.wrong(found, f"{known}, as there are rows in steps", **where)
+            if state != before and before is None:
+                before = self._resumed_from(id, turn)
             if state != before:
                 is_, should_be = both_shown(state, before)
                 found = f"column state is {is_} in turns"
@@ -248,6 +250,21 @@ class Accounts:
                 if turn not in failed and self._whole:
                     found = f"a row with status {shown(status)}, and its chain has nothing of it"
                     self._reports.wrong(found, "both", **where)
+
+    def _resumed_from(self, id: int, turn: Any) -> Any:
+        """The hash of the state that the actor began with, if it was resumed from one and nothing
+        was done before this turn."""
+        sql = "SELECT 1 FROM turns WHERE actor = ? AND turn < ? AND status = 'done' LIMIT 1"
+        if self._file.one(sql, (id, turn)) is not None:
+            return None
+        row = self._file.one("SELECT bytes FROM events WHERE actor = ? AND position = 0", (id,))
+        try:
+            facts = None if row is None else decode(row[0]).payload
+        except (ProtocolError, TypeError):
+            return None  # it is told already
+        if not isinstance(facts, dict) or facts.get("resumed") is not True:
+            return None
+        return facts.get("initial_state")
 
     def _failed_turns(self, id: int) -> set[Any]:
         found = set()
