@@ -198,6 +198,12 @@ WAITING = Backoff(1.0, factor=1.0)
             "was restarted #2: somebody asked for it (restart s)",
         ),
         (
+            nested(),
+            do(policy.RestartChild("s/a", by_parent=True)),
+            "s/a",
+            "was restarted #2: s asked for it (restart)",
+        ),
+        (
             flat(),
             do(policy.AddChild("", actor("n"))),
             "n",

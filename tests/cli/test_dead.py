@@ -8,6 +8,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import msgpack
 import pytest
 
 from tests.broker.test_migration import make
@@ -19,7 +20,7 @@ from theater.cli.terminal import Stream
 from theater.client.dead import Again, DeadLetter, Report, dead_letter, dead_letters
 from theater.client.reader import LogReader
 from theater.client.turn import Attempt
-from theater.events import Event, EventType
+from theater.events import Event, EventType, encode
 
 AT = 1_700_000_000.0
 ESCAPE = "\x1b[31m"
@@ -202,6 +203,23 @@ def test_a_tick_is_from_a_timer() -> None:
     _, line = dead.listing([tick], Stream(StringIO()), with_status=True)
     assert "  shop/prices  timer  tick  " in line
     assert "  from    its timer\n  kind    tick\n" in told(report(letter=tick))
+
+
+def test_what_is_told_of_a_child_is_no_message_from_it() -> None:
+    body = msgpack.packb(["internal", b"killed by SIGKILL"])
+    crash = letter(kind="child-error", sender="shop/prices/w", sender_turn=None)
+    said = told(report(letter=crash, body=body))
+    assert "  from    what became of its child shop/prices/w\n  kind    child-error\n" in said
+    assert '  ["internal", "killed by SIGKILL"]\n' in said
+
+
+def test_an_event_of_a_child_is_shown_as_one() -> None:
+    log = encode("w", 1, 4, 2, EventType.HOST_CALL, "theater:simple/runtime", "log", [["hi"], None])
+    seen = letter(kind="child-event", sender="w", sender_turn=None)
+    said = told(report(letter=seen, body=msgpack.packb(["host-call", log])))
+    assert '  4.2  host-call   log("hi")\n' in said
+    for body in (["skipped", b"12"], ["host-call", b"\xc1"], 3):
+        assert told(report(letter=seen, body=msgpack.packb(body)))
 
 
 # A log of an older theater

@@ -141,6 +141,8 @@ RESTART = {"decision": "restart", "child": "g/b", "left": 2, "intensity": 3, "pe
         ({"decision": "start-aborted", "reason": "x failed"}, "start given up: x failed"),
         ({"decision": "kill", "why": "did not stop in 5 s"}, "killed: did not stop in 5 s"),
         ({"decision": "operator", "call": "restart"}, "restart asked for"),
+        ({"decision": "operator", "call": "stop", "by": "boss"}, "stop asked for by boss"),
+        ({"decision": "operator", "call": "add", "by": "boss"}, "spawned by boss"),
         (
             {**RESTART, "delay_s": 12.34},
             "restarting in 12 s (2 of 3 restarts in 5 s left)",
@@ -264,8 +266,15 @@ def test_no_payload_whatever_breaks_the_telling(type: str, payload: Any) -> None
     tell(Facts(), event(type, payload))
 
 
+def test_what_a_parent_was_to_be_told_and_was_not_is_no_message_of_its_childs() -> None:
+    row = (4, 1.0, "boss/a", "boss", "no-actor: boss has been removed: deleted", None, 1)
+    (line,) = DeadLetters(Facts(undeliverable=[row]), after=3).news()
+    assert line.actor == "boss/a"
+    assert line.text.startswith("what boss was to be told of it is set aside as dead letter 4: no-")
+
+
 def test_a_message_for_nobody_is_told_once() -> None:
-    row = (4, 1.0, "shop/a", "nobody", "no-actor: there is no actor nobody", 9)
+    row = (4, 1.0, "shop/a", "nobody", "no-actor: there is no actor nobody", 9, 0)
     letters = DeadLetters(Facts(undeliverable=[row]), after=3)
     (line,) = letters.news()
     assert line.actor == "shop/a"

@@ -6,15 +6,18 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+import msgpack
+
 from theater import wasi
+from theater.cli import contents
 from theater.cli.record import crossing_json, crossing_text
 from theater.cli.terminal import BOLD, DIM, Stream
-from theater.events import EventType
+from theater.errors import ProtocolError
+from theater.events import Event, EventType, decode
 from theater.values import Content, json_value, visible
 
 if TYPE_CHECKING:
     from theater.client.turn import Attempt
-    from theater.events import Event
 
 FIRST_EVENTS, LAST_EVENTS = 5, 25  # of many on a terminal; what failed is at the end
 FEW = 2  # calls of the same function of WASI that are shown one by one
@@ -38,6 +41,24 @@ def crossings(events: Sequence[Event], content: Content, stream: Stream) -> Iter
             if FIRST_EVENTS <= number < FIRST_EVENTS + left_out:
                 continue
         yield f"  {line}"
+
+
+def body_lines(kind: str, body: bytes | None, content: Content, stream: Stream) -> Iterator[str]:
+    """What a message says; of one that tells of an event of a child's, that event."""
+    event = _told_event(body) if kind == "child-event" and body is not None else None
+    if event is None:
+        yield from contents.message(body, stream)
+    else:
+        yield from crossings([event], content, stream)
+
+
+def _told_event(body: bytes) -> Event | None:
+    """None: it says how many there were."""
+    try:
+        _type, data = msgpack.unpackb(body)
+        return decode(data)
+    except (ProtocolError, ValueError, TypeError, msgpack.UnpackException):
+        return None
 
 
 def _folded(events: Sequence[Event], content: Content, stream: Stream) -> Iterator[str]:

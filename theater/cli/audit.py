@@ -120,7 +120,9 @@ def _sizes(log: LogReader) -> dict[str, Sizes]:
     questions = [
         "SELECT t.actor AS id, max(length(b.bytes)), 0, 0 FROM turns t"
         " JOIN blobs b ON b.hash = t.state GROUP BY t.actor",
-        "SELECT from_actor AS id, 0, max(size), 0 FROM messages GROUP BY from_actor",
+        # What parents are told of their children nobody has sent.
+        "SELECT from_actor AS id, 0, max(size), 0 FROM messages WHERE kind NOT LIKE 'child-%'"
+        " GROUP BY from_actor",
         "SELECT to_actor AS id, 0, 0, max(size) FROM messages GROUP BY to_actor",
     ]
     if log.version() >= 4:

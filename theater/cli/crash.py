@@ -13,7 +13,7 @@ from theater import difference
 from theater.causes import Account, follows
 from theater.cli import contents, page
 from theater.cli.account import account_json, wrapped
-from theater.cli.attempts import attempt_json, attempt_lines, crossings, head
+from theater.cli.attempts import attempt_json, attempt_lines, body_lines, crossings, head
 from theater.cli.contents import MORE, content_json, short_hash, sized
 from theater.cli.decisions import decided
 from theater.cli.headline import headline
@@ -225,6 +225,8 @@ def _from(message: Message) -> str:
     if message.kind == "tick":
         return f"of its timer {visible((message.body or b'').decode(errors='replace'))}"
     sender = "a client" if message.sender is None else message.sender
+    if message.kind.startswith("child-"):
+        return f"of its child {sender}"
     on = "" if message.channel is None else f"on {message.channel} "
     turn = "" if message.sender_turn is None else f", in its turn {message.sender_turn}"
     return f"{on}from {sender}{turn}"
@@ -235,7 +237,7 @@ def _turn(crash: Crash, turn: Turn, log: LogReader, stream: Stream) -> Iterator[
 
     if turn.message is not None:
         yield head(stream, f"message ({sized(turn.message.body, turn.message.size)})")
-        yield from contents.message(turn.message.body, stream)
+        yield from body_lines(turn.message.kind, turn.message.body, log.content, stream)
     before = None if turn.before is None else log.content(turn.before)
     yield head(stream, f"state before the turn{_state_size(before, turn.before)}")
     yield from contents.content(before, contents.not_kept(turn.before), MORE)

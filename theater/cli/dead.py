@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from theater.cli import contents, page
-from theater.cli.attempts import attempt_json, attempt_lines, crossings, head
+from theater.cli.attempts import attempt_json, attempt_lines, body_lines, crossings, head
 from theater.cli.contents import MORE, amount, short_hash
 from theater.cli.decisions import listed
 from theater.cli.page import utc_time
@@ -143,7 +143,7 @@ def tell(report: Report, log: LogReader, stream: Stream, now_at: float) -> Itera
         yield f"  {stream.style(name.ljust(7), DIM)} {value}"
     if letter.message is not None:
         yield head(stream, f"message ({amount(letter.size)})")
-        yield from contents.message(report.body, stream)
+        yield from body_lines(letter.kind, report.body, log.content, stream)
     if letter.turn is not None:
         yield head(stream, f"state before the turn{_state_size(report)}")
         yield from contents.content(report.state, contents.not_kept(letter.state), MORE)
@@ -162,6 +162,8 @@ def _from(letter: DeadLetter) -> str:
         return "-"
     if letter.sender is None:
         return "its timer" if letter.kind == "tick" else "a client"
+    if letter.kind.startswith("child-"):
+        return f"what became of its child {visible(letter.sender)}"
     turn = "" if letter.sender_turn is None else f", in its turn {letter.sender_turn}"
     return f"{visible(letter.sender)}{turn}"
 

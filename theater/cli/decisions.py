@@ -76,6 +76,8 @@ def _asked(payload: Mapping[str, Any]) -> str:
         return f"one more instance asked for, number {_text(payload.get('number', '?'))}"
     if payload.get("init") is True:
         call += " with init"
+    if isinstance(by := payload.get("by"), str):
+        return f"spawned by {by}" if call == "add" else f"{call} asked for by {by}"
     return f"{call} asked for" + (" by a reload" if payload.get("part_of") == "reload" else "")
 
 

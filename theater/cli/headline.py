@@ -55,7 +55,10 @@ def _because(account: Account, status: str) -> str:
             return f"with its supervisor {above}; {child} {ended}"
         case Why.OPERATOR | Why.STOPPED:
             whom = "" if decision.name == account.name else f" {decision.name}"
-            return f"somebody asked for it ({decision.text('call')}{whom})"
+            by, call = decision.text("by"), decision.text("call")
+            if by and call == "add":
+                return f"{by} spawned {decision.name if whom else 'it'}"
+            return f"{by or 'somebody'} asked for it ({call}{whom})"
         case Why.RECYCLED:
             return f"{_recycled(decision)}, and its state goes on"
         case Why.RESTARTING if decision.decision == "recycle":

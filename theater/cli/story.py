@@ -219,8 +219,8 @@ class DeadLetters:
     """Messages that could not be delivered at all; they have no event of their own."""
 
     _SQL = (
-        "SELECT d.id, d.at, coalesce(s.name, 'client'), d.actor, d.reason, m.from_turn"
-        " FROM dead_letters d JOIN messages m ON m.id = d.message"
+        "SELECT d.id, d.at, coalesce(s.name, 'client'), d.actor, d.reason, m.from_turn,"
+        " m.kind LIKE 'child-%' FROM dead_letters d JOIN messages m ON m.id = d.message"
         " LEFT JOIN actors s ON s.id = m.from_actor"
         " WHERE d.id > ? AND d.turn IS NULL ORDER BY d.id"
     )
@@ -230,9 +230,11 @@ class DeadLetters:
         self._last = after
 
     def news(self) -> Iterator[Line]:
-        for id, at, sender, to, reason, turn in self._facts.query(self._SQL, self._last):
+        rows = self._facts.query(self._SQL, self._last)
+        for id, at, sender, to, reason, turn, is_told in rows:
             self._last = id
-            text = f"its message to {to} is set aside as dead letter {id}: {reason}"
+            what = f"what {to} was to be told of it" if is_told else f"its message to {to}"
+            text = f"{what} is set aside as dead letter {id}: {reason}"
             yield Line(0, at, sender, 0, turn or 0, Mark.BAD, text)
 
 

@@ -32,8 +32,10 @@ class DeadLetter:
     actor: str  # the address it was for
     status: str  # open, retried, dropped
     reason: str
-    kind: str  # send, request, channel-open, ..., tick; init, if it was no message
-    sender: str | None  # an address; None: a client, or of a tick the actor's own timer
+    # send, request, channel-open, ..., tick, child-error, ...; init, if it was no message
+    kind: str
+    # An address, of child-... the one that it tells of; None: a client, or of a tick its own timer.
+    sender: str | None
     sender_turn: int | None
     size: int
     turn: int | None  # the one that failed; None: it came to no turn
