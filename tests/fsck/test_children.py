@@ -336,12 +336,32 @@ def answer(function: str, nth: int = 0) -> Callable[[Any], bool]:
     return wanted
 
 
+def ask(function: str) -> Callable[[Any], bool]:
+    return lambda event: (event.type, event.function) == ("host-call", function)
+
+
 def created(event: Any) -> bool:
     return bool(event.type == "created")
 
 
 NO_STATE = content_hash(b"41")
 FORGED = {
+    "a list of something": (
+        forge(BOSS, ask("list-children"), lambda _: [["boss"]]),
+        "^boss, turn [0-9]+, position [0-9]+, seq [0-9]+: it asked with .*; should be nothing$",
+    ),
+    "a birth from nothing": (
+        forge(BOSS, ask("spawn"), lambda _: [[None, None]]),
+        "^boss, turn [0-9]+, position [0-9]+, seq [0-9]+: it asked with .*; should be a manifest,",
+    ),
+    "a birth with a number": (
+        forge(BOSS, ask("resume"), lambda _: [["b.toml", 41]]),
+        "^boss, turn [0-9]+, position [0-9]+, seq [0-9]+: it asked with .*; should be a manifest,",
+    ),
+    "a child without a name": (
+        forge(BOSS, ask("get-child-state"), lambda _: [[]]),
+        "^boss, turn [0-9]+, position [0-9]+, seq [0-9]+: it asked with .*; should be the name of",
+    ),
     "a list without one": (
         forge(BOSS, answer("list-children"), lambda _: [["boss/a", "boss/b", "boss/c"]]),
         "^boss, turn [0-9]+, seq [0-9]+: it was told of 3 children; should be all 4, each once$",

@@ -14,7 +14,7 @@ from theater.errors import ProtocolError
 from theater.events import CHAIN_CODE, content_hash, ref_hash
 from theater.fsck.ahead import Ahead
 from theater.fsck.chain import CANCEL, OPEN_CHANNEL, RESPOND, Crossing
-from theater.fsck.children import misfit
+from theater.fsck.children import misfit, misfit_of_ask
 from theater.fsck.findings import shown
 from theater.fsck.rows import AskRow
 from theater.fsck.verdict import (
@@ -58,6 +58,11 @@ class Asks:
 
     def row(self, at: Crossing) -> AskRow | None:
         """The one of this ask. Rows before it have to be gone."""
+        if at.interface == SUPERVISOR:
+            given = at.payload[0]
+            expected = misfit_of_ask(at.function, given)
+            if expected is not None:
+                self._wrong(at, f"it asked with {shown(given)}", expected)
         if not self._rows.at((at.turn, at.index)):
             self._wrong(at, "no row in asks", "one for each ask")
             return None

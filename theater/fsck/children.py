@@ -75,6 +75,17 @@ CREATE TABLE unsure_families (actor INTEGER PRIMARY KEY);
 """
 
 
+def misfit_of_ask(function: str, arguments: Any) -> str | None:
+    """What such an ask has to be given, if it was not."""
+    if function == "list-children":
+        return None if arguments == [] else "nothing"
+    name, *others = arguments if isinstance(arguments, list) and arguments else [None]
+    if function not in BORN:
+        return None if isinstance(name, str) and not others else "the name of a child"
+    fits = len(others) == 1 and (others[0] is None or _is_content(others[0]))
+    return None if isinstance(name, str) and fits else "a manifest, and a state or none"
+
+
 def misfit(function: str, value: Any) -> str | None:
     """What an answer to such an ask has to be, if this is none."""
     if function == "list-children":
@@ -693,6 +704,10 @@ class _Course:
         for place in self._places:
             if place.until is None:
                 yield place.next
+
+
+def _is_content(value: Any) -> bool:
+    return isinstance(value, bytes) or ref_hash(value) is not None
 
 
 def _is_count(value: Any) -> bool:
