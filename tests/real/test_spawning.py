@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 
+import psutil
 import pytest
 
 from tests.real.conftest import COMPONENTS, Theater, actor
@@ -455,6 +456,32 @@ def test_a_birth_that_the_zygote_does_not_survive_is_one_birth(
         runs(system, name)
         system.close()
     assert len(births(home)) == 3
+
+
+def test_nothing_is_born_for_an_actor_that_has_begun_anew_meanwhile(home: Theater) -> None:
+    system = home.up(boss())
+    # Who judges it stands still until the actor has begun anew.
+    assert told(system, "boss", "s counter.wat").startswith("refused: ")
+    [judge] = judges(system)
+    os.kill(judge, signal.SIGSTOP)
+    system.send("boss", b"s count.toml")
+    eventually(lambda: turns_open(home), "the ask to be committed")
+    system.restart("boss", init=True)
+    os.kill(judge, signal.SIGCONT)
+    assert told(system, "boss", "s probe.toml") == "boss/probe"
+    assert told(system, "boss", "l") == "boss/probe\n" and births(home) == ["boss/probe"]
+
+
+def judges(system: System) -> list[int]:
+    root = psutil.Process(system.info()["pid"])
+    return [each.pid for each in root.children() if "preparer" in " ".join(each.cmdline())]
+
+
+def turns_open(home: Theater) -> bool:
+    log = LogReader(str(home.data / "chain.db"))
+    found = log.query("SELECT 1 FROM asks WHERE status = 'open' AND kind = 'spawn'")
+    log.close()
+    return bool(found)
 
 
 def armed(home: Theater, monkeypatch: pytest.MonkeyPatch) -> str:

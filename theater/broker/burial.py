@@ -238,6 +238,7 @@ def set_aside(
         if current.ask is not None:
             turns.batch.ask_status.append(("abandoned", actor.id, current.turn, current.ask.index))
             outstanding.forget_ask(turns, actor, current.turn, current.ask)
+            children.dropped(turns, actor, current.turn, current.ask)
         actor.current = None
         text = f"{actor.name} has lost the turn that opened it: {reason}"
         channels.close_channels(turns, actor, text, turn=handed.turn)

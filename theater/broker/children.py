@@ -124,6 +124,12 @@ def reopened(
         _tell_root(turns, actor, current, ask, arguments)
 
 
+def dropped(turns: Turns, actor: Actor, turn: int, ask: Ask) -> None:
+    """The turn that has asked is set aside."""
+    if ask.interface == SUPERVISOR and ask.function in BORN:
+        turns.tell_root("child_dropped", actor.name, turn, ask.index)
+
+
 def answered(
     turns: Turns, parent: str, turn: int, index: int, value: dict[str, Any], now_s: float
 ) -> None:

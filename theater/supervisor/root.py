@@ -296,6 +296,9 @@ class Root:
         """An actor wants something done with what it has spawned."""
         self._spawning.take((parent, turn, index), function, arguments, kept)
 
+    def _broker_child_dropped(self, parent: str, turn: int, index: int) -> None:
+        self._spawning.dropped((parent, turn, index))
+
     def _broker_child_settled(self, parent: str, turn: int, index: int) -> None:
         self._spawning.settled((parent, turn, index))
 

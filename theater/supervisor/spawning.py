@@ -51,6 +51,7 @@ class Ask:
     kept: tuple[str, str] | None  # the store and the hash of the manifest, if it is in one
     child: str = ""
     begun: bool = False
+    dropped: bool = False  # nobody waits for it any more
 
 
 class Spawning:
@@ -96,6 +97,16 @@ class Spawning:
     def settled(self, key: Key) -> None:
         """The broker has the answer, or nobody wants it any more."""
         self._answers.pop(key, None)
+
+    def dropped(self, key: Key) -> None:
+        """Its turn has been set aside. What has begun goes on; nothing is begun for it."""
+        ask = self._asks.get(key)
+        if ask is None or ask.begun or ask.function not in BORN or key in self.kept:
+            return
+        ask.dropped = True
+        if key in self._waiting or key in self._to_judge:
+            self._to_judge = deque(each for each in self._to_judge if each != key)
+            self._drop(key)
 
     def go_on(self) -> None:
         """Begin what waited for its actor to be started."""
@@ -161,7 +172,9 @@ class Spawning:
         birth = Birth(parent, ask.arguments[0], ask.kept)
 
         def done(answer: Judged | dict[str, Any]) -> None:
-            if isinstance(answer, dict):
+            if self._asks[key].dropped:
+                self._drop(key)
+            elif isinstance(answer, dict):
                 self._answer(key, {"err": f"refused: {answer['error'][:TEXT_MAX]}"})
             else:
                 assert isinstance(answer, tuple)
