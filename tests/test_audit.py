@@ -10,8 +10,9 @@ import msgpack
 import pytest
 
 from theater.audit import FUNCTIONS_MAX, OTHERS, Account, Audit, manifest_lines, pools, template_of
-from theater.calls import MESSAGES, RUNTIME, SET_INTERVAL, SET_TIMEOUT, TIMER
+from theater.calls import MESSAGES, RUNTIME, SET_INTERVAL, SET_TIMEOUT, SUPERVISOR, TIMER
 from theater.capabilities import message_server
+from theater.capabilities.supervisor import MANIFESTS_MAX, MAX_CHILDREN
 from theater.capabilities.timer import MAX_TIMERS
 from theater.events import CHAIN_CODE, Event, EventType
 from theater.wasi import EXCHANGE, HTTP, OPEN, OUTGOING, STREAMS, TYPES
@@ -181,6 +182,57 @@ def test_as_many_timers_are_granted_as_were_named() -> None:
     for number in range(MAX_TIMERS + 1):
         log.call("a", 1, TIMER, SET_TIMEOUT, [f"t{number}", 100], {"ok": ""})
     assert log.audited()["a"].grants["timer"].least(LINKED) == {"max_timers": 5000}
+
+
+PARENT: dict[str, Any] = {
+    "supervisor": {"intensity": 2, "templates": {"worker": "/w.toml", "spare": "/s.toml"}}
+}
+
+
+def test_what_was_spawned_is_told_by_its_manifests() -> None:
+    log = Log()
+    log.created("a", PARENT)
+    for turn, (manifest, answer) in enumerate(
+        [
+            ("worker", {"ok": "a/w"}),
+            ("worker", {"ok": "a/w-2"}),
+            ("x.toml", {"err": "refused: x.toml: there is no such file"}),
+        ]
+    ):
+        log.call("a", turn, SUPERVISOR, "spawn", [manifest, None])
+        log.add("a", turn, EventType.HOST_ANSWER, [answer], SUPERVISOR, "spawn")
+    log.created("a/w", {})
+    decided = {"decision": "restart", "child": "a/w", "left": 1, "intensity": 2, "period_s": 5.0}
+    log.add("a/w", 0, EventType.DECIDED, decided)
+    log.call("a", 4, SUPERVISOR, "list-children", [])
+    log.add("a", 4, EventType.HOST_ANSWER, [["a/w-2"]], SUPERVISOR, "list-children")
+    log.call("a", 5, SUPERVISOR, "resume", ["y.toml", b"1"])
+    log.add("a", 5, EventType.HOST_ANSWER, [{"ok": "a/y"}], SUPERVISOR, "resume")
+    log.call("a", 6, SUPERVISOR, "spawn", ["worker", None])  # which nobody has answered
+    grant = log.audited()["a"].grants["supervisor"]
+    assert grant.usage.told() == [
+        "worker: 2 spawned",
+        "y.toml: 1 spawned",
+        "1 could not be spawned",
+        "at most 2 at once",
+        "at most 1 restarts in its period",
+    ]
+    assert grant.usage.facts()["spawned"] == {"worker": 2, "y.toml": 1}
+    least = {"intensity": 2, "max_children": 2, "templates": {"worker": "/w.toml"}}
+    assert grant.least(LINKED) == least
+
+
+def test_who_spawns_from_more_manifests_than_are_told_apart_keeps_its_templates() -> None:
+    log = Log()
+    log.created("a", PARENT)
+    for number in range(MANIFESTS_MAX + 2):
+        answer = {"ok": f"a/w-{number}"}
+        log.call("a", 1, SUPERVISOR, "spawn", [f"{number}.toml", None], answer)
+    grant = log.audited()["a"].grants["supervisor"]
+    least = grant.least(LINKED)
+    assert least is not None and least["templates"] == PARENT["supervisor"]["templates"]
+    assert least["max_children"] == MAX_CHILDREN
+    assert grant.usage.facts()["others"] == 2
 
 
 def descriptor(log: Log, name: str, number: int, *rest: Any, answer: Any = None) -> None:

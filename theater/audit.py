@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from theater.addresses import parent
 from theater.capabilities import HANDLERS, PROVIDED
 from theater.capabilities.capability import Call, HeardFrom, Usage
 from theater.events import FACTS, IN_TURNS, Event, EventType
@@ -152,6 +153,8 @@ class Audit:
         elif event.type == EventType.STARTED:
             for grant in account.grants.values():
                 grant.usage.begin(event.actor)
+        elif event.type == EventType.DECIDED:
+            self._decided(event)
 
     def end(self) -> list[Account]:
         """All accounts, when the log has ended: asks may be open for ever."""
@@ -162,6 +165,15 @@ class Audit:
                 if grant.granted is None and not grant.is_used:
                     del account.grants[type_]
         return list(self.accounts.values())
+
+    def _decided(self, event: Event) -> None:
+        """Of what an actor has spawned, that it is restarted."""
+        spawner = parent(event.actor)
+        account = self.accounts.get(template_of(spawner, self._pools))
+        match event.payload:
+            case {"decision": "restart" | "retry", "intensity": int(most), "left": int(left)}:
+                for grant in account.grants.values() if account is not None else ():
+                    grant.usage.restarted(spawner, most - left)
 
     def _facts(self, event: Event, facts: Mapping[str, Any]) -> None:
         name = template_of(event.actor, self._pools)

@@ -110,6 +110,36 @@ def test_a_supervisor_shows_its_window_and_what_is_not_usual() -> None:
     assert lines[2].endswith("#1 permanent, significant")
 
 
+SPAWNS = {"strategy": "one_for_one", "intensity": 3, "period_s": 5.0, "restarts_left": 2}
+
+
+def test_what_an_actor_has_spawned_is_under_it() -> None:
+    nodes = [
+        above("", None),
+        node("boss", "", **SPAWNS),
+        node("boss/lead", "boss", restart_type="transient", **SPAWNS),
+        node("boss/lead/hand", "boss/lead"),
+        node("boss/hand", "boss"),
+        node("idle", "", **SPAWNS),
+    ]
+    assert draw(nodes, pipe()) == [
+        "/                        running 12s  one_for_one 0/3 in 5 s",
+        "├─ boss                  running 12s  #1 permanent, one_for_one 1/3 in 5 s",
+        "│  ├─ boss/lead          running 12s  #1 transient, one_for_one 1/3 in 5 s",
+        "│  │  └─ boss/lead/hand  running 12s  #1 permanent",
+        "│  └─ boss/hand          running 12s  #1 permanent",
+        "└─ idle                  running 12s  #1 permanent, one_for_one 1/3 in 5 s",
+    ]
+
+
+def test_on_a_terminal_the_reason_of_a_spawner_keeps_the_branches_whole(screen: Stream) -> None:
+    nodes = [above("", None), node("boss", "", reason=REASON, **SPAWNS), node("boss/a", "boss")]
+    lines = bare(draw(nodes, screen))
+    assert all(len(line) <= 80 for line in lines)
+    assert lines[2].startswith("   │  last ended: trap: wasm")
+    assert lines[3].startswith("   └─ boss/a ")
+
+
 def test_a_window_never_shows_less_than_nothing_used() -> None:
     nodes = [above("", None, intensity=1, restarts_left=5)]
     assert "0/1" in draw(nodes, pipe())[0]

@@ -63,6 +63,9 @@ class Usage:
         """Count a call; whether it is one of the handler's at all, which of WASI's not all are."""
         return True
 
+    def restarted(self, actor: str, used: int) -> None:
+        """One that the actor has spawned was: so many of its restarts are used in its window."""
+
     def settings(self, granted: Mapping[str, Any]) -> dict[str, Any] | None:
         """The settings that grant what was used and no more; None: nothing has to be granted.
         `granted`: those that the actor had."""

@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from theater.addresses import check_segment
-from theater.calls import CHILDREN, SUPERVISOR
+from theater.calls import BORN, CHILDREN, SUPERVISOR
 from theater.capabilities.capability import (
     CHAIN_EVENT,
     NEW_STATE,
     STATE,
+    Call,
     HandlerType,
+    HeardFrom,
     Setting,
+    Usage,
     Wrong,
 )
 from theater.quoting import described
@@ -62,6 +65,88 @@ def within(child: Mapping[str, Any], parent: Mapping[str, Any]) -> str | None:
         if path not in granted:
             return f"the template {name} is none of its own"
     return None
+
+
+MANIFESTS_MAX = 1000  # that are told apart
+
+
+class Spawned(Usage):
+    """From which manifests actors were spawned, how many there were at once, and how often what was
+    spawned was restarted.
+
+    Of those that are gone for good an actor's calls tell only when it lists its children, so there
+    may have been fewer at once.
+    """
+
+    def __init__(self, heard_from: HeardFrom) -> None:
+        super().__init__(heard_from)
+        self._manifests: dict[str, int] = {}
+        self._more = 0  # spawned from others than these
+        self._not_spawned = 0
+        self._there: dict[str, set[str]] = {}  # by actor
+        self._most = 0
+        self._restarts = 0  # of those in one window
+
+    def call(self, call: Call) -> bool:
+        answer = call.answer
+        child = answer.get("ok") if isinstance(answer, dict) else None
+        if call.function in BORN and isinstance(child, str):
+            manifest = call.arguments[0] if call.arguments else None
+            if isinstance(manifest, str):
+                self._count(manifest)
+            there = self._there.setdefault(call.actor, set())
+            if len(there) < _COUNT_MAX:
+                there.add(child)
+            self._most = max(self._most, len(there))
+        elif call.function in BORN:
+            self._not_spawned += answer is not None
+        elif call.function == "list-children" and isinstance(answer, list):
+            self._there[call.actor] = {each for each in answer if isinstance(each, str)}
+        return True
+
+    def _count(self, manifest: str) -> None:
+        if manifest in self._manifests or len(self._manifests) < MANIFESTS_MAX:
+            self._manifests[manifest] = self._manifests.get(manifest, 0) + 1
+        else:
+            self._more += 1
+
+    def restarted(self, actor: str, used: int) -> None:
+        self._restarts = max(self._restarts, used)
+
+    def settings(self, granted: Mapping[str, Any]) -> dict[str, Any] | None:
+        # How many restarts are too many a run in which little failed does not tell.
+        least = {key: granted[key] for key in ("intensity", "period") if key in granted}
+        least["max_children"] = min(self._most, granted.get("max_children", MAX_CHILDREN))
+        templates = {
+            name: path
+            for name, path in granted.get("templates", {}).items()
+            if name in self._manifests or self._more
+        }
+        return {**least, "templates": templates} if templates else least
+
+    def told(self) -> list[str]:
+        told = [f"{manifest}: {count:,} spawned" for manifest, count in self._ordered()]
+        if self._more:
+            told.append(f"others: {self._more:,} spawned")
+        if self._not_spawned:
+            told.append(f"{self._not_spawned:,} could not be spawned")
+        if self._most:
+            told.append(f"at most {self._most:,} at once")
+        if self._restarts:
+            told.append(f"at most {self._restarts:,} restarts in its period")
+        return told
+
+    def _ordered(self) -> list[tuple[str, int]]:
+        return sorted(self._manifests.items(), key=lambda item: (-item[1], item[0]))
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "spawned": dict(self._ordered()),
+            "others": self._more,
+            "not_spawned": self._not_spawned,
+            "most_at_once": self._most,
+            "most_restarts": self._restarts,
+        }
 
 
 HANDLER = HandlerType(
@@ -132,5 +217,6 @@ HANDLER = HandlerType(
             },
         ),
     },
+    usage=Spawned,
     within=within,
 )

@@ -11,7 +11,7 @@ from theater.causes import Account, Fact, parent
 from theater.cli.decisions import Told, decided, listed, seconds
 from theater.cli.headline import headline, how_it_ended
 from theater.cli.page import NAME_MAX, utc_time
-from theater.cli.story import Facts, Mark, began_anew, exited, fate_of, pid_of, removal
+from theater.cli.story import Facts, Mark, began_anew, exited, fate_of, pid_of, removal, spawned
 from theater.cli.terminal import BOLD, DIM, RED, Stream
 from theater.events import EventType
 from theater.values import json_value, visible
@@ -88,7 +88,7 @@ def _texts(fact: Fact, account: Account, log: Facts, windows: Windows) -> Iterat
         case EventType.REMOVED:
             yield Told(f"removed: {removal(fact.facts)}")
         case EventType.DECIDED:
-            yield from _decision(fact, account, windows)
+            yield from _decision(fact, account, log, windows)
 
 
 def _failed_before(fact: Fact, account: Account) -> str | None:
@@ -112,8 +112,10 @@ def _sender(log: Facts, actor: str, turn: Any) -> str:
     return f" (a {rows[0][0]} from {rows[0][1]})" if rows else ""
 
 
-def _decision(fact: Fact, account: Account, windows: Windows) -> Iterator[Told]:
+def _decision(fact: Fact, account: Account, log: Facts, windows: Windows) -> Iterator[Told]:
     match fact.decision:
+        case "operator" if fact.text("by") and fact.text("call") == "add":
+            yield Told(f"spawned {spawned(log, fact.name) or 'by ' + fact.text('by')}")
         case "restart" | "retry":
             yield from map(Told, _restart(fact, account, windows))
         case "stopped":

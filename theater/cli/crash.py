@@ -21,7 +21,7 @@ from theater.cli.page import utc_time
 from theater.cli.place import Place, meant
 from theater.cli.record import event_json
 from theater.cli.status import duration
-from theater.cli.story import AGAIN, fate_of, pid_of
+from theater.cli.story import AGAIN, fate_of, pid_of, spawned
 from theater.cli.terminal import BOLD, DIM, RED, Stream, Terminal
 from theater.deaths import Death, deaths, sentence
 from theater.errors import TheaterError
@@ -55,6 +55,8 @@ def why(terminal: Terminal, place: Place, name: str, number: int | None, as_json
             terminal.print(json.dumps(crash_json(found, log), indent=2))
         elif found.death is None and found.turn is None:
             terminal.print(f"{visible(name)} has not failed, as far as the log goes back")
+            if (birth := spawned(log, name)) is not None:
+                terminal.print(f"it was spawned {visible(str(birth))}")
         else:
             for line in tell(found, log, terminal.out, time.time()):
                 terminal.print(line)
@@ -219,6 +221,8 @@ def _facts(crash: Crash, log: LogReader, now_at: float) -> Iterator[tuple[str, s
         yield "turn", "none: it was at nothing"
     if crash.fate:
         yield "message", crash.fate
+    if (birth := spawned(log, crash.name)) is not None:
+        yield "spawned", str(birth)
 
 
 def _from(message: Message) -> str:
@@ -298,9 +302,10 @@ def _advice(crash: Crash, log: LogReader) -> Iterator[tuple[str, str]]:
 
 
 def crash_json(crash: Crash, log: LogReader) -> dict[str, Any]:
-    death, turn = crash.death, crash.turn
+    death, turn, birth = crash.death, crash.turn, spawned(log, crash.name)
     return {
         "actor": crash.name,
+        "spawned_by": None if birth is None else {"actor": birth.by, "turn": birth.turn},
         "failed": death is not None,
         "headline": None if death is None and turn is None else title(crash),
         "death": None

@@ -52,7 +52,7 @@ def lines_for(stream: Stream) -> Lines:
 
 
 def rows(nodes: Sequence[Node], lines: Lines) -> list[Row]:
-    """`nodes` as root lists them: each supervisor before what is under it."""
+    """`nodes` as root lists them: each supervisor, and each actor, before what is under it."""
     below: dict[str | None, list[Node]] = {}
     for node in nodes:
         below.setdefault(node["supervisor"], []).append(node)
@@ -70,10 +70,9 @@ def _walk(
         else:
             branch = indent + (lines.corner if last else lines.tee)
             inner = indent + (lines.space if last else lines.bar)
-        has_children = node["type"] == "supervisor" and bool(below.get(node["path"]))
+        has_children = bool(below.get(node["path"]))
         yield Row(branch, inner + (lines.bar if has_children else lines.space), node)
-        if node["type"] == "supervisor":
-            yield from _walk(below, node["path"], inner, lines)
+        yield from _walk(below, node["path"], inner, lines)
 
 
 def draw(nodes: Sequence[Node], stream: Stream) -> list[str]:
@@ -137,11 +136,17 @@ def _detail(node: Node) -> str:
     significant = ", significant" if node["significant"] else ""
     if node["type"] == "actor":
         number = f"#{node['incarnation']} " if node["incarnation"] else ""
-        return f"{number}{kind}{significant}"
-    used = max(0, node["intensity"] - node["restarts_left"])
-    parts = [f"{node['strategy']} {used}/{node['intensity']} in {node['period_s']:g} s"]
+        spawns = f", {_window(node)}" if "strategy" in node else ""
+        return f"{number}{kind}{significant}{spawns}"
+    parts = [_window(node)]
     if node["auto_shutdown"] != "never":
         parts.append(node["auto_shutdown"])
     if kind != "permanent":
         parts.append(kind)
     return ", ".join(parts) + significant
+
+
+def _window(node: Node) -> str:
+    """Of how many restarts how many are used; an actor's, of what it has spawned."""
+    used = max(0, node["intensity"] - node["restarts_left"])
+    return f"{node['strategy']} {used}/{node['intensity']} in {node['period_s']:g} s"

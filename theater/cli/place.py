@@ -197,8 +197,8 @@ def ask(
         if error.code != "not_found":
             raise
         nodes = control.ask("tree")["nodes"]
-        wanted = ("actor", "supervisor") if key == "actor" else ("supervisor",)
-        known = [node["path"] for node in nodes if node["type"] in wanted]
+        # Actors that may spawn have a strategy too.
+        known = [node["path"] for node in nodes if key == "actor" or "strategy" in node]
         raise Refused(f"{error}{meant(name, known)}", error.code) from None
 
 

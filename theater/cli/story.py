@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from theater.cli.decisions import STOPPED, decided
 from theater.errors import ProtocolError
-from theater.events import Event, EventType
+from theater.events import Event, EventType, decode
 
 
 class Mark(StrEnum):
@@ -142,6 +142,34 @@ def fate_of(facts: Facts, actor: str, turn: Any, again: bool) -> str:
         return AGAIN
     dead = facts.query("SELECT id FROM dead_letters WHERE actor = ? AND turn = ?", actor, turn)
     return f"is set aside as dead letter {dead[0][0]}" if dead else AGAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Spawned:
+    """By whom an actor was, and in which turn of his."""
+
+    by: str
+    turn: int
+
+    def __str__(self) -> str:
+        return f"by {self.by}, in its turn {self.turn}"
+
+
+def spawned(facts: Facts, actor: str) -> Spawned | None:
+    """None: it is in the manifest, or was added by hand."""
+    rows = facts.query(
+        "SELECT e.bytes FROM events e JOIN actors a ON a.id = e.actor"
+        " WHERE a.name = ? AND e.position = 0",
+        actor,
+    )
+    try:
+        payload = decode(rows[0][0]).payload if rows else None
+    except ProtocolError:
+        return None  # whoever reads its event says so
+    match payload:
+        case {"spawned": [int(turn), int()]}:
+            return Spawned(actor.rpartition("/")[0], turn)
+    return None
 
 
 def pid_of(facts: Facts, actor: str, incarnation: int) -> str:

@@ -40,7 +40,7 @@ def why_restarted(terminal: Terminal, place: Place, name: str, count: int, as_js
         windows = {
             path: node["restarts_left"]
             for path, node in (nodes or {}).items()
-            if node["type"] == "supervisor"
+            if "restarts_left" in node  # a supervisor, or an actor that may spawn
         }
         for number, account in enumerate(found):
             if number:

@@ -83,8 +83,11 @@ def _addressee(machine: Stopper, call: Call) -> Node | None:
         if owner is not None and owner.brood is not None and _is_spawned(call):
             return owner.brood
         if owner is None or owner.inner is None:
-            what = "there is no supervisor" if owner is None else "no supervisor, but an actor:"
-            machine.reply(call.call, False, f"{what} {quoted(path)}", "not_found")
+            text = f"there is no supervisor {quoted(path)}"
+            if owner is not None:
+                spawns = owner.brood is not None
+                text += ", but an actor" + (": what is below it, it alone spawns" if spawns else "")
+            machine.reply(call.call, False, text, "not_found")
             return None
         return owner.inner
     child = children.get(call.path)

@@ -191,6 +191,8 @@ class Desk:
         answer = listing.children(self._state(), path)
         if answer is None:
             error = f"there is no supervisor {quoted(path)}"
+            if view.spec_of(self._state(), path) is not None:
+                error += ", but an actor that may not spawn any"
             connection.reply({"ok": False, "error": error, "code": "not_found"})
         else:
             connection.reply({"ok": True, **answer})

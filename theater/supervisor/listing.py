@@ -44,9 +44,10 @@ def actor_rows(
 
 
 def nodes(state: policy.State, workers: Workers, now_s: float) -> list[dict[str, Any]]:
-    """For `tree`: one map per supervisor and actor, each supervisor before what is under it.
+    """For `tree`: one map per supervisor and actor, each before what is under it.
 
-    `age_s`: how long it has been in its status.
+    `age_s`: how long it has been in its status. An actor that may spawn has, as a supervisor has,
+    how what it spawns is supervised.
     """
     found: list[dict[str, Any]] = []
     for row in view.tree_rows(state, now_s):
@@ -73,6 +74,14 @@ def nodes(state: policy.State, workers: Workers, now_s: float) -> list[dict[str,
         else:
             process = workers.processes.get(row.path)
             node |= {"incarnation": row.incarnation, "pid": process.pid if process else None}
+            spawns = view.brood_flags(state, row.path, now_s)
+            if spawns is not None:
+                node |= {
+                    "strategy": spawns.strategy,
+                    "intensity": spawns.intensity,
+                    "period_s": spawns.period_s,
+                    "restarts_left": spawns.left,
+                }
         found.append(node)
     return found
 

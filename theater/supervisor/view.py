@@ -46,6 +46,16 @@ class SupervisorRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Flags:
+    """How that is supervised which an actor has spawned."""
+
+    strategy: str
+    intensity: int
+    period_s: float
+    left: int  # restarts left in the window
+
+
+@dataclass(frozen=True, slots=True)
 class ChildRow:
     """One entry of OTP's which_children."""
 
@@ -168,6 +178,16 @@ def has_brood(state: State, path: str) -> bool:
     child = state.children.get(path)
     node = child.brood if child is not None else None
     return node is not None and node.owner.alive and not node.ending
+
+
+def brood_flags(state: State, path: str, now_s: float) -> Flags | None:
+    """None: this is no actor that may spawn."""
+    node = state.children[path].brood
+    if node is None:
+        return None
+    window = node.window
+    left = window.left(now_s)
+    return Flags(node.spec.strategy.value, window.intensity, window.period_s, left)
 
 
 def brood_size(state: State, path: str) -> int:

@@ -66,14 +66,17 @@ def delete(actors: Actors, manifest: Manifest = None, data: Data = None) -> None
 @commands.command()
 def children(
     supervisor: Annotated[
-        str, typer.Argument(metavar="SUPERVISOR", help="Else the root supervisor, /.")
+        str,
+        typer.Argument(
+            metavar="SUPERVISOR", help="Or an actor that spawns; else the root supervisor, /."
+        ),
     ] = "/",
     count: Annotated[bool, typer.Option("--count", help="Only how many, by kind.")] = False,
     json: Json = False,
     manifest: Manifest = None,
     data: Data = None,
 ) -> None:
-    """Show what a supervisor has on its books."""
+    """Show what a supervisor, or an actor that spawns, has on its books."""
     from theater.cli import children as module
 
     run(lambda terminal: module.children(terminal, place(manifest, data), supervisor, count, json))

@@ -125,7 +125,7 @@ def ps(json: Json = False, manifest: Manifest = None, data: Data = None) -> None
 
 @commands.command(
     epilog="A supervisor: its strategy, how many restarts of how many its window holds, its period."
-    " An actor: its incarnation and restart type."
+    " An actor: its incarnation and restart type; of one that may spawn, how that is supervised."
 )
 def tree(
     watch: Annotated[
