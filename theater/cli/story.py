@@ -146,7 +146,7 @@ def fate_of(facts: Facts, actor: str, turn: Any, again: bool) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Spawned:
-    """By whom an actor was, and in which turn of his."""
+    """By which actor, and in which turn of that one."""
 
     by: str
     turn: int
