@@ -13,7 +13,7 @@ from theater.broker import children
 from theater.broker.burial import Death, bury
 from theater.calls import SUPERVISOR
 from theater.events import EventType
-from theater.spec import ActorSpec, Handler
+from theater.spec import ActorSpec, Handler, Limits
 
 BOSS = "boss"
 TAKES = (*KINDS, *("child-error", "child-exit", "child-external-stop", "child-event"))
@@ -102,7 +102,11 @@ class Family(Whole):
 
 
 def born(
-    name: str, asked: tuple[int, int], state: bytes | None = None, resumed: bool = False
+    name: str,
+    asked: tuple[int, int],
+    state: bytes | None = None,
+    resumed: bool = False,
+    **limits: int,
 ) -> dict[str, Any]:
     """What root tells the broker of one that was spawned."""
     spec = ActorSpec(
@@ -113,11 +117,12 @@ def born(
         spawned=asked,
         resumed=resumed,
         component_sha256="c0ffee",
+        limits=Limits(**limits),
     )
-    limits = {each: getattr(spec.limits, each) for each in ("memory_bytes", "fuel", "turn_bytes")}
+    chained = {each: getattr(spec.limits, each) for each in ("memory_bytes", "fuel", "turn_bytes")}
     return order(
         spec.path,
-        limits=limits,
+        limits=chained,
         initial_state=state,
         takes=list(TAKES),
         spawned=asked,

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgpack
 
-from tests.broker.family import BOSS, Family, family
+from tests.broker.family import BOSS, Family, born, family
 from tests.broker.logged import order, supervisor
 from tests.broker.pretend import PretendedWorker
 from tests.broker.test_dead import letter
@@ -183,6 +183,16 @@ def test_a_resumed_one_begins_with_its_state(tmp_path: Path) -> None:
     worker.begin()
     worker.end(b"1")
     made.step()
+    assert made.problems() == []
+
+
+def test_one_that_is_granted_less_now_is_kept_as_that(tmp_path: Path) -> None:
+    """Its parent is, since a reload."""
+    made = family(tmp_path)
+    child = made.spawn("a")
+    made.kill(child)
+    made.adopt(born("a", (2, 1), fuel=7))
+    assert made.chain(child)[-1].payload["limits"]["fuel"] == 7
     assert made.problems() == []
 
 

@@ -256,6 +256,13 @@ def enter(turns: Turns, child: Actor, spawned: tuple[int, int], spec: bytes) -> 
     parent = turns.actors.get(above(child.name))
     if parent is not None:
         parent.offspring[child.name] = None
+        keep(turns, child, spawned, spec)
+
+
+def keep(turns: Turns, child: Actor, spawned: tuple[int, int], spec: bytes) -> None:
+    """What it is started as, now and by the next system."""
+    parent = turns.actors.get(above(child.name))
+    if parent is not None:
         turns.batch.children.append((child.id, parent.id, *spawned, spec))
 
 

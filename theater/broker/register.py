@@ -95,6 +95,8 @@ def change(turns: Turns, chain: Chain, order: Order, now_s: float) -> None:
     chain.mailbox.bounds = _bounds(order)
     chain.initial_state = order["initial_state"]
     end_world_call(turns, chain, now_s)
+    if order.get("spawned") is not None:
+        children.keep(turns, chain, order["spawned"], order["spec"])
     _tell_changes(turns, chain, component, order)
     if not chain.mailbox.is_full():
         turns.unblock(chain)
