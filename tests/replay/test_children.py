@@ -81,6 +81,10 @@ def live(theater: Theater) -> None:
     system.request("boss/probe", b"get")
     eventually(lambda: _is_up_to_date(system), "all events of the probe's to be told")
     assert ask(system, "- boss/probe") == b""
+    theater.write(f"{BOSS}[child.limits]\nfuel = 100000\n")
+    system.reload(str(theater.manifest))
+    system.restart("boss")  # from now on what it has spawned has no more fuel either
+    system.wait_status("boss/counter-3", "running")
     system.stop("boss/counter-3")
     system.delete_child("boss/counter-3")
     system.close()
