@@ -8,8 +8,9 @@ import sqlite3
 from dataclasses import dataclass
 
 from theater import addresses, spec_data
-from theater.errors import ComponentError, EnvironmentProblem
+from theater.errors import ComponentError, Damaged, EnvironmentProblem, ProtocolError
 from theater.paths import DataPaths, component_path, reading_uri
+from theater.quoting import quoted
 from theater.spec import ActorSpec, SystemSpec
 from theater.supervisor.cache import open_verified, prepare
 from theater.supervisor.prepare import Progress
@@ -40,13 +41,24 @@ def read(data: DataPaths, system: SystemSpec) -> Kept:
     there: list[ActorSpec] = []
     unanswered: list[ActorSpec] = []
     for name, spec, status in sorted(_rows(data.log), key=lambda row: row[0].count("/")):
-        actor = spec_data.unpack(spec)
+        actor = _actor(name, spec)
         if addresses.parent(name) not in spawning:
             continue
         if may_spawn(actor):
             spawning.add(name)
         (unanswered if status == "open" else there).append(actor)
     return Kept(tuple(there), tuple(unanswered))
+
+
+def _actor(name: str, spec: bytes) -> ActorSpec:
+    try:
+        actor = spec_data.unpack(spec)
+    except ProtocolError as error:
+        raise Damaged(f"what {name} was spawned as: {error}; `theater fsck` says more") from None
+    if actor.path != name:
+        text = f"what {name} was spawned as is of {quoted(actor.path)}; `theater fsck` says more"
+        raise Damaged(text)
+    return actor
 
 
 def _rows(log: str) -> list[tuple[str, bytes, str | None]]:
