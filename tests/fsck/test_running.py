@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.real.conftest import Theater, actor
+from tests.real.conftest import COMPONENTS, Theater, actor
 from tests.waiting import eventually
 from theater.fsck import file
 from theater.fsck.check import check
@@ -53,6 +54,29 @@ def test_what_goes_on_meanwhile_is_no_problem(
     eventually(lambda: all(not row["mailbox"] for row in system.ps()), "all to be done")
     system.request("a", b"echo done")
     assert not look(theater).went_on or look(theater).events
+    theater.note(system)
+
+
+def test_what_is_told_of_children_meanwhile_is_no_problem(
+    theater: Theater, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file, "PAGE_ROWS", 7)
+    shutil.copy(COMPONENTS / "counter.wat", theater.directory)
+    (theater.directory / "w.toml").write_text('name = "w"\npackage = "counter.wat"\n')
+    boss = actor("boss", "boss.wat") + '[[child.handler]]\ntype = "supervisor"\n'
+    system = theater.up(boss)
+    names = [system.request("boss", b"s w.toml") for _ in range(2)]
+    went_on = 0
+    for _ in range(6):
+        for name in names:
+            system.send("boss", b"+ " + name)
+            system.send_many(name.decode(), [b"x"] * 60)
+            system.send_many("boss", [b"g " + name, b"e " + name, b"l"])
+        system.send("boss", b"- " + names[0])
+        went_on += look(theater).went_on
+    assert went_on, "it was never looked at while it went on"
+    eventually(lambda: all(not row["mailbox"] for row in system.ps()), "all to be done")
+    look(theater)
     theater.note(system)
 
 
