@@ -21,6 +21,8 @@ from theater.capabilities.capability import (
 from theater.quoting import described
 
 MAX_CHILDREN = 100
+INTENSITY = 3
+PERIOD_S = 5
 _COUNT_MAX = 10_000
 _PERIOD_MAX_S = 1_000_000
 _ERROR_TYPES = (
@@ -57,9 +59,13 @@ def _check_templates(value: object) -> Wrong:
 
 def within(child: Mapping[str, Any], parent: Mapping[str, Any]) -> str | None:
     """Why these settings cannot be handed on by an actor that has those; None: they can."""
-    for name, otherwise in (("max_children", MAX_CHILDREN), ("intensity", 3)):
+    for name, otherwise in (("max_children", MAX_CHILDREN), ("intensity", INTENSITY)):
         if child.get(name, otherwise) > parent.get(name, otherwise):
             return f"{name} is {child.get(name, otherwise)}, of {parent.get(name, otherwise)}"
+    # As many restarts in less time are more.
+    period, granted_s = child.get("period", PERIOD_S), parent.get("period", PERIOD_S)
+    if period < granted_s and child.get("intensity", INTENSITY):
+        return f"period is {period:g}, of {granted_s:g}"
     granted = parent.get("templates", {}).values()
     for name, path in child.get("templates", {}).items():
         if path not in granted:
@@ -191,13 +197,18 @@ HANDLER = HandlerType(
         "intensity": Setting(
             _check_count,
             "So many restarts of what it has spawned, within `period`, are allowed; one more, and"
-            " the actor itself has failed. Without it 3.",
-            {"type": "integer", "minimum": 0, "maximum": _COUNT_MAX, "default": 3},
+            f" the actor itself has failed. Without it {INTENSITY}.",
+            {"type": "integer", "minimum": 0, "maximum": _COUNT_MAX, "default": INTENSITY},
         ),
         "period": Setting(
             _check_period,
-            "The time in which restarts are counted, in seconds. Without it 5.",
-            {"type": "number", "exclusiveMinimum": 0, "maximum": _PERIOD_MAX_S, "default": 5},
+            f"The time in which restarts are counted, in seconds. Without it {PERIOD_S}.",
+            {
+                "type": "number",
+                "exclusiveMinimum": 0,
+                "maximum": _PERIOD_MAX_S,
+                "default": PERIOD_S,
+            },
         ),
         "max_children": Setting(
             _check_count,
