@@ -16,7 +16,7 @@ from tests.supervisor.policy_seeds import run_block
 from tests.supervisor.policy_simulation import Simulation, actor, supervisor, work
 from tests.supervisor.test_policy_chaos import Chaos
 from theater.spec import ActorSpec, ChildSpec, Handler, Limits, OnRestart, Restart, SupervisorSpec
-from theater.supervisor import policy
+from theater.supervisor import policy, view
 from theater.supervisor.policy import (
     AddChild,
     Decision,
@@ -36,7 +36,7 @@ CRASH, NORMAL = ExitKind.CRASH, ExitKind.NORMAL
 
 def boss(path: str = "boss", restart: str = "permanent", **more: Any) -> ActorSpec:
     settings: dict[str, Any] = {
-        key: more.pop(key) for key in ("intensity", "period") if key in more
+        key: more.pop(key) for key in ("intensity", "period", "max_children") if key in more
     }
     return actor(path, restart, handlers=(Handler("supervisor", settings),), **more)
 
@@ -75,6 +75,25 @@ def test_an_actor_may_spawn_before_it_is_ready() -> None:
     assert sim.replies[1].ok
     sim.ready("boss")
     assert running(sim) == ["boss", "boss/a"]
+
+
+def test_what_is_spawned_counts_for_all_above_it() -> None:
+    """Three levels, of which each may have as many as the one above it."""
+    sim = with_boss(replace(boss("boss/a", max_children=3), spawned=(2, 1)), max_children=3)
+    sim.send(AddChild("boss/a", replace(boss("boss/a/b", max_children=3), spawned=(2, 1)), 1))
+    sim.settle()
+    deepest = "boss/a/b"
+    assert view.too_many(sim.state, deepest) is None
+    full = "boss has spawned 3 actors, and max_children is 3"
+    assert view.too_many(sim.state, deepest, [f"{deepest}/c"]) == full
+    sim.send(AddChild(deepest, spawned(f"{deepest}/c"), 2))
+    sim.settle()
+    for path in ("boss", "boss/a", deepest):
+        assert view.too_many(sim.state, path) == full
+    sim.send(StopChild("boss/a", 3))
+    sim.send(DeleteChild("boss/a", 4))
+    sim.settle()
+    assert view.too_many(sim.state, "boss") is None
 
 
 def test_one_that_cannot_be_started_is_forgotten() -> None:

@@ -212,8 +212,9 @@ HANDLER = HandlerType(
         ),
         "max_children": Setting(
             _check_count,
-            "So many actors it can have spawned that have not been forgotten again; what is"
-            f" temporary is, when it has ended. Without it {MAX_CHILDREN}.",
+            "So many actors it can have spawned that have not been forgotten again, with all that"
+            " those have spawned; what is temporary is forgotten when it has ended. Without it"
+            f" {MAX_CHILDREN}.",
             {"type": "integer", "minimum": 0, "maximum": _COUNT_MAX, "default": MAX_CHILDREN},
         ),
         "templates": Setting(

@@ -14,14 +14,12 @@ from typing import Any, Protocol
 
 from theater import addresses
 from theater.calls import BORN
-from theater.capabilities.supervisor import MAX_CHILDREN
 from theater.crashpoints import reached
 from theater.spec import ActorSpec, ChildSpec, SupervisorSpec, SystemSpec
 from theater.supervisor import policy, view
 from theater.supervisor.offspring import Birth, born
 from theater.supervisor.preparer import Judged, Preparation, Wish
 from theater.supervisor.stock import Stock
-from theater.supervisor.tree import SPAWNS
 from theater.supervisor.waiter import Waiter
 
 AT_ONCE = 2  # manifests that are judged; each may compile
@@ -135,17 +133,10 @@ class Spawning:
         self._root.call(made(ask.child, number, by_parent=True))
 
     def _has_too_many(self, parent: str) -> str | None:
-        state = self._root.state
-        assert state is not None
-        spec = view.actor_spec(state, parent)
-        granted = spec.handler(SPAWNS)
-        limit = MAX_CHILDREN
-        if granted is not None:
-            limit = granted.settings.get("max_children", MAX_CHILDREN)
-        count = view.brood_size(state, parent)
-        if count < limit:
-            return None
-        return f"refused: {parent} has spawned {count} actors, and max_children is {limit}"
+        assert self._root.state is not None
+        coming = (ask.child for ask in self._asks.values() if ask.begun)
+        refused = view.too_many(self._root.state, parent, coming)
+        return None if refused is None else f"refused: {refused}"
 
     def _number(self, key: Key) -> int:
         number = self._next

@@ -5,12 +5,13 @@ Only reads the state.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from theater.capabilities.supervisor import MAX_CHILDREN
 from theater.spec import ActorSpec, ChildSpec, component_hashes
 from theater.supervisor.orders import AddChild, Phase
-from theater.supervisor.tree import Book, Child, State, below
+from theater.supervisor.tree import SPAWNS, Book, Child, State, below
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,10 +191,30 @@ def brood_flags(state: State, path: str, now_s: float) -> Flags | None:
     return Flags(node.spec.strategy.value, window.intensity, window.period_s, left)
 
 
-def brood_size(state: State, path: str) -> int:
-    """How many actors this one has spawned that are not forgotten."""
-    node = state.children[path].brood
-    return 0 if node is None else len(node.known())
+def too_many(state: State, path: str, coming: Iterable[str] = ()) -> str | None:
+    """Why this actor can have no other one spawned; None: it can.
+
+    What is spawned counts for whoever has spawned it, and for whoever has spawned that, however far
+    up: else what an actor may have would be without bound, as those have others again. `coming`:
+    addresses of those that are about to be added.
+    """
+    added = [each for each in coming if each not in state.children]
+    actor: Child | None = state.children[path]
+    while actor is not None:
+        if actor.brood is not None:
+            most = most_spawned(actor.spec)
+            count = sum(1 for _ in below(actor))
+            count += sum(each.startswith(f"{actor.path}/") for each in added)
+            if count >= most:
+                return f"{actor.path} has spawned {count} actors, and max_children is {most}"
+        actor = actor.parent.owner.keeper if actor.parent is not None else None
+    return None
+
+
+def most_spawned(spec: ChildSpec) -> int:
+    """How many it may have spawned."""
+    granted = spec.handler(SPAWNS) if isinstance(spec, ActorSpec) else None
+    return MAX_CHILDREN if granted is None else granted.settings.get("max_children", MAX_CHILDREN)
 
 
 def was_stopped_by_others(state: State, path: str) -> bool:
