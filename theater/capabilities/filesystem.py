@@ -96,7 +96,7 @@ class Directories(Usage):
 
 
 def within(child: Mapping[str, Any], parent: Mapping[str, Any]) -> str | None:
-    """See HandlerType. Hosts are real paths: whoever asks has followed the links."""
+    """See HandlerType. Links are nobody's concern here: who asks may have followed them."""
     granted = preopens.read(parent)
     for each in preopens.read(child):
         above = [

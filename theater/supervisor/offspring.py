@@ -42,9 +42,11 @@ def prepare_birth(
     """Raises ManifestError with every problem there is."""
     file, actor = _read(birth, system.state_max_bytes, data_directory)
     parent = birth.parent
+    # As its directories really are; and as they are written, which is all that can be compared when
+    # the actor starts again.
+    exceeding = refused(actor, parent, _real) or refused(actor, parent)
     problems = [
-        Problem(f"{actor.where}.handler[{index}]".lstrip("."), text)
-        for index, text in refused(actor, parent, _real)
+        Problem(f"{actor.where}.handler[{index}]".lstrip("."), text) for index, text in exceeding
     ]
     if problems:
         raise ManifestError(file, problems)
