@@ -68,6 +68,15 @@ def test_what_no_worker_of_ours_says_ends_its_incarnation(
     assert not turns.batch.events and not told_root(turns)
 
 
+def test_what_is_larger_than_it_may_be_is_known_to_its_worker() -> None:
+    for arguments in (["x" * 4097, None], ["m", bytes(1025)]):
+        turns, worker = begun()
+        turns.state_max = 1024
+        with pytest.raises(BadStep, match="it called spawn: too-large: "):
+            asked(turns, worker, "spawn", *arguments)
+        assert not turns.batch.events and not told_root(turns)
+
+
 @pytest.mark.parametrize("function", sorted(ABOUT_CHILDREN))
 def test_who_is_not_granted_it_cannot_ask(function: str) -> None:
     turns, worker = begun(may_manage=False)

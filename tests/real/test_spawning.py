@@ -174,6 +174,8 @@ def test_what_cannot_be_spawned_is_told_to_who_asks(home: Theater) -> None:
     for name, expected in REFUSED.items():
         answer = told(system, "boss", f"s {name}")
         assert re.match(expected, answer), (name, answer)
+    endless = told(system, "boss", f"s {'x' * 5000}")
+    assert endless == "too-large: the name of a manifest of 5000 bytes; it has at most 4096"
     assert told(system, "boss", "l") == ""
     assert str(directory) not in told(system, "boss", "s not-there.toml")
 

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from theater import wire
-from theater.spec import SupervisorSpec, SystemSpec
+from theater.spec import ActorSpec, SupervisorSpec, SystemSpec
 from theater.supervisor import preparer
+from theater.supervisor.offspring import Birth
 from theater.supervisor.preparer import LATE_S, Preparation, Wish
 from theater.supervisor.spawn import Helper
 from theater.supervisor.waiter import Waiter
@@ -61,6 +62,18 @@ def judge(monkeypatch: pytest.MonkeyPatch) -> Iterator[Judge]:
     judge.words.close()
     judge.process.kill()
     judge.process.wait()
+
+
+def test_root_waits_for_nobody_to_read_a_large_wish(judge: Judge) -> None:
+    judge.preparation.helper.socket.settimeout(5.0)  # else a mistake would wait for ever
+    handed = socket.recv_fds(judge.words, 1, 1)[1]
+    birth = Birth(ActorSpec("a", "/a.wasm", env={"A": "x" * (1 << 20)}), "a.toml")
+    wish = Wish("", None, SystemSpec("s", SupervisorSpec("")), "/data", birth=birth)
+    judge.preparation.hand_over(wish)
+    handed += socket.recv_fds(judge.words, 1, 1)[1]
+    for descriptor, expected in zip(handed, ("m.toml", ""), strict=True):
+        with open(descriptor, "rb") as file:
+            assert preparer.read_wish(file).file == expected
 
 
 def test_one_that_is_silent_is_killed_and_its_wish_refused(judge: Judge) -> None:

@@ -22,6 +22,7 @@ from theater.broker.mailbox import Message
 from theater.broker.steps import BadStep
 from theater.broker.storetables import Shelves
 from theater.calls import BORN, LOOKED_AT, MANAGED, SUBSCRIBED, SUPERVISOR
+from theater.capabilities.supervisor import too_large
 from theater.events import CHAIN_CODE, state_ref
 from theater.quoting import quoted
 from theater.stores import manifest_of
@@ -42,7 +43,7 @@ EVENTS_MAX = 1000  # of a child's, that its parent is shown
 # What an actor asks
 
 
-def check(function: str, arguments: list[Any]) -> None:
+def check(function: str, arguments: list[Any], state_max: int) -> None:
     """BadStep for arguments of an ask about children that no worker of ours has sent."""
     if function == "list-children":
         fits = arguments == []
@@ -53,6 +54,8 @@ def check(function: str, arguments: list[Any]) -> None:
         fits = len(arguments) == 1 and isinstance(arguments[0], str)
     if not fits:
         raise BadStep(f"not the arguments of {function}")
+    if function in BORN and (wrong := too_large(arguments[0], arguments[1], state_max)):
+        raise BadStep(f"it called {function}: {wrong}")
 
 
 def ask(

@@ -84,7 +84,7 @@ class Turns(Post):
             self._check_permissions(actor, checked)
             changes = stores.check(actor, checked, self.message_max)
             if checked.ask is not None and checked.ask.interface == calls.SUPERVISOR:
-                children.check(checked.ask.function, checked.asked)
+                children.check(checked.ask.function, checked.asked, self.state_max)
         except ProtocolError:
             raise
         except Exception as error:  # nothing has changed yet: whatever it is, the worker sent it

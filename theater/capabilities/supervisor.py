@@ -23,12 +23,24 @@ from theater.quoting import described
 MAX_CHILDREN = 100
 INTENSITY = 3
 PERIOD_S = 5
+MANIFEST_NAME_MAX = 4096  # bytes: as a path may have
 _COUNT_MAX = 10_000
 _PERIOD_MAX_S = 1_000_000
 _ERROR_TYPES = (
     "enum{operation-timeout, channel-closed, shutting-down, function-not-found, type-mismatch,"
     " internal, serialization-error, update-component-error, paused}"
 )
+
+
+def too_large(manifest: str, state: bytes | None, state_max: int) -> str | None:
+    """Why nothing can be spawned so; None: it can. For who is asked, and who checks that."""
+    size = len(manifest.encode("utf-8", "surrogatepass"))
+    if size > MANIFEST_NAME_MAX:
+        most = f"it has at most {MANIFEST_NAME_MAX}"
+        return f"too-large: the name of a manifest of {size} bytes; {most}"
+    if state is not None and len(state) > state_max:
+        return f"too-large: {len(state)} bytes; a state has at most {state_max}"
+    return None
 
 
 def _check_count(value: object) -> Wrong:

@@ -1,7 +1,8 @@
 """Judge what is to join a running system, in a process of its own: root never compiles.
 
-`python -m theater.supervisor.preparer SOCKET_FD ROOT_PID`. Root writes a frame, a pickled `Wish`
-(both ends are ours and of the same version), and reads frames until the wish is fulfilled:
+`python -m theater.supervisor.preparer SOCKET_FD ROOT_PID`. Root sends one byte with a descriptor,
+of a pickled `Wish` (both ends are ours and of the same version), and reads frames until the wish is
+fulfilled:
 ["within", seconds] before each thing that takes time, ["artifact", component hash, exports] with
 the descriptor of a verified artifact, and then ["prepared", pickled specification] or ["failed",
 facts of a ManifestError or TheaterError]. Then it may write the next; the process ends with the
@@ -18,7 +19,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 from theater import linux, manifest, wire
 from theater.errors import ManifestError, TheaterError
@@ -89,9 +90,16 @@ class Preparation:
         """Have this judged. It must be idle."""
         assert self.is_idle()
         self._done, self._within_s, self._heard_s = done, LATE_S, self._now_s()
-        # A few kilobytes, which the socket takes at once. If it has died, that is heard next.
+        # If it has died, that is heard next.
         with contextlib.suppress(OSError):
-            self.helper.socket.sendall(wire.frame(pickle.dumps(wish)))
+            self.hand_over(wish)
+
+    def hand_over(self, wish: Wish) -> None:
+        """In a file, as a manifest may have a megabyte, and root waits for nobody to read."""
+        with open(os.memfd_create("wish", os.MFD_CLOEXEC), "wb") as file:
+            pickle.dump(wish, file)
+            file.flush()
+            socket.send_fds(self.helper.socket, [b"w"], [file.fileno()])
 
     def is_idle(self) -> bool:
         return self._done is None and not self._ended
@@ -163,11 +171,18 @@ def main() -> int:
     if not linux.begin_helper(root_pid, "theater-prepare"):
         return 1
     root = socket.socket(fileno=descriptor)
-    frames = wire.FrameReader()
-    while data := root.recv(READ_MAX):
-        for wish in frames.feed(data):
-            _judge(root, pickle.loads(wish))
+    while (received := socket.recv_fds(root, 1, 1))[0]:
+        for wish in received[1]:
+            with open(wish, "rb") as file:
+                _judge(root, read_wish(file))
     return 0
+
+
+def read_wish(file: BinaryIO) -> Wish:
+    file.seek(0)  # its place is where root has stopped to write
+    wish = pickle.load(file)
+    assert isinstance(wish, Wish)
+    return wish
 
 
 def _judge(root: socket.socket, wish: Wish) -> None:

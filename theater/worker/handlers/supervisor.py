@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from theater.calls import ABOUT_CHILDREN, BORN, SUPERVISOR
+from theater.capabilities.supervisor import too_large
 from theater.worker.handlers import ASK, Handler
 
 
@@ -17,8 +18,9 @@ class Supervisor(Handler):
     def call(self, function: str, arguments: list[Any]) -> Any:
         if function not in ABOUT_CHILDREN:
             raise LookupError(function)
-        state = arguments[1] if function in BORN else None
-        if state is not None and len(state) > self._state_max:
-            most = f"a state has at most {self._state_max}"
-            return {"err": f"too-large: {len(state)} bytes; {most}"}
+        if function in BORN:
+            manifest, state = arguments
+            wrong = too_large(manifest, state, self._state_max)
+            if wrong is not None:
+                return {"err": wrong}
         return ASK
