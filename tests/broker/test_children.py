@@ -150,3 +150,17 @@ def test_where_a_manifest_in_a_store_lies_is_known_here(
         assert told_root(turns) == [("child", "boss", 1, 1, "spawn", [name, None], kept)]
     else:
         assert found["err"].startswith(answer) and not told_root(turns)
+
+
+def test_root_is_told_again_whatever_has_become_of_the_label() -> None:
+    """It may have begun, and then nobody else may say that nothing comes of it."""
+    turns, worker = begun(stores=Access.of("boss", {"shared": ["s"]}))
+    turns.batch.labels["s"] = {"m": (b"\x01" * 32, 1)}
+    asked(turns, worker, "spawn", "store:s#m", None)
+    turns.batch.labels["s"] = {"m": None}
+    current = worker.actor.current
+    assert current is not None and current.ask is not None
+    children.reopened(turns, worker.actor, current, current.ask, ["store:s#m", None])
+    assert current.answered is None
+    again = ("child", "boss", 1, 1, "spawn", ["store:s#m", None], None)
+    assert told_root(turns)[-1] == again

@@ -216,6 +216,9 @@ def test_a_manifest_may_come_out_of_a_store(here: Path, tmp_path: Path) -> None:
     file.unlink()
     with pytest.raises(ManifestError, match=r"store:plans#c: the content .* cannot be read"):
         judged(birth, data)
+    (here / "store:plans#c").write_bytes(content)
+    with pytest.raises(ManifestError, match="store:plans#c: its store has no such label any more"):
+        judged(Birth(parent(here), "store:plans#c"), data)
 
 
 def test_it_names_nothing_outside_of_the_parents_directory(here: Path, tmp_path: Path) -> None:

@@ -87,21 +87,28 @@ def _bear(
     turns: Turns, actor: Actor, current: OpenTurn, ask: Ask, arguments: list[Any], now_s: float
 ) -> None:
     """Have one spawned. Where its manifest lies in a store is known here."""
-    named = manifest_of(arguments[0])
+    kept, wrong = _kept(turns, actor, arguments[0])
+    if wrong is None:
+        _tell_root(turns, actor, current, ask, arguments, kept)
+    else:
+        turns.answer(actor, {"err": wrong}, now_s)
+
+
+def _kept(turns: Turns, actor: Actor, name: str) -> tuple[list[str] | None, str | None]:
+    """The store and the hash of the manifest, if it is in one; and why there is none."""
+    named = manifest_of(name)
     if named is None:
-        _tell_root(turns, actor, current, ask, arguments)
-        return
+        return None, None
     store, label = named
     if actor.settings.stores is None:
-        wrong: str | None = f'refused: "store" is not granted to {actor.name}'
-    else:
-        wrong = actor.settings.stores.why_not(store, writes=False)
-    hash = None if wrong else Shelves(turns.store_rows, turns.batch).label(store, label)
-    if hash is not None:
-        _tell_root(turns, actor, current, ask, arguments, [store, hash.hex()])
-    else:
-        nothing = f"no-content: store {quoted(store)} has no label {quoted(label)}"
-        turns.answer(actor, {"err": wrong or nothing}, now_s)
+        return None, f'refused: "store" is not granted to {actor.name}'
+    wrong = actor.settings.stores.why_not(store, writes=False)
+    if wrong is not None:
+        return None, wrong
+    hash = Shelves(turns.store_rows, turns.batch).label(store, label)
+    if hash is None:
+        return None, f"no-content: store {quoted(store)} has no label {quoted(label)}"
+    return [store, hash.hex()], None
 
 
 def _tell_root(
@@ -117,14 +124,11 @@ def _tell_root(
     turns.tell_root("child", *key, ask.function, arguments, kept)
 
 
-def reopened(
-    turns: Turns, actor: Actor, current: OpenTurn, ask: Ask, arguments: list[Any], now_s: float
-) -> None:
-    """An ask that another broker has committed has no answer yet."""
-    if ask.function in BORN:
-        _bear(turns, actor, current, ask, arguments, now_s)
-    else:
-        _tell_root(turns, actor, current, ask, arguments)
+def reopened(turns: Turns, actor: Actor, current: OpenTurn, ask: Ask, arguments: list[Any]) -> None:
+    """An ask that another broker has committed has no answer yet. Whatever has become of a label
+    meanwhile, only root knows what it has begun by then."""
+    kept = _kept(turns, actor, arguments[0])[0] if ask.function in BORN else None
+    _tell_root(turns, actor, current, ask, arguments, kept)
 
 
 def dropped(turns: Turns, actor: Actor, turn: int, ask: Ask) -> None:

@@ -136,7 +136,7 @@ class Members:
         if current.ask is not None and current.ask.interface == calls.SUPERVISOR:
             (arguments,) = decode(recorded[current.ask.index]).payload
             arguments = internalise(arguments, self._contents(arguments))
-            children.reopened(self._turns, actor, current, current.ask, arguments, now_s)
+            children.reopened(self._turns, actor, current, current.ask, arguments)
         if goes_on and open_ask is None:
             revival.answer_again(self._turns, actor, last, self._contents(last.payload))
 

@@ -18,7 +18,7 @@ from theater.manifest_files import read_file
 from theater.paths import DataPaths
 from theater.quoting import escaped, quoted
 from theater.spec import ActorSpec, Handler, SupervisorSpec, SystemSpec
-from theater.stores import directory_of, hash_of
+from theater.stores import directory_of, hash_of, manifest_of
 from theater.supervisor.prepare import PreparedFragment, Progress, prepare_children
 from theater.supervisor.tree import SPAWNS
 
@@ -72,13 +72,15 @@ def _read(birth: Birth, state_max: int, data_directory: str) -> tuple[str, Actor
     if birth.kept is not None:
         content = _kept(birth, data_directory)
         return birth.name, manifest.parse_offspring(content, birth.name, directory, state_max)
+    shown = escaped(birth.name, 200)
+    if manifest_of(birth.name) is not None:
+        raise ManifestError(shown, [Problem("", "its store has no such label any more")])
     granted = birth.parent.handler(SPAWNS)
     templates = granted.settings.get("templates", {}) if granted is not None else {}
     if birth.name in templates:
         return birth.name, manifest.load_offspring(
             templates[birth.name], birth.name, None, state_max
         )
-    shown = escaped(birth.name, 200)
     if not birth.name or os.path.isabs(birth.name) or "\0" in birth.name:
         names = ", ".join(map(quoted, templates)) or "none"
         text = (
