@@ -14,8 +14,8 @@ from theater.errors import ProtocolError
 from theater.events import CHAIN_CODE, content_hash, ref_hash
 from theater.fsck.ahead import Ahead
 from theater.fsck.chain import CANCEL, OPEN_CHANNEL, RESPOND, Crossing
-from theater.fsck.children import misfit, misfit_of_ask
 from theater.fsck.findings import shown
+from theater.fsck.inquiries import misfit, misfit_of_ask
 from theater.fsck.rows import AskRow
 from theater.fsck.verdict import (
     CANCELLED,

@@ -19,6 +19,8 @@ from theater.fsck import (
     children,
     contents,
     creators,
+    inquiries,
+    notices,
     post,
     shape,
     stores,
@@ -28,10 +30,13 @@ from theater.fsck.answers import Answers
 from theater.fsck.channels import Channels
 from theater.fsck.children import Children
 from theater.fsck.contents import Contents
+from theater.fsck.creators import Creators
 from theater.fsck.file import LogFile, Row, Scratch, Unreadable, comes_after
 from theater.fsck.findings import Reports, Summary, Tell, shown
+from theater.fsck.inquiries import Inquiries
 from theater.fsck.letters import Letters
 from theater.fsck.life import ACTOR
+from theater.fsck.notices import Notices
 from theater.fsck.numbering import Numbering
 from theater.fsck.post import Post
 from theater.fsck.rows import ACTORS, SENDERS, as_of
@@ -80,6 +85,8 @@ def check(path: str, tell: Tell, progress: Progress = lambda _text: None) -> Sum
             timers.TABLES,
             stores.TABLES,
             children.TABLES,
+            notices.TABLES,
+            inquiries.TABLES,
         )
         scratch = Scratch("".join(tables))
         try:
@@ -121,6 +128,7 @@ class Check:
         self._stores = Stores(file, scratch, reports)
         self._files = StoreFiles(file, files, reports)
         self._children = Children(file, scratch, reports)
+        self._notices = Notices(file, scratch, reports, self._children)
         self._mark = Mark()
         self._version = 0
         self._actors = 0
@@ -210,8 +218,11 @@ class Check:
         letters = Letters(tools, mark.letter)
         self._progress("checking messages")
         with part(self._reports, table="messages"):
-            others = (self._answers, self._channels, self._timers, self._children)
-            Post(tools, mark.seq, mark.message, *others).check()
+            others = (self._answers, self._channels, self._timers)
+            family = (self._children, self._notices)
+            asked = Inquiries(self._file, self._scratch, self._reports, *family)
+            made_by = Creators(tools, *others, *family, asked)
+            Post(tools, mark.seq, mark.message, made_by, *others, self._notices).check()
             self._answers.check(self._went_on)
         if self._version >= 4:
             with part(self._reports, table="channels"):
@@ -223,6 +234,7 @@ class Check:
                 self._stores.check(mark.seq, self._went_on)
             with part(self._reports, table="children"):
                 self._children.check(self._went_on)
+                self._notices.check(self._went_on)
         with part(self._reports, table="dead_letters"):
             letters.check(self._went_on)
         with part(self._reports, table="senders"):

@@ -24,6 +24,8 @@ from theater.fsck.chain import (
 from theater.fsck.channels import Channels
 from theater.fsck.children import Children
 from theater.fsck.findings import shown
+from theater.fsck.inquiries import Inquiries
+from theater.fsck.notices import Notices
 from theater.fsck.numbering import Numbering
 from theater.fsck.rows import CREATORS, LETTERS, CreatorRow, LetterRow, as_of
 from theater.fsck.timers import Timers
@@ -71,12 +73,16 @@ class Creators:
         channels: Channels,
         timers: Timers,
         children: Children,
+        notices: Notices,
+        inquiries: Inquiries,
     ) -> None:
         self._file, self._version, self._scratch, _, self._reports = tools
         self._answers = answers
         self._channels = channels
         self._timers = timers
         self._children = children
+        self._notices = notices
+        self._inquiries = inquiries
 
     def until(self, last_seq: int) -> Iterator[Creator]:
         """Those that are in the log up to this event, in the order of commits."""
@@ -90,6 +96,7 @@ class Creators:
                 self._timers.gone(event.actor)
                 if event.type == EventType.REMOVED:
                     self._children.gone(event)
+                    self._notices.gone(event)
         order.end(last_seq)
 
     def _made_by(self, row: CreatorRow) -> Iterator[Creator]:
@@ -106,6 +113,8 @@ class Creators:
             return
         payload = event.payload
         self._children.take(row, event)
+        self._notices.take(row, event)
+        self._inquiries.take(row, event)
         if event.type == EventType.DEAD_LETTER and isinstance(payload, dict):
             yield from self._decision(row, payload)
         elif event.type == EventType.HOST_CALL and isinstance(payload, list) and payload:

@@ -225,3 +225,6 @@ class Scratch:
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[Row]:
         yield from self._db.execute(sql, parameters)
+
+    def one(self, sql: str, parameters: Sequence[Any] = ()) -> Row | None:
+        return next(self.rows(sql, parameters), None)

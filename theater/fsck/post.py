@@ -16,8 +16,6 @@ from theater.events import INLINE_MAX, content_hash
 from theater.fsck.answers import CLIENT, Answers
 from theater.fsck.chain import CANCEL, RESPOND
 from theater.fsck.channels import Channels
-from theater.fsck.children import KINDS as CHILD_KINDS
-from theater.fsck.children import Children
 from theater.fsck.creators import (
     ASKED,
     CHANNEL_CLOSE,
@@ -29,6 +27,8 @@ from theater.fsck.creators import (
     hash_of,
 )
 from theater.fsck.findings import shown
+from theater.fsck.notices import KINDS as CHILD_KINDS
+from theater.fsck.notices import Notices
 from theater.fsck.numbering import Numbering
 from theater.fsck.rows import MESSAGES, MessageRow, as_of
 from theater.fsck.timers import CLEARED, TICK, Timers
@@ -75,10 +75,11 @@ class Post:
         tools: Tools,
         last_seq: int,
         last_message: int,
+        creators: Creators,
         answers: Answers,
         channels: Channels,
         timers: Timers,
-        children: Children,
+        notices: Notices,
     ) -> None:
         self._file, self._version, self._scratch, self._contents, self._reports = tools
         self._last_seq = last_seq
@@ -86,8 +87,8 @@ class Post:
         self._answers = answers
         self._channels = channels
         self._timers = timers
-        self._children = children
-        self._creators = Creators(tools, answers, channels, timers, children)
+        self._notices = notices
+        self._creators = creators
         self._pairs: set[tuple[int, str]] = set()
 
     # Messages
@@ -229,7 +230,7 @@ class Post:
         if made.kind == TICK:
             self._timers.retried(made.id)
         elif made.kind in CHILD_KINDS:
-            self._children.retried(made.id)
+            self._notices.retried(made.id)
         if creator.kind == RETRY:
             self._compare_retried(creator, made)
             return
@@ -259,7 +260,7 @@ class Post:
         if message.kind == TICK:
             self._timers.tick(message, wrong)
         elif message.kind in CHILD_KINDS:
-            self._children.message(message, wrong)
+            self._notices.message(message, wrong)
         if (message.channel is None) != (message.kind in ("send", "request", *UNSENT)):
             wrong(f"a {message.kind} of channel {shown(message.channel)}", "one if it is on one")
         if message.status not in STATUSES:

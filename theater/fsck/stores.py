@@ -180,7 +180,7 @@ class Stores:
 
     def _label(self, store: str, label: str | None) -> bytes | None:
         sql = "SELECT hash FROM store_labels WHERE store = ? AND label = ?"
-        row = next(self._scratch.rows(sql, (store, label)), None)
+        row = self._scratch.one(sql, (store, label))
         return None if row is None else row[0]
 
     def _answer(self, call: StoreCall) -> dict[str, Any]:
@@ -214,7 +214,7 @@ class Stores:
                 continue
             where = {"store": shown(found[0]), _word(source): shown(found[1])}
             sql = f"SELECT * FROM {derived} WHERE {store} = ? AND {key} = ?"
-            made = next(self._scratch.rows(sql, found[:2]), None)
+            made = self._scratch.one(sql, found[:2])
             if made is None:
                 if not went_on():
                     self._reports.wrong("no call has put it there", "one", **where)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from theater.fsck.contents import Contents
 from theater.fsck.file import LogFile, Scratch, Unreadable
-from theater.fsck.findings import Reports
+from theater.fsck.findings import Reports, shown
 from theater.quoting import escaped
 
 LINE_MAX = 300
@@ -20,6 +20,12 @@ class Tools(NamedTuple):
     scratch: Scratch
     contents: Contents
     reports: Reports
+
+
+def named(file: LogFile, actor: Any) -> str:
+    """An actor in a report, by its number if nothing names it."""
+    row = file.one("SELECT name FROM actors WHERE id = ?", (actor,))
+    return str(row[0]) if row is not None else f"actor {shown(actor)}"
 
 
 @contextlib.contextmanager
