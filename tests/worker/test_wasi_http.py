@@ -17,7 +17,8 @@ from theater.worker.handlers import WORLD
 from theater.worker.host import Differs, Recorder
 from theater.worker.turn import TurnRecord
 from theater.worker.wasi import Wasi
-from theater.worker.wasi.http import GONE, Gone
+from theater.worker.wasi.errors import GONE
+from theater.worker.wasi.resources import Gone
 
 METHODS = {"methods": ["GET", "HEAD", "POST"]}
 INTERRUPTED = {"internal-error": "interrupted: outcome unknown"}

@@ -1,10 +1,13 @@
-"""What the kernel answers, as WASI's error codes."""
+"""How a call of WASI went, as it is answered: well, or by the code of its error or the kernel's."""
 
 from __future__ import annotations
 
 import errno
 from typing import Any
 
+OK: dict[str, Any] = {"ok": None}
+ERR: dict[str, Any] = {"err": None}  # of a function whose error says nothing
+ErrorCode = str | dict[str, Any]  # of wasi:http
 CODES = {
     errno.EACCES: "access",
     errno.EAGAIN: "would-block",
@@ -62,3 +65,11 @@ def code_of(error: OSError, also: dict[int, str] = ESCAPES) -> str:
 
 def err(code: str) -> dict[str, Any]:
     return {"err": code}
+
+
+def internal(text: str) -> ErrorCode:
+    """An error of HTTP that has no code of its own."""
+    return {"internal-error": text}
+
+
+GONE = internal("the request was made before a crash, or in an earlier turn, and is gone")

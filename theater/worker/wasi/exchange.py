@@ -19,6 +19,7 @@ from typing import Any
 
 import h11
 
+from theater.worker.wasi.errors import ErrorCode
 from theater.worker.wasi.fields import SECTION_MAX, Entries, told
 
 RECEIVE = 64 * 1024  # bytes at once
@@ -26,8 +27,6 @@ PIECE = 8 * 1024  # bytes of a piece of a body: as much as JavaScript reads at o
 INFORMED_MAX = 16  # informational responses before the one that counts
 BODILESS = (204, 304)
 _EMBEDDED = ipaddress.IPv6Network("64:ff9b::/96")  # addresses of IPv4, behind a gateway
-
-ErrorCode = str | dict[str, Any]  # of wasi:http
 
 
 class Failed(Exception):

@@ -7,8 +7,12 @@ is said, and `host`, which follows from whom it is said to, is not the guest's t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
+
+from theater.worker.wasi.errors import OK
+from theater.worker.wasi.resources import Functions, ResourceTable
 
 SECTION_MAX = 64 * 1024  # bytes of all names and values
 
@@ -87,3 +91,44 @@ def told(entries: Iterable[tuple[bytes, bytes]]) -> Entries:
     """What a server has said, without what is about the connection."""
     named = ((name.decode("ascii").lower(), value) for name, value in entries)
     return [(name, value) for name, value in named if name not in _FORBIDDEN]
+
+
+def functions(resources: ResourceTable) -> Functions:
+    """What a guest calls of them."""
+
+    def there(rep: int) -> Fields:
+        return resources.there(rep, Fields)
+
+    def from_list(entries: list[Any]) -> dict[str, Any]:
+        try:
+            made = Fields.of(entries)
+        except HeaderError as error:
+            return {"err": error.code}
+        return {"ok": resources.add(made)}
+
+    return {
+        "[constructor]fields": lambda: resources.add(Fields()),
+        "[static]fields.from-list": from_list,
+        "[method]fields.get": lambda rep, name: there(rep).get(name),
+        "[method]fields.has": lambda rep, name: bool(there(rep).get(name)),
+        "[method]fields.set": _checked(lambda *args: there(args[0]).set(*args[1:])),
+        "[method]fields.delete": _checked(lambda *args: there(args[0]).delete(*args[1:])),
+        "[method]fields.append": _checked(lambda *args: there(args[0]).append(*args[1:])),
+        "[method]fields.entries": lambda rep: listed(there(rep).entries),
+        "[method]fields.clone": lambda rep: resources.add(Fields(list(there(rep).entries))),
+    }
+
+
+def _checked(change: Callable[..., None]) -> Callable[..., dict[str, Any]]:
+    def call(*args: Any) -> dict[str, Any]:
+        try:
+            change(*args)
+        except HeaderError as error:
+            return {"err": error.code}
+        return OK
+
+    return call
+
+
+def listed(entries: Entries) -> list[Any]:
+    return [list(entry) for entry in entries]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from theater.wasi import SPLICES, WRITES
-from theater.worker.wasi.errors import code_of
+from theater.worker.wasi.errors import OK, code_of
 from theater.worker.wasi.resources import Change, Interfaces, ResourceTable
 from theater.worker.wasi.streams import (
     BodyInput,
@@ -30,7 +30,6 @@ TAKES = SPLICES | {
 }
 
 CLOSED = {"err": "closed"}
-OK: dict[str, Any] = {"ok": None}
 
 
 @dataclass(frozen=True, slots=True)

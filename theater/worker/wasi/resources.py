@@ -31,6 +31,10 @@ PREOPENS = 1 << 29  # of a directory that is granted: this and something that it
 OPEN_MAX = 512  # resources of one instance that hold something of the system's
 
 
+class Gone(ValueError):
+    """A resource of an instance that is gone was used; there is no answer that would say so."""
+
+
 class Held:
     """A resource that holds a descriptor, or so much memory that it counts as one."""
 
@@ -89,6 +93,13 @@ class ResourceTable:
     def get(self, rep: int) -> Any:
         """The resource, or None for one that only a recorded answer has handed out."""
         return self._lasting.get(rep) or self._items.get(rep)
+
+    def there(self, rep: int, kind: type[T]) -> T:
+        """The resource. Raises Gone for one that only a recorded answer has handed out."""
+        found = self.get(rep)
+        if not isinstance(found, kind):
+            raise Gone(f"{kind.__name__.lower()} {rep} was made before a crash, and is gone")
+        return found
 
     def forget(self) -> None:
         """Nobody holds any of them; their numbers are not given again."""
