@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from theater.fsck.across import CHANNELS, ChannelRow, MessageRow
 from theater.fsck.file import LogFile, Scratch
 from theater.fsck.findings import Reports, shown
-from theater.fsck.rows import CHANNELS, ChannelRow, MessageRow
 
 OPEN, CLOSED = "open", "closed"
 LATE = " did not wait for it"  # why one is closed that was accepted in vain

@@ -26,6 +26,7 @@ from theater.fsck import (
     stores,
     timers,
 )
+from theater.fsck.across import SENDERS
 from theater.fsck.answers import Answers
 from theater.fsck.channels import Channels
 from theater.fsck.children import Children
@@ -39,7 +40,8 @@ from theater.fsck.life import ACTOR
 from theater.fsck.notices import Notices
 from theater.fsck.numbering import Numbering
 from theater.fsck.post import Post
-from theater.fsck.rows import ACTORS, SENDERS, as_of
+from theater.fsck.rows import ACTORS
+from theater.fsck.source import as_of
 from theater.fsck.storefiles import StoreFiles
 from theater.fsck.stores import Stores
 from theater.fsck.timers import Timers

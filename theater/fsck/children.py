@@ -10,10 +10,10 @@ from theater.addresses import parent as above
 from theater.capabilities import granted
 from theater.errors import ProtocolError
 from theater.events import FACTS, Event, EventType, content_hash
+from theater.fsck.across import CHILDREN, ChildRow, CreatorRow
 from theater.fsck.file import LogFile, Scratch
 from theater.fsck.findings import Reports, shown
 from theater.fsck.past import Past, is_count
-from theater.fsck.rows import CHILDREN, ChildRow, CreatorRow
 from theater.fsck.tools import named
 from theater.spec import ActorSpec
 

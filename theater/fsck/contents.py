@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
+from theater.fsck.across import BLOBS
 from theater.fsck.file import LogFile, Scratch
 from theater.fsck.findings import Reports, shown
-from theater.fsck.rows import BLOBS
 
 RECENT = 4096  # hashes that are known to be wanted, in memory
 

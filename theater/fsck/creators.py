@@ -8,6 +8,7 @@ from typing import Any
 
 from theater.errors import ProtocolError
 from theater.events import Event, EventType, content_hash, decode, ref_hash
+from theater.fsck.across import CREATORS, LETTERS, CreatorRow, LetterRow
 from theater.fsck.answers import Answers
 from theater.fsck.chain import (
     CALLS,
@@ -27,7 +28,7 @@ from theater.fsck.findings import shown
 from theater.fsck.inquiries import Inquiries
 from theater.fsck.notices import Notices
 from theater.fsck.numbering import Numbering
-from theater.fsck.rows import CREATORS, LETTERS, CreatorRow, LetterRow, as_of
+from theater.fsck.source import as_of
 from theater.fsck.timers import Timers
 from theater.fsck.tools import Tools
 

@@ -9,12 +9,12 @@ import msgpack
 
 from theater.calls import ABOUT_CHILDREN, BORN, LOOKED_AT, SUBSCRIBED, SUPERVISOR
 from theater.events import CHAIN_CODE, Event, EventType, chain_part, ref_hash
+from theater.fsck.across import CreatorRow
 from theater.fsck.children import Children
 from theater.fsck.file import LogFile, Scratch
 from theater.fsck.findings import Reports, shown
 from theater.fsck.notices import Notices
 from theater.fsck.past import Past
-from theater.fsck.rows import CreatorRow
 from theater.fsck.tools import named
 
 NO_ACTOR = "no-actor: "

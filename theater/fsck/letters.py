@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from theater.fsck.across import LETTERS, LetterRow
 from theater.fsck.findings import shown
 from theater.fsck.numbering import Numbering
-from theater.fsck.rows import LETTERS, LetterRow, as_of
+from theater.fsck.source import as_of
 from theater.fsck.tools import Tools
 
 DECISIONS = ("open", "retried", "dropped")

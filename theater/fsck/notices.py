@@ -18,11 +18,11 @@ from theater import wire
 from theater.addresses import parent as above
 from theater.calls import RUNTIME
 from theater.events import Event, EventType, content_hash, ref_hash
+from theater.fsck.across import SUBSCRIPTIONS, CreatorRow, MessageRow
 from theater.fsck.children import Children
 from theater.fsck.file import LogFile, Scratch
 from theater.fsck.findings import Reports, shown
 from theater.fsck.past import COUNT_MAX, Past
-from theater.fsck.rows import SUBSCRIPTIONS, CreatorRow, MessageRow
 from theater.fsck.tools import named
 
 ERROR, EXIT, EXTERNAL_STOP = "child-error", "child-exit", "child-external-stop"

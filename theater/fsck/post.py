@@ -13,6 +13,7 @@ from typing import Any
 from theater import wire
 from theater.errors import ProtocolError
 from theater.events import INLINE_MAX, content_hash
+from theater.fsck.across import MESSAGES, MessageRow
 from theater.fsck.answers import CLIENT, Answers
 from theater.fsck.chain import CANCEL, RESPOND
 from theater.fsck.channels import Channels
@@ -30,7 +31,7 @@ from theater.fsck.findings import shown
 from theater.fsck.notices import KINDS as CHILD_KINDS
 from theater.fsck.notices import Notices
 from theater.fsck.numbering import Numbering
-from theater.fsck.rows import MESSAGES, MessageRow, as_of
+from theater.fsck.source import as_of
 from theater.fsck.timers import CLEARED, TICK, Timers
 from theater.fsck.tools import Tools
 

@@ -18,7 +18,7 @@ from theater.fsck.chain import Crossing
 from theater.fsck.file import LogFile, Scratch
 from theater.fsck.findings import Reports, shown
 from theater.fsck.life import Life
-from theater.fsck.rows import Source
+from theater.fsck.source import Source
 from theater.storecalls import (
     StoreCall,
     contents_answer,

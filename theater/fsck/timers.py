@@ -7,9 +7,9 @@ from typing import Any
 
 from theater.calls import CLEAR, SET_INTERVAL
 from theater.capabilities.timer import INTERVAL_MIN_MS, NAME_MAX
+from theater.fsck.across import TIMERS, MessageRow, TimerRow
 from theater.fsck.file import LogFile, Scratch
 from theater.fsck.findings import Reports, shown
-from theater.fsck.rows import TIMERS, MessageRow, TimerRow
 
 TICK, CLEARED = "tick", "cleared"
 

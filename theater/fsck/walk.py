@@ -26,10 +26,8 @@ from theater.fsck.rows import (
     STEPS,
     TURNS,
     EvidenceRow,
-    R,
-    Source,
-    as_of,
 )
+from theater.fsck.source import R, Source, as_of
 from theater.fsck.states import States
 from theater.fsck.stores import Stores
 from theater.fsck.tools import Tools, part
