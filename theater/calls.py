@@ -6,6 +6,7 @@ from typing import Any
 
 import msgpack
 
+OURS = "theater:"  # how the interfaces begin that Theater provides, but for WASI's
 ACTOR = "theater:simple/actor"
 CLIENT = "theater:simple/message-server-client"
 RUNTIME = "theater:simple/runtime"

@@ -36,6 +36,7 @@ def settings(**changes: Any) -> Settings:
         "may_send": True,
         "stores": None,
         "world": frozenset({(OUTSIDE, "post")}),
+        "reads": frozenset({(OUTSIDE, "peek")}),
         "takes": frozenset(KINDS),
         "max_events": 100,
         "request_timeout_s": 5.0,

@@ -184,7 +184,7 @@ HOSTILE = msgpack.ExtType(CHAIN_CODE, b"nowhere")
         (RUNTIME, "shutdown", [[None], "ok"]),
         (MESSAGES, "respond-to-request", [5, None]),
         (MESSAGES, "cancel-request", [["x"], ["ok"]]),
-        (RUNTIME, "get-chain", [[], HOSTILE]),
+        (RUNTIME, "get-chain", [[], {"err": "no"}]),
         (RUNTIME, "log", [["x"], HOSTILE]),
     ],
 )

@@ -8,7 +8,7 @@ from typing import Any
 import msgpack
 import pytest
 
-from tests.broker.pretend import PretendedWorker, commit, make_turns
+from tests.broker.pretend import OUTSIDE, PretendedWorker, commit, make_turns
 from theater.broker.steps import BadStep
 from theater.broker.turns import Turns
 from theater.calls import ACTOR, CLIENT, MESSAGES, RUNTIME
@@ -134,6 +134,12 @@ BAD: dict[str, Callable[[], dict[str, Any]]] = {
     "a held call before the turn's call": lambda: {
         "events": events(host("shutdown", [None], {"ok": None}, interface=RUNTIME), CALL, RESULT)
     },
+    "a handler that is not granted": lambda: {
+        "events": events(CALL, host("peek", [], {"ok": 7}, interface="example:other/api"), RESULT)
+    },
+    "a function that its handler does not have": lambda: {
+        "events": events(CALL, host("poke", [], {"ok": 7}, interface=OUTSIDE), RESULT)
+    },
     "a content that is not bytes": lambda: {"blobs": ["text"]},
     "a channel that it does not have": lambda: {
         "events": events(CALL, host("send-on-channel", ["a:1:1", b"x"], {"ok": None}), RESULT)
@@ -239,6 +245,13 @@ def test_what_a_guest_does_while_it_starts_may_come_before_the_call() -> None:
     turns, worker = with_input()
     random = host("get-random-u64", [], 7, interface="wasi:random/random")
     turns.step(worker.actor, 1, 0, 1, events(random, CALL, RESULT), [], 0.0)
+    assert len(turns.batch.events) == 3
+
+
+def test_what_a_handler_that_only_reads_has_answered_is_taken() -> None:
+    turns, worker = with_input()
+    peek = host("peek", [], {"ok": 7}, interface=OUTSIDE)
+    turns.step(worker.actor, 1, 0, 1, events(CALL, peek, RESULT), [], 0.0)
     assert len(turns.batch.events) == 3
 
 

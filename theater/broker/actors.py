@@ -33,6 +33,7 @@ class Settings:
     may_send: bool  # has the message-server handler
     stores: Access | None  # what the store handler grants; None: it has none
     world: frozenset[tuple[str, str]]  # (interface, function) of the world calls that are granted
+    reads: frozenset[tuple[str, str]]  # those that authors' handlers answer at once
     takes: frozenset[str]  # kinds of message that the component has an export for
     max_timers: int  # 0: it may set none
     max_events: int  # a chain shown to the actor holds at most so many events

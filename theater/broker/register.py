@@ -15,6 +15,7 @@ from theater.broker.burial import abandon
 from theater.broker.log import StoredActor
 from theater.broker.mailbox import Mailbox, Message
 from theater.broker.turns import Turns
+from theater.capabilities.custom import effects
 from theater.events import EventType, content_hash
 from theater.spec import MailboxBounds, OnFull
 from theater.stores import HANDLER, Access
@@ -130,6 +131,7 @@ def _settings(order: Order) -> Settings:
         may_send=order["may_send"],
         stores=Access.of(order["name"], grants[HANDLER]) if HANDLER in grants else None,
         world=frozenset((interface, function) for interface, function in order["world"]),
+        reads=frozenset(name for name, effect in effects(grants).items() if effect == "read"),
         takes=frozenset(order["takes"]),
         max_timers=order["max_timers"],
         max_events=order["max_events"],

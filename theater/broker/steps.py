@@ -25,6 +25,7 @@ from theater.calls import (
     HELD,
     MESSAGES,
     NAMED,
+    OURS,
     RUNTIME,
     STORE,
     SUPERVISOR,
@@ -261,6 +262,9 @@ def _host_call(actor: Actor, step: Step, event: Event, is_last: bool, message_ma
     is_wasi = event.interface.startswith(wasi.PREFIX)
     if name in actor.settings.world and (not is_wasi or wasi.is_done(*name, payload)):
         raise BadStep(f"{event.interface}.{event.function} was done before it was committed")
+    is_own = not is_wasi and not event.interface.startswith(OURS)
+    if is_own and name not in actor.settings.reads:
+        raise BadStep(f"it called {event.interface}.{event.function}, which is not granted")
     if name in ASKS and event.interface != STORE and not _is_refused(payload[1]):
         raise BadStep(f"it answered its own {event.function}")
     if event.interface == STORE or not takes_effect(event):

@@ -106,3 +106,17 @@ def granted(custom: Custom, settings: dict[str, Any]) -> dict[str, Any]:
         "functions": {name: [each.type, each.effect] for name, each in custom.functions.items()},
         "sha256": custom.sha256,
     }
+
+
+def effects(grants: Any) -> dict[tuple[str, str], str]:
+    """The effect of each function, by (interface, function): what `granted` has said of all that
+    an actor was granted. What has not its shape grants nothing."""
+    found: dict[tuple[str, str], str] = {}
+    for grant in grants.values() if isinstance(grants, dict) else ():
+        match grant:
+            case {"interface": str(interface), "functions": dict(functions)}:
+                for name, function in functions.items():
+                    match function:
+                        case [str(), str(effect)]:
+                            found[interface, name] = effect
+    return found

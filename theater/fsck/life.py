@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from theater import preopens, requests
+from theater.capabilities.custom import effects
 from theater.events import FACTS, EventType
 from theater.fsck.ahead import Ahead
 from theater.fsck.chain import LIFECYCLE, THEATER, Crossing
@@ -161,7 +162,7 @@ class Life:
             self.may_write = _grants_write(facts["grants"])
             self.may_exchange = _is_granted(facts["grants"], requests.HANDLER)
             self.stores = _stores(self._actor, facts["grants"])
-            self.own = _own(facts["grants"])
+            self.own = effects(facts["grants"])
         self._spawned(at, facts)
         if self.role == ACTOR and "initial_state" in facts:
             state = facts["initial_state"]
@@ -303,16 +304,3 @@ def _stores(actor: str, grants: Any) -> Access | None:
         return None if settings is None else Access.of(actor, settings)
     except (TypeError, AttributeError):
         return Access.of(actor, {})  # settings that no manifest has
-
-
-def _own(grants: Any) -> dict[tuple[str, str], str]:
-    """What `capabilities.custom.granted` has said; what has not its shape grants nothing."""
-    found: dict[tuple[str, str], str] = {}
-    for grant in grants.values() if isinstance(grants, dict) else ():
-        match grant:
-            case {"interface": str(interface), "functions": dict(functions)}:
-                for name, function in functions.items():
-                    match function:
-                        case [str(), str(effect)]:
-                            found[interface, name] = effect
-    return found

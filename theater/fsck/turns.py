@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from theater import wasi
+from theater.calls import OURS
 from theater.events import IN_TURNS, EventType, ref_hash
 from theater.fsck.ahead import Ahead
 from theater.fsck.asks import Asks, Expect
@@ -33,7 +34,6 @@ from theater.fsck.verdict import (
     DONE,
     FAILED,
     INIT,
-    OURS,
     REQUEST,
     Ask,
     Turn,

@@ -17,8 +17,6 @@ from theater.fsck.rows import AskRow, TurnRow
 if TYPE_CHECKING:
     from theater.fsck.turns import Turns
 
-OURS = "theater:"  # how the interfaces begin whose asks the broker answers
-
 WAITING, OPEN, DONE, FAILED = "waiting", "open", "done", "failed"
 RENUMBERED = "renumbered"  # its actor began anew, its message has another turn
 BEGAN_ANEW = "its actor began anew: its message has another turn"
@@ -42,7 +40,7 @@ class Ask:
 
     def is_world(self) -> bool:
         """Whether the worker itself does it: none of Theater's own interfaces has such calls."""
-        return not self.at.interface.startswith(OURS)
+        return not self.at.interface.startswith(calls.OURS)
 
     def may_wait_for(self, at: Crossing) -> bool:
         """Whether its answer may come after this: that another incarnation goes on, and what a
