@@ -62,8 +62,13 @@ def _actor(name: str, spec: bytes) -> ActorSpec:
 
 
 def _rows(log: str) -> list[tuple[str, bytes, str | None]]:
+    uri = reading_uri(log)
+    if not os.path.exists(f"{log}-wal"):
+        # All of it is in one file, and we hold the lock. Else SQLite would make an index beside it,
+        # and a disk that is full or read-only would be told as a log that cannot be read.
+        uri += "&immutable=1"
     try:
-        with contextlib.closing(sqlite3.connect(reading_uri(log), uri=True, timeout=10)) as db:
+        with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=10)) as db:
             ((version,),) = db.execute("PRAGMA user_version").fetchall()
             return db.execute(_CHILDREN).fetchall() if version >= SINCE else []
     except sqlite3.Error as error:
