@@ -100,7 +100,11 @@ ROWS = {
             "INSERT INTO events SELECT seq + 1000, actor, position + 1000, incarnation, turn, idx,"
             " type, function, line, bytes, hash, at FROM events WHERE seq = 80",
         ],
-        [r"^seq NEXT: it is missing, as are all up to ", r"seq 1080: it comes next, position"],
+        [
+            r"^seq NEXT: it is missing",  # alone where a range ends with it
+            r"^seq [0-9]+: it is missing, as are all up to ",
+            r"seq 1080: it comes next, position",
+        ],
     ),
     "a content is added under a wrong hash": (
         ["INSERT INTO blobs VALUES (zeroblob(32), x'01')"],

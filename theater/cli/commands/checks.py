@@ -87,7 +87,7 @@ def inspect(
     json: JsonObject = False,
     wit: Annotated[bool, typer.Option("--wit", help="Only its world, in WIT.")] = False,
 ) -> None:
-    """Show what a component needs, or a handler of your own provides."""
+    """Show what a component needs, or what a handler provides."""
     from theater.cli import inspect as module
 
     run(lambda terminal: module.inspect(terminal, str(component), json, wit))

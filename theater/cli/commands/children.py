@@ -76,7 +76,7 @@ def children(
     manifest: Manifest = None,
     data: Data = None,
 ) -> None:
-    """Show what a supervisor, or an actor that spawns, has on its books."""
+    """Show what a supervisor, or an actor that spawns, has."""
     from theater.cli import children as module
 
     run(lambda terminal: module.children(terminal, place(manifest, data), supervisor, count, json))
