@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "": set(),
 }
 FOLDERS = MAY_IMPORT.keys() - {""}
-PURE = {"capabilities"}  # a folder that is as the root is: several files of one noun
+PURE = {"capabilities", "pack"}  # folders that are as the root is: several files of one noun
 # Beside them: the package that actors in Python are written with, which knows nothing of the rest.
 SDK = PACKAGE / "sdk"
 TEMPLATES = PACKAGE / "project" / "templates"  # what authors begin with
