@@ -263,3 +263,13 @@ def test_a_content_is_stored_under_the_hash_the_broker_makes() -> None:
     assert turns.batch.blobs == [(content_hash(state), state)]
     with pytest.raises(BadStep):
         turns.step(worker.actor, 2, 0, 2, events(CALL, result, turn=2), [], 0.0)
+
+
+def test_a_result_is_no_larger_than_a_message() -> None:
+    """As whoever has spawned it is sent it."""
+    turns, worker = with_input()
+    turns.message_max = 3
+    call = host("shutdown", [b"four"], {"ok": None}, interface=RUNTIME)
+    with pytest.raises(BadStep, match="a message of 4 bytes is over the limit of 3"):
+        turns.step(worker.actor, 1, 0, 1, events(CALL, call, RESULT), [], 0.0)
+    assert not turns.batch.events

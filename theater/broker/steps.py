@@ -276,7 +276,7 @@ def _host_call(actor: Actor, step: Step, event: Event, is_last: bool, message_ma
     subject = ""
     content: bytes | None = b""
     if event.interface == RUNTIME:
-        content = _result_of(arguments, step)
+        content = _result_of(arguments, step, message_max)
     elif event.function in WITH_BODY:
         subject, content = _with_body(arguments, step, message_max)
     elif event.function in NAMED:
@@ -353,11 +353,11 @@ def _whole(arguments: Any, step: Step) -> list[Any]:
     return whole
 
 
-def _result_of(arguments: Any, step: Step) -> bytes | None:
-    """What `shutdown` was given."""
+def _result_of(arguments: Any, step: Step, message_max: int) -> bytes | None:
+    """What `shutdown` was given: its parent may be told so."""
     if not isinstance(arguments, list) or len(arguments) != 1:
         raise BadStep("a shutdown without its data")
-    return None if arguments[0] is None else content_of(arguments[0], step, 1 << 62)
+    return None if arguments[0] is None else content_of(arguments[0], step, message_max)
 
 
 def _check_channel(actor: Actor, step: Step, id: str) -> None:

@@ -47,7 +47,7 @@ class Worker:
         self._order = order
         self._box = BlackBox(order.box_fd)
         self._senders: set[str] = set()
-        self._runtime = Runtime(order.actor)
+        self._runtime = Runtime(order.actor, order.message_max)
         self._messages = self._message_server()
         self._timers = Timers(order.handlers.get("timer", {}), self._takes_ticks)
         self._wasi = self._make_wasi()

@@ -11,8 +11,9 @@ from theater.worker.handlers import ASK, Handler
 class Runtime(Handler):
     interface = RUNTIME
 
-    def __init__(self, actor: str) -> None:
+    def __init__(self, actor: str, message_max: int) -> None:
         self._actor = actor
+        self._message_max = message_max
         self.shutdown_called = False
 
     def call(self, function: str, arguments: list[Any]) -> Any:
@@ -24,10 +25,14 @@ class Runtime(Handler):
             case "get-chain":
                 return ASK
             case "shutdown":
+                (data,) = arguments
+                if data is not None and len(data) > self._message_max:
+                    most = f"a result has at most {self._message_max}"
+                    return {"err": f"too-large: {len(data)} bytes; {most}"}
                 self.shutdown_called = True
                 return {"ok": None}
         raise LookupError(function)
 
     def replayed(self, function: str, arguments: list[Any], answer: Any) -> None:
-        if function == "shutdown":
+        if function == "shutdown" and "ok" in answer:
             self.shutdown_called = True
