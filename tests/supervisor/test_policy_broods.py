@@ -96,6 +96,16 @@ def test_what_is_spawned_counts_for_all_above_it() -> None:
     assert view.too_many(sim.state, "boss") is None
 
 
+def test_no_address_is_used_again() -> None:
+    sim = with_boss(spawned("boss/a"), spawned("boss/a-2"))
+    sim.send(StopChild("boss/a", 1))
+    sim.send(DeleteChild("boss/a", 2))
+    sim.settle()
+    assert view.free_address(sim.state, "boss/a") == ("boss/a-3", 3)
+    assert view.free_address(sim.state, "boss/a", 5) == ("boss/a-5", 5)
+    assert view.free_address(sim.state, "boss/b") == ("boss/b", 1)
+
+
 def test_one_that_cannot_be_started_is_forgotten() -> None:
     sim = with_boss()
     sim.send(AddChild("boss", spawned("boss/a"), 1))

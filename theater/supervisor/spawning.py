@@ -76,6 +76,7 @@ class Spawning:
         self._answers: dict[Key, Any] = {}  # said, and not known to have been heard
         self._calls: dict[int, Key] = {}
         self._next = FIRST_CALL
+        self._numbers: dict[str, int] = {}  # the last that was free, by address without one
         self._to_judge: deque[Key] = deque()
         self._judges: list[Preparation] = []
         self._waiting: set[Key] = set()  # until their actors are started
@@ -199,13 +200,14 @@ class Spawning:
         state, parent = self._root.state, key[0]
         assert state is not None and isinstance(spec, ActorSpec)
         reached("root.birth-judged")
+        if view.spec_of(state, parent) is None:
+            self._drop(key)
+            return
         if not view.has_brood(state, parent):  # it goes down meanwhile: its next start goes on
             self._waiting.add(key)
             return
-        path, number = spec.path, 1
-        while path in state.children or path in state.incarnations:
-            number += 1
-            path = f"{spec.path}-{number}"
+        number = self._numbers.get(spec.path, 1)
+        path, self._numbers[spec.path] = view.free_address(state, spec.path, number)
         if (too_long := addresses.check_address(path)) is not None:
             self._answer(key, {"err": f"refused: {too_long}"})
         elif (refused := self._has_too_many(parent)) is not None:

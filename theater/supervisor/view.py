@@ -191,6 +191,16 @@ def brood_flags(state: State, path: str, now_s: float) -> Flags | None:
     return Flags(node.spec.strategy.value, window.intensity, window.period_s, left)
 
 
+def free_address(state: State, wanted: str, number: int = 1) -> tuple[str, int]:
+    """An address that nobody has had, and its number: the wanted one, or the first with a number
+    behind it. Those before `number` are known to be taken."""
+    while True:
+        path = wanted if number == 1 else f"{wanted}-{number}"
+        if path not in state.children and path not in state.incarnations:
+            return path, number
+        number += 1
+
+
 def too_many(state: State, path: str, coming: Iterable[str] = ()) -> str | None:
     """Why this actor can have no other one spawned; None: it can.
 
