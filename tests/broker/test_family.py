@@ -14,6 +14,7 @@ from tests.broker.test_dead import letter
 from tests.broker.whole import give
 from theater.broker import dead
 from theater.broker.children import WAITING_MAX
+from theater.events import EventType
 
 
 def kinds(handled: list[tuple[str, str]]) -> list[str]:
@@ -224,4 +225,36 @@ def test_a_worker_of_an_older_kind_is_told_nothing(tmp_path: Path) -> None:
     made.kill(child)
     worker: PretendedWorker = made.workers[BOSS]
     assert worker.inputs == [] and position(made, child)[0] < position(made, child)[1]
+    assert made.problems() == []
+
+
+def test_an_event_larger_than_a_message_is_skipped_and_counted(tmp_path: Path) -> None:
+    """No turn of its parent's might hold it, and that is not the parent's fault."""
+    made = family(tmp_path)
+    child = made.spawn("a")
+    made.ask("subscribe-to-child", child)
+    made.turns.message_max = 400
+    worker = give(made, child)
+    assert worker.record is not None
+    worker.record.add(EventType.LOG, "wasi:cli/stdout", "line", ["x" * 500])
+    worker.end(b"1")
+    made.step()
+    made.hear()
+    told = [type for type, _ in bodies(made, "child-event")]
+    assert told == ["wasm-call", "skipped", "wasm-result"]
+    assert position(made, child) == (made.actor(child).length,) * 2
+    assert made.problems() == []
+
+
+def test_no_event_enters_a_full_mailbox(tmp_path: Path) -> None:
+    made = family(tmp_path, mailbox={"max_messages": 2, "max_bytes": 1 << 20, "on_full": "block"})
+    child = made.spawn("a")
+    made.ask("subscribe-to-child", child)
+    for _ in range(3):
+        made.work(child)
+    assert made.actor(BOSS).mailbox.messages == 2
+    made.hear()
+    made.work(child)
+    made.hear()
+    assert ["skipped", b"4"] in bodies(made, "child-event")
     assert made.problems() == []

@@ -4,9 +4,10 @@ What has to be done to a process root does: it is told of the ask when that is c
 is answered in the same transaction, from what is known here.
 
 A parent is told of each end of a child in the transaction that records it. What it has subscribed
-to comes as messages, of which at most `WAITING_MAX` wait for it: a chatty child neither fills its
-mailbox nor waits for it. What is left out meanwhile is counted, and the count is told when there is
-room again, as an event of the type `skipped`.
+to comes as messages, of which at most `WAITING_MAX` wait for it, and none enters a full mailbox: a
+chatty child neither fills it nor waits for it. An event that is larger than a message may be is no
+message either. What is left out is counted, and the count is told before what comes next, or when
+there is room again, as an event of the type `skipped`.
 """
 
 from __future__ import annotations
@@ -194,7 +195,8 @@ def tell_event(turns: Post, child: Actor, type: str, data: bytes) -> None:
     parent = turns.actors.get(above(child.name))
     if subscription is None or parent is None:
         return
-    if subscription.waiting >= WAITING_MAX:
+    has_room = subscription.waiting < WAITING_MAX and not parent.mailbox.is_full()
+    if not has_room or len(data) > turns.message_max:
         return  # it is skipped, as its position says
     skipped = child.length - 1 - subscription.position
     if skipped and not _tell_skipped(turns, parent, child, skipped):
