@@ -84,6 +84,7 @@ class Logged:
             next_dead_letter=self.log.next_dead_letter(),
             next_evidence=self.log.next_evidence(),
             store_rows=self.log.store_rows,
+            chain_rows=self.log.chain_rows,
         )
         self.workers: dict[str, PretendedWorker] = {}
         self.out: list[Out] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from theater.broker import storetables
+from theater.broker import chains, storetables
 from theater.broker.actors import ROOT, Actor, Chain, Handed, Supervisor, Timer
 from theater.broker.batch import Batch
 from theater.broker.deadlines import Deadlines
@@ -94,6 +94,7 @@ class Book:
     gone_clients: set[str] = field(default_factory=set)
     put_off: list[tuple[str, str]] = field(default_factory=list)
     store_rows: storetables.Rows = field(default_factory=storetables.NoRows)
+    chain_rows: chains.Rows = field(default_factory=chains.NoRows)
     at: float = 0.0  # Unix time written beside the rows of this batch
     closing: bool = False  # the system goes down: stopped actors collect messages
 

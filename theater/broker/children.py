@@ -19,6 +19,7 @@ import msgpack
 from theater.addresses import parent as above
 from theater.broker.actors import Actor, Ask, Chain, OpenTurn, Subscription
 from theater.broker.book import ChainPart, StatePart
+from theater.broker.chains import first_shown
 from theater.broker.mailbox import Message
 from theater.broker.steps import BadStep
 from theater.broker.storetables import Shelves
@@ -77,7 +78,7 @@ def ask(
     elif function in MANAGED:
         _tell_root(turns, actor, current, ask, arguments)
     elif function in LOOKED_AT:
-        _show(turns, actor, current, ask, child)
+        _show(turns, actor, current, ask, child, now_s)
     else:
         assert function in SUBSCRIBED
         _subscribe(turns, actor, child, function == "subscribe-to-child")
@@ -152,7 +153,9 @@ def answered(
     turns.tell_root("child_settled", parent, turn, index)
 
 
-def _show(turns: Turns, actor: Actor, current: OpenTurn, ask: Ask, child: Actor) -> None:
+def _show(
+    turns: Turns, actor: Actor, current: OpenTurn, ask: Ask, child: Actor, now_s: float
+) -> None:
     """A child's state, or its events: what it is is read when it is sent."""
     if ask.function == "get-child-state":
         turns.keep_state(child)
@@ -160,7 +163,11 @@ def _show(turns: Turns, actor: Actor, current: OpenTurn, ask: Ask, child: Actor)
         part: StatePart | ChainPart = StatePart(actor, current.turn, ask.index, child.state)
     else:
         last = child.length - 1
-        first = max(0, last + 1 - EVENTS_MAX)
+        first = first_shown(turns, child, EVENTS_MAX, turns.message_max)
+        if first is None:
+            text = f"too-large: the last event of {child.name} has more bytes than a message"
+            turns.answer(actor, {"err": text}, now_s)
+            return
         place = pack([child.name, first, last, child.head])
         turns.answer_event(actor, {"ok": msgpack.ExtType(CHAIN_CODE, place)})
         part = ChainPart(actor, current.turn, ask.index, child.name, first, last)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
-from theater.broker import storetables
+from theater.broker import chains, storetables
 from theater.broker.batch import WRITES, Batch
 from theater.broker.migration import Connection, migrate
 from theater.chain import GENESIS
@@ -73,6 +73,7 @@ class Log:
         self._pages = 0  # written since the last checkpoint, about
         self._pages_due = CHECKPOINT_PAGES
         self.store_rows = storetables.StoreRows(connection)
+        self.chain_rows = chains.ChainRows(connection)
         # Else what overflows in a statement goes to a file in /tmp, and its room is needed too.
         connection.execute("PRAGMA temp_store = MEMORY")
         migrate(connection)
@@ -429,20 +430,3 @@ class Log:
             "SELECT id, status, again FROM dead_letters WHERE client = ?", (client,)
         ).fetchone()
         return row
-
-    def chain_of(self, name: str, first: int, last: int) -> list[dict[str, Any]]:
-        """The events at positions `first` to `last`, both included, as guests see them."""
-        (actor,) = self._db.execute("SELECT id FROM actors WHERE name = ?", (name,)).fetchone()
-        rows = self._db.execute(
-            "SELECT bytes, hash, type, position FROM events"
-            " WHERE actor = ? AND position BETWEEN ? AND ? ORDER BY position",
-            (actor, first - 1, last),
-        )
-        parent: bytes | None = None
-        chain = []
-        for data, hash, type, position in rows:
-            if position >= first:
-                event = {"hash": hash, "parent-hash": parent, "event-type": type, "data": data}
-                chain.append(event)
-            parent = hash
-        return chain

@@ -52,6 +52,7 @@ class Broker:
             next_dead_letter=log.next_dead_letter(),
             next_evidence=log.next_evidence(),
             store_rows=log.store_rows,
+            chain_rows=log.chain_rows,
         )
         self._boxes = Boxes(setup["boxes"])
         self._members = Members(self._turns, log, self._boxes, self._commit)

@@ -97,7 +97,7 @@ class Frames:
         chains = []
         for place in dict.fromkeys(places):
             name, first, last, _ = wire.unpack(place)
-            chains.append([place, self._log.chain_of(name, first, last)])
+            chains.append([place, self._log.chain_rows.part(name, first, last)])
         journal = [actor.current.step, recorded, contents, chains]
         return handing.input_message(actor, handed, journal)
 
@@ -112,5 +112,5 @@ class Frames:
 
     def _shown(self, part: ChainPart) -> Any:
         """Its own chain is a record, a child's a result."""
-        chain = self._log.chain_of(part.of, part.first, part.last)
+        chain = self._log.chain_rows.part(part.of, part.first, part.last)
         return {"events": chain} if part.of == part.actor.name else {"ok": chain}

@@ -12,7 +12,17 @@ from typing import Any
 import msgpack
 
 from theater import addresses, calls
-from theater.broker import channels, children, handing, keeping, outstanding, steps, stores, timers
+from theater.broker import (
+    chains,
+    channels,
+    children,
+    handing,
+    keeping,
+    outstanding,
+    steps,
+    stores,
+    timers,
+)
 from theater.broker.actors import (
     CHANNEL_OPEN,
     REQUEST,
@@ -360,7 +370,8 @@ class Turns(Post):
         """The actor's own chain up to the step that asks; recorded as where it lies in the log."""
         assert current.ask is not None
         last = actor.length - 1
-        first = max(0, last + 1 - actor.settings.max_events)
+        first = chains.first_shown(self, actor, actor.settings.max_events, self.message_max)
+        first = last if first is None else first  # that asks, and whoever made it so pays for it
         part = pack([actor.name, first, last, actor.head])
         index = current.ask.index
         self.answer_event(actor, msgpack.ExtType(CHAIN_CODE, part))

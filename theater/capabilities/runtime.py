@@ -85,7 +85,8 @@ HANDLER = HandlerType(
     settings={
         "max_events": Setting(
             _check_max_events,
-            "So many events of its chain, the newest, are what get-chain shows an actor.",
+            "So many events of its chain, the newest, are what get-chain shows an actor; fewer, if"
+            " they have more bytes than a message may have.",
             {
                 "type": "integer",
                 "minimum": 1,
