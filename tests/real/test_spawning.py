@@ -409,11 +409,17 @@ def is_down(system: System) -> bool:
     return False
 
 
-POINTS_OF_BROKER = ["broker.before-commit", "broker.in-commit", "broker.after-commit"]
+# (point, at the how manieth time): the commit of the ask, of the child, of its init, of the answer.
+IN_COMMITS = [
+    *(("broker.in-commit", times) for times in (1, 2, 3, 4)),
+    *(("broker.after-commit", times) for times in (1, 2, 3, 4)),
+    ("broker.before-commit", 2),
+    ("broker.answered", 1),
+    ("broker.released", 2),
+]
 
 
-@pytest.mark.parametrize("point", [*POINTS_OF_BROKER, "broker.answered", "broker.released"])
-@pytest.mark.parametrize("times", [1, 2, 3, 4])
+@pytest.mark.parametrize(("point", "times"), IN_COMMITS)
 def test_a_birth_in_which_the_broker_dies_is_one_birth(
     home: Theater, point: str, times: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
