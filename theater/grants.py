@@ -10,6 +10,11 @@ from theater.calls import ACTOR
 from theater.capabilities import CALLED, PROVIDED, type_of
 from theater.capabilities.capability import Signatures
 from theater.errors import Problem
+from theater.pack.hashes import differences
+from theater.pack.interfaces import FUNCTIONS_NOT_HERE, NOT_HERE, UNDECLARED, is_package, provided
+from theater.pack.interfaces import INIT as PACKAGE_INIT
+from theater.pack.parsing import parse_function
+from theater.pack.types import BadType, Function
 from theater.quoting import did_you_mean, escaped, nearest
 from theater.spec import ActorSpec, Custom
 
@@ -43,6 +48,14 @@ def check_grants(
                     text = f'"{handler.type}" and "{twin}" both provide {interface}; take one away'
                     messages.append(text)
                 own[interface] = handler.type, functions
+    if is_package(imports) or is_package(exports):
+        messages = [
+            message
+            for interface in sorted(imports)
+            for message in _package_import_problems(actor, interface, imports[interface])
+        ]
+        messages += _package_export_problems(exports)
+        return [Problem(actor.where, message) for message in messages]
     for interface in sorted(imports):
         if interface in own:
             found = imports[interface]["functions"]
@@ -77,6 +90,51 @@ def _import_problems(actor: ActorSpec, interface: str, functions: Signatures) ->
     hint = did_you_mean(interface, PROVIDED)
     text = f"imports {escaped(interface)}, which nobody provides{hint} {there_are}"
     return [f"{text}; {_granted_own(actor)}" if may_be_own(interface) else text]
+
+
+def _package_import_problems(
+    actor: ActorSpec, interface: str, described: Mapping[str, Any]
+) -> list[str]:
+    """Of a package of Pack's: it says by hashes what it was built against."""
+    here = provided(interface)
+    if not here:
+        why = NOT_HERE.get(interface)
+        if why is not None:
+            return [f"wants interface {interface}, which is not provided here; {why}".rstrip("; ")]
+        if may_be_own(interface):
+            return [
+                f"wants interface {escaped(interface)}, which no handler provides to packages; a"
+                " handler of your own is for components"
+            ]
+        there = ", ".join(each for each in PROVIDED if provided(each))
+        hint = did_you_mean(interface, PROVIDED)
+        return [f"wants interface {escaped(interface)}, which no handler provides{hint} {there}"]
+    problems = []
+    handler, _ = PROVIDED[interface]
+    if actor.handler(handler) is None:
+        problems.append(_missing_grant(actor, interface, handler))
+    declared: dict[str, Function] = {}
+    is_whole = True  # else the hash differs for a reason that is told
+    for name, text in sorted(described["functions"].items()):
+        why = FUNCTIONS_NOT_HERE.get((interface, name))
+        if why is not None:
+            problems.append(f"wants {interface}.{name}, which is not provided here; {why}")
+            is_whole = False
+        elif name not in here or text != UNDECLARED:
+            try:
+                declared[name] = parse_function("func()" if text == UNDECLARED else text)
+            except BadType as error:
+                problems.append(f"{interface}.{escaped(name)} has a type that is none: {error}")
+                is_whole = False
+    hash = described["pack"]["hash"]
+    said = bytes.fromhex(hash) if hash is not None and is_whole else None
+    return problems + differences(interface, declared, said, here)
+
+
+def _package_export_problems(exports: Mapping[str, Any]) -> list[str]:
+    if "init" in exports.get(ACTOR, {}).get("functions", {}):
+        return []
+    return [f"has no {PACKAGE_INIT}, which every actor exports; it exports {_listed(exports)}"]
 
 
 def may_be_own(interface: str) -> bool:

@@ -15,6 +15,8 @@ from theater.calls import ACTOR
 from theater.capabilities import CALLED, HANDLERS, PROVIDED
 from theater.errors import Problem
 from theater.grants import TYPES, check_grants, may_be_own
+from theater.pack.interfaces import EXPORTS as PACKAGE_CALLED
+from theater.pack.interfaces import is_package
 from theater.quoting import quoted
 from theater.spec import ActorSpec, Handler
 
@@ -49,39 +51,52 @@ class Interface:
     functions: Mapping[str, str]  # name -> type text
     end: End
     handler: str | None = None  # that provides it, or would
+    hash: str | None = None  # hex, that a package says it was built with
 
 
 def imported(imports: Mapping[str, Any]) -> list[Interface]:
     """In order: what handlers grant, what does not link, WASI."""
     order = list(End)
     found = [
-        Interface(name, each["version"], each["functions"], *_import_end(name))
+        Interface(
+            name,
+            each["version"],
+            each["functions"],
+            *_import_end(name, "pack" in each),
+            _hash(each),
+        )
         for name, each in imports.items()
     ]
     return sorted(found, key=lambda each: (order.index(each.end), each.name))
 
 
-def _import_end(name: str) -> tuple[End, str | None]:
+def _hash(described: Mapping[str, Any]) -> str | None:
+    hash: str | None = described.get("pack", {}).get("hash")
+    return hash
+
+
+def _import_end(name: str, is_package: bool) -> tuple[End, str | None]:
     if name in PROVIDED:
         return End.HANDLER, PROVIDED[name][0]
     if name.startswith("wasi:"):
         return End.WASI, WASI_GRANTED.get(wasi_package(name))
     if name == TYPES:
         return End.TYPES, None
-    if may_be_own(name):
+    if may_be_own(name) and not is_package:
         return End.OWN, None
     return End.NOBODY, None
 
 
 def exported(exports: Mapping[str, Any]) -> list[Interface]:
     """What an actor must export first, then what else is called, then the rest."""
-    called = [ACTOR, *CALLED]
+    called = [ACTOR, *(PACKAGE_CALLED if is_package(exports) else CALLED)]
     found = [
         Interface(
             name,
             each["version"],
             each["functions"],
             End.THEATER if name in called else End.UNUSED,
+            hash=_hash(each),
         )
         for name, each in exports.items()
     ]
@@ -114,7 +129,9 @@ def problems(imports: Mapping[str, Any], exports: Mapping[str, Any]) -> list[str
     """What stands in the way also of one that is granted all it imports."""
     handlers = tuple(Handler(name) for name in needed(imports))
     actor = ActorSpec(path="actor", component="", handlers=handlers)
-    others = {name: each for name, each in imports.items() if not may_be_own(name)}
+    others = {
+        name: each for name, each in imports.items() if "pack" in each or not may_be_own(name)
+    }
     found: list[Problem] = check_grants(actor, others, exports)
     return [problem.message for problem in found]
 

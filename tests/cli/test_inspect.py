@@ -50,6 +50,20 @@ def test_the_world_is_wit(home: Home) -> None:
     assert told.endswith("  export theater:simple/message-server-client;\n}\n")
 
 
+def test_a_package_is_shown_in_packs_words_with_its_hashes(home: Home) -> None:
+    path = str(COMPONENTS / "pack-probe.wat")
+    told = home.out("inspect", path)
+    assert "bytes, a package of Pack's\n" in told
+    assert "    log: func(msg: string)\n" in told
+    facts = json.loads(home.out("inspect", path, "--json"))
+    assert facts["kind"] == "package" and facts["problems"] == []
+    assert facts["grants"] == ["message-server", "runtime", "store", "timer"]
+    runtime = next(each for each in facts["imports"] if each.get("handler") == "runtime")
+    assert re.fullmatch("[0-9a-f]{64}", runtime["hash"])
+    assert f"    built with {runtime['hash']}\n" in told
+    assert "which has no world in WIT" in home.fails(2, "inspect", path, "--wit")
+
+
 def test_one_that_does_not_link_is_shown_and_says_why(home: Home) -> None:
     text = (COMPONENTS / "outside.wat").read_text()
     (home.directory / "typo.wat").write_text(

@@ -25,6 +25,7 @@ REPLAYED = {
     "test_failures",
     "test_messaging",
     "test_on_restart",
+    "test_packages",
     "test_spawning",
     "test_stores",
     "test_timers",

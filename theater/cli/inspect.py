@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from theater.cli.place import shown_path
+from theater.cli.place import Usage, shown_path
 from theater.cli.status import number_of, size
 from theater.cli.terminal import BOLD, DIM, RED, Terminal
 from theater.errors import ComponentError
@@ -29,6 +29,7 @@ from theater.linkage import (
     wasi_package,
     world,
 )
+from theater.pack.interfaces import is_package
 from theater.values import visible
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ def inspect(terminal: Terminal, component: str, as_json: bool, as_wit: bool) -> 
     wrong = problems(artifact.imports, artifact.exports)
     wanted = [each.name for each in imported(artifact.imports) if each.end is End.OWN]
     own = handlers.providers(set(wanted), terminal)
+    if as_wit and is_package(artifact.exports):
+        raise Usage(f"{component}: a package of Pack's, which has no world in WIT")
     if as_json:
         facts = _facts(component, artifact, was_compiled, wrong)
         terminal.print(
@@ -77,6 +80,7 @@ def _facts(
 ) -> dict[str, Any]:
     return {
         "component": component,
+        "kind": "package" if is_package(artifact.exports) else "component",
         "size": os.stat(component).st_size,
         "sha256": artifact.component_sha256,
         "artifact": {
@@ -99,6 +103,8 @@ def _json(interface: Interface) -> dict[str, Any]:
         "functions": dict(interface.functions),
         "end": interface.end.value,
     }
+    if interface.hash is not None:
+        facts["hash"] = interface.hash
     return facts if interface.handler is None else facts | {"handler": interface.handler}
 
 
@@ -114,7 +120,8 @@ def _told(
 ) -> Iterator[str]:
     out = terminal.out
     how = "is in the cache" if took_s is None else f"took {took_s:.1f} s, and is in the cache now"
-    yield f"{visible(component)}: {os.stat(component).st_size:,} bytes"
+    kind = ", a package of Pack's" if is_package(artifact.exports) else ""
+    yield f"{visible(component)}: {os.stat(component).st_size:,} bytes{kind}"
     yield f"SHA-256   {artifact.component_sha256}"
     yield f"compiled  {size(artifact.size)}, {how}"
     width = max(out.width() or 10**9, WIDTH_MIN)
@@ -155,6 +162,8 @@ def _interface(
     bad = interface.end is End.NOBODY
     end = f"  {style(f'({note})', RED if bad else DIM)}" if note else ""
     yield f"  {name}{end}"
+    if interface.hash is not None:
+        yield f"    {style(f'built with {interface.hash}', DIM)}"
     if interface.end is End.UNUSED:
         return  # a tool's own; its types can fill a screen
     for function, text in interface.functions.items():

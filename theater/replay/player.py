@@ -30,7 +30,7 @@ from theater.replay.output import Output, told_apart
 from theater.replay.slices import Ending, Run
 from theater.worker.export import call_export, check_sizes
 from theater.worker.failure import Abort, GuestFailure
-from theater.worker.instance import Instance
+from theater.worker.guest import Guest, instantiate
 from theater.worker.wasi import WasiExit
 
 _NONE = Run(0, 0, Ending.LEFT, [], [])
@@ -87,7 +87,7 @@ class Player:
         self._artifact = artifact
         self._engine = engine
         self._state = state
-        self._instance: Instance | None = None
+        self._instance: Guest | None = None
         self._output = Output(self._line)
         self._is_quiet = False
         self._is_beyond = False  # the end of what is recorded
@@ -165,8 +165,8 @@ class Player:
         self._compared = Comparison(run, own, self._actor, self._limits, self._settings)
         self._lines = []
 
-    def _instantiate(self) -> Instance:
-        return Instance(
+    def _instantiate(self) -> Guest:
+        return instantiate(
             self._artifact,
             self,
             memory_bytes=self._limits["memory_bytes"],

@@ -12,6 +12,7 @@ from theater.capabilities import granted, world_calls
 from theater.capabilities.runtime import MAX_EVENTS
 from theater.capabilities.timer import MAX_TIMERS
 from theater.engine import SETTINGS
+from theater.pack.interfaces import has_export
 from theater.spec import ActorSpec, Durability, OnRestart, SupervisorSpec, SystemSpec, plain
 from theater.supervisor.tree import SPAWNS
 
@@ -62,7 +63,7 @@ def registration(
         "takes": [
             kind
             for kind, (interface, function) in CALLS.items()
-            if kind != "init" and function in exports.get(interface, {}).get("functions", {})
+            if kind != "init" and has_export(exports, interface, function)
         ],
         "max_timers": timer.settings.get("max_timers", MAX_TIMERS) if timer else 0,
         "may_manage": actor.handler(SPAWNS) is not None,

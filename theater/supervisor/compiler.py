@@ -1,4 +1,6 @@
-"""Compile one component into a cache entry. A process of its own, short-lived, with limits.
+"""Compile one component, or a package of Pack's, into a cache entry.
+
+A process of its own, short-lived, with limits.
 
     python -m theater.supervisor.compiler ORDERS      (ORDERS: JSON, see `Orders`)
 
@@ -82,41 +84,54 @@ def _confine(orders: Orders) -> None:
 
 
 def _compile(orders: Orders) -> dict[str, Any]:
-    from wasmtime import WasmtimeError
-    from wasmtime import component as wc
-
-    from theater.supervisor.describe import describe
-
     source = sys.stdin.buffer.read()
     if hashlib.sha256(source).hexdigest() != orders.component_sha256:
         raise Unusable(f"{orders.name}: the file changed while it was read; run again")
-    binary = to_component(source, orders.name)
-    engine = make_engine()
-    try:
-        component = wc.Component(engine, binary)
-        artifact = component.serialize()
-    except WasmtimeError as error:
-        raise Unusable(_compile_error(orders.name, str(error))) from None
+    artifact, description = _translate(to_binary(source, orders.name), orders.name)
     entry = {
         "format": FORMAT,
         "component_sha256": orders.component_sha256,
         "artifact_sha256": hashlib.sha256(artifact).hexdigest(),
         "size": len(artifact),
-        **describe(component, engine),
+        **description,
     }
     write_atomically(orders.artifact, artifact)
     write_atomically(orders.entry, json.dumps(entry).encode())
     return entry
 
 
-def to_component(source: bytes, name: str) -> bytes:
-    """The binary of a component given as binary or text. Raises Unusable, naming `name`."""
+def _translate(binary: bytes, name: str) -> tuple[bytearray, dict[str, Any]]:
+    """The artifact, and what is imported and exported. Raises Unusable."""
+    from wasmtime import Module, WasmtimeError
+    from wasmtime import component as wc
+
+    from theater.supervisor.describe import describe
+    from theater.supervisor.packages import NoPackage, describe_package, means_to_be
+
+    engine = make_engine()
+    is_module = binary.startswith(CORE_MODULE)
+    try:
+        if not is_module:
+            component = wc.Component(engine, binary)
+            return component.serialize(), describe(component, engine)
+        module = Module(engine, binary)
+    except WasmtimeError as error:
+        what = "WebAssembly module" if is_module else "component"
+        raise Unusable(_compile_error(name, what, str(error))) from None
+    if not means_to_be(module):
+        raise Unusable(_core_module(name, binary))
+    try:
+        return module.serialize(), describe_package(module, engine)
+    except NoPackage as error:
+        raise Unusable(f"{name}: a core module for Pack, but {error}") from None
+
+
+def to_binary(source: bytes, name: str) -> bytes:
+    """The binary of a component or a module, given as binary or text. Raises Unusable."""
     if not source:
         raise Unusable(f"{name}: the file is empty; a component (.wasm or .wat) is needed")
     binary = source if source.startswith(MAGIC) else _from_text(source, name)
-    if binary.startswith(CORE_MODULE):
-        raise Unusable(_core_module(name, binary))
-    if not binary.startswith(COMPONENT):
+    if not binary.startswith((COMPONENT, CORE_MODULE)):
         raise Unusable(
             f"{name}: a WebAssembly file of an unknown kind (version bytes "
             f"{binary[4:8].hex(' ') or 'missing'}); a component has 0d 00 01 00"
@@ -151,12 +166,12 @@ def _text_error(name: str, error: str) -> str:
     return f"{name}:{found[1]}:{found[2]}: {message}\n{error[found.end() :].rstrip()}"
 
 
-def _compile_error(name: str, error: str) -> str:
+def _compile_error(name: str, what: str, error: str) -> str:
     lines = [line.strip() for line in error.splitlines()]
     reason = "; ".join(
         re.sub(r"^\d+: ", "", line) for line in lines if line and line != "Caused by:"
     )
-    return f"{name}: not a valid component for this engine: {reason}"
+    return f"{name}: not a valid {what} for this engine: {reason}"
 
 
 def _core_module(name: str, binary: bytes) -> str:
@@ -168,8 +183,9 @@ def _core_module(name: str, binary: bytes) -> str:
             f"wasi_snapshot_preview1.reactor.wasm {name} -o {stem}.component.wasm"
         )
     return (
-        f"{name}: a core module, not a component. Build it as a component (for example for "
-        f"wasm32-wasip2), or wrap it: wasm-tools component new {name} -o {stem}.component.wasm"
+        f"{name}: a core module, not a component, and no package of Pack's either (it exports no "
+        "__pack_alloc). Build it as a component (for example for wasm32-wasip2), or wrap it: "
+        f"wasm-tools component new {name} -o {stem}.component.wasm"
     )
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from theater.calls import answer_bytes
 from theater.worker.failure import GuestFailure
-from theater.worker.instance import Instance
+from theater.worker.guest import Guest
 
 
 def call_export(
-    instance: Instance, interface: str, function: str, arguments: list[Any], fuel: int
+    instance: Guest, interface: str, function: str, arguments: list[Any], fuel: int
 ) -> tuple[dict[str, Any], int]:
     """(its result, the fuel it burned). An actor without the export cannot take the message."""
     if (interface, function) not in instance.exports:

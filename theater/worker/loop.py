@@ -24,6 +24,7 @@ from theater.worker.blackbox import FULL_BYTES, BlackBox
 from theater.worker.contents import Contents
 from theater.worker.export import call_export, check_sizes
 from theater.worker.failure import Abort, GuestFailure
+from theater.worker.guest import Guest, instantiate
 from theater.worker.handlers import Handler
 from theater.worker.handlers.message_server import MessageServer
 from theater.worker.handlers.runtime import Runtime
@@ -64,7 +65,7 @@ class Worker:
         self._state: bytes | None = None
         self._state_hash: bytes | None = None
         self._input_id = 0
-        self._instance: Instance | None = None
+        self._instance: Guest | None = None
         self._turn_began = 0.0
         self._waited_s = 0.0  # in this turn, for others
 
@@ -170,7 +171,7 @@ class Worker:
         order = self._order
         artifact = f"/proc/self/fd/{order.component_fd}"
         try:
-            self._instance = Instance(
+            self._instance = instantiate(
                 artifact,
                 self._recorder,
                 memory_bytes=order.memory_bytes,

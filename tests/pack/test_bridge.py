@@ -1,0 +1,241 @@
+"""What leads packages to what is written for components, each case of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from theater.calls import (
+    ACTOR,
+    CALLS,
+    CHILDREN,
+    CLIENT,
+    MESSAGES,
+    RUNTIME,
+    STORE,
+    SUPERVISOR,
+    TIMER,
+)
+from theater.pack import bridge
+from theater.pack.codec import encode
+from theater.pack.interfaces import IMPORTS, provided
+from theater.pack.parsing import parse_type
+from theater.pack.types import BYTES, STRING
+from theater.pack.values import (
+    NO_STATE,
+    U64,
+    BadValue,
+    List,
+    Option,
+    Record,
+    Result,
+    Value,
+    Variant,
+    err,
+    ok,
+)
+
+OPTIONAL = BYTES.wire
+
+
+def some(item: Value, of: bytes = OPTIONAL) -> Option:
+    return Option(of, item)
+
+
+NONE = Option(OPTIONAL, None)
+
+ARGUMENTS: list[tuple[str, str, Value, list[Any]]] = [
+    (RUNTIME, "log", "text", ["text"]),
+    (RUNTIME, "log", ("text",), ["text"]),
+    (RUNTIME, "self", (), []),
+    (RUNTIME, "shutdown", some(b"x"), [b"x"]),
+    (RUNTIME, "shutdown", (NONE,), [None]),
+    (MESSAGES, "send", ("b", b"hi"), ["b", b"hi"]),
+    (STORE, "get", ("st", "abc"), ["st", {"hash": "abc"}]),
+    (STORE, "exists", ("st", "abc"), ["st", {"hash": "abc"}]),
+    (STORE, "label", ("st", "l", "abc"), ["st", "l", {"hash": "abc"}]),
+    (STORE, "replace-at-label", ("st", "l", "abc"), ["st", "l", {"hash": "abc"}]),
+    (STORE, "store-at-label", ("st", "l", b"x"), ["st", "l", b"x"]),
+    (SUPERVISOR, "spawn", ("m", Option(STRING.wire, None), NONE), ["m", None]),
+    (SUPERVISOR, "spawn", ("m", some(U64(7), b"\x0f"), NONE), ["m", encode(U64(7))]),
+    (SUPERVISOR, "spawn", ("m", some(NONE), NONE), ["m", encode(NONE)]),
+    (SUPERVISOR, "resume", ("m", some(b"state"), NONE), ["m", b"state"]),
+    (TIMER, "set-interval", ("x", U64(20)), ["x", 20]),
+    (TIMER, "clear-interval", "x", ["x"]),
+    (TIMER, "now", (), []),
+]
+
+
+@pytest.mark.parametrize(("interface", "function", "value", "plain"), ARGUMENTS)
+def test_arguments(interface: str, function: str, value: Value, plain: list[Any]) -> None:
+    assert bridge.arguments(interface, function, value) == plain
+
+
+def test_arguments_of_another_type_are_refused() -> None:
+    for interface, function, value in (
+        (RUNTIME, "log", b"bytes"),
+        (MESSAGES, "send", ("b",)),
+        (TIMER, "set-interval", ("x", 20)),
+    ):
+        with pytest.raises(BadValue):
+            bridge.arguments(interface, function, value)  # type: ignore[arg-type]
+    with pytest.raises(BadValue, match="wasm-bytes are given, which nobody compiles here"):
+        bridge.arguments(SUPERVISOR, "spawn", ("m", Option(STRING.wire, None), some(b"\0asm")))
+
+
+ANSWERS: list[tuple[str, str, Any, Value]] = [
+    (RUNTIME, "log", None, ()),
+    (RUNTIME, "self", "me", "me"),
+    (RUNTIME, "shutdown", {"ok": None}, ok()),
+    (MESSAGES, "send", {"err": "refused: no"}, err("refused: no")),
+    (MESSAGES, "request", {"ok": b"x"}, ok(b"x")),
+    (MESSAGES, "list-outstanding-requests", ["a"], List(STRING.wire, ("a",))),
+    (STORE, "store", {"ok": {"hash": "h"}}, ok("h")),
+    (STORE, "get-by-label", {"ok": {"hash": "h"}}, ok(Option(STRING.wire, "h"))),
+    (STORE, "get-by-label", {"ok": None}, ok(Option(STRING.wire, None))),
+    (STORE, "list-all-content", {"ok": [{"hash": "h"}]}, ok(List(STRING.wire, ("h",)))),
+    (STORE, "list-labels", {"ok": ["hash"]}, ok(List(STRING.wire, ("hash",)))),
+    (STORE, "calculate-total-size", {"ok": 7}, ok(U64(7))),
+    (STORE, "exists", {"ok": True}, ok(True)),
+    (STORE, "exists", {"err": "no"}, err("no")),
+    (SUPERVISOR, "list-children", ["a/b"], ok(List(STRING.wire, ("a/b",)))),
+    (SUPERVISOR, "get-child-state", {"ok": None}, ok(NONE)),
+    (SUPERVISOR, "get-child-state", {"ok": b"component's"}, ok(some(b"component's"))),
+    (SUPERVISOR, "get-child-state", {"ok": encode(some(b"x"))}, ok(some(b"x"))),
+    (SUPERVISOR, "get-child-state", {"ok": encode(NONE)}, ok(NONE)),
+    (SUPERVISOR, "get-child-state", {"ok": encode(U64(1))}, ok(some(encode(U64(1))))),
+    (SUPERVISOR, "get-child-state", {"err": "no"}, err("no")),
+    (TIMER, "now", 5, U64(5)),
+]
+
+
+@pytest.mark.parametrize(("interface", "function", "plain", "value"), ANSWERS)
+def test_answers(interface: str, function: str, plain: Any, value: Value) -> None:
+    found = bridge.answer(interface, function, plain)
+    if isinstance(value, Result):
+        assert isinstance(found, Result)
+        assert (found.is_err, encode(found.item)) == (value.is_err, encode(value.item))
+    else:
+        assert encode(found) == encode(value)
+
+
+def test_every_function_of_every_interface_can_be_answered() -> None:
+    assert {(interface, function) for interface, function, _, _ in ANSWERS} <= {
+        (interface, function) for interface in IMPORTS for function in provided(interface)
+    }
+
+
+CASES = ("internal", 5)
+CALLED: list[tuple[str, list[Any], tuple[Value, ...]]] = [
+    ("init", ["pool/me"], ()),
+    ("send", [b"x"], (b"x",)),
+    ("request", ["id", b"x"], ("id", b"x")),
+    ("channel-open", ["ch", b"x"], ("ch", b"x")),
+    ("channel-message", ["ch", b"x"], ("ch", b"x")),
+    ("channel-close", ["ch"], ("ch",)),
+    ("tick", ["name"], ("name",)),
+    (
+        "child-error",
+        ["kid", {"error-type": "internal", "data": b"why"}],
+        ("kid", (Variant("wit-error-type", "internal", 5), some(b"why"))),
+    ),
+    (
+        "child-error",
+        ["kid", {"error-type": "paused", "data": None}],
+        ("kid", (Variant("wit-error-type", "paused", 8), NONE)),
+    ),
+    ("child-exit", ["kid", None], ("kid", NONE)),
+    ("child-exit", ["kid", b"x"], ("kid", some(b"x"))),
+    ("child-external-stop", ["kid"], ("kid",)),
+    ("child-event", ["kid", "wasm-call", b"x"], ("kid", "wasm-call", b"x")),
+]
+
+
+@pytest.mark.parametrize(("kind", "params", "values"), CALLED)
+def test_parameters_follow_the_state(kind: str, params: list[Any], values: Any) -> None:
+    found = bridge.argument(*CALLS[kind], encode(U64(1)), params, None)
+    assert encode(found) == encode((U64(1), *values))
+
+
+def test_every_kind_of_input_is_tried() -> None:
+    assert {kind for kind, _, _ in CALLED} == set(CALLS)
+    assert CALLS["child-exit"][0] == CHILDREN
+
+
+@pytest.mark.parametrize(
+    ("state", "declared", "value"),
+    [
+        (None, "value", NO_STATE),
+        (None, "u64", NO_STATE),
+        (encode(U64(3)), "u64", U64(3)),
+        (encode("x"), "option<list<u8>>", "x"),
+        (b"text", "value", "text"),
+        (b"text", "string", "text"),
+        (b"text", "list<u8>", b"text"),
+        (b"text", "option<list<u8>>", some(b"text")),
+        (b"\xff\xfe", "string", b"\xff\xfe"),
+        (b"CGRF, but no more", "value", "CGRF, but no more"),
+        (b"", "value", ""),
+    ],
+)
+def test_a_state_is_a_value_and_what_is_none_was_written_by_others(
+    state: bytes | None, declared: str, value: Value
+) -> None:
+    assert encode(bridge.state_value(state, parse_type(declared))) == encode(value)
+
+
+S = U64(9)
+SENT = CLIENT, "handle-send"
+ASKED = CLIENT, "handle-request"
+OPENED = CLIENT, "handle-channel-open"
+RETURNED: list[tuple[tuple[str, str], Value, dict[str, Any]]] = [
+    (SENT, ok((S, ())), {"ok": [encode(S)]}),
+    (SENT, ok((S,)), {"ok": [encode(S)]}),
+    (SENT, ok(S), {"ok": [encode(S)]}),
+    (SENT, ok(()), {"ok": [encode(())]}),
+    (SENT, S, {"ok": [encode(S)]}),
+    (SENT, Variant("result", "ok", 0, ((S, ()),)), {"ok": [encode(S)]}),
+    (SENT, Variant("result", "ok", 0, (S,)), {"ok": [encode(S)]}),
+    (SENT, Variant("state", "idle", 0), {"ok": [encode(Variant("state", "idle", 0))]}),
+    (SENT, Variant("result", "err", 1, ("no",)), {"err": "no"}),
+    (SENT, err("no"), {"err": "no"}),
+    (ASKED, ok((S, (some(b"r"),))), {"ok": [encode(S), [b"r"]]}),
+    (ASKED, ok((S, (some(b""),))), {"ok": [encode(S), [b""]]}),
+    (ASKED, ok((S, (NONE,))), {"ok": [encode(S), [b""]]}),
+    (ASKED, ok((S, some(b"r"))), {"ok": [encode(S), [b""]]}),
+    (ASKED, ok((S, "r", "s")), {"ok": [encode(S), [b""]]}),
+    (ASKED, ok(S), {"ok": [encode(S), [b""]]}),
+    (OPENED, ok((S, (Record("a", (("accepted", True),)),))), (True, None)),  # type: ignore[list-item]
+    (
+        OPENED,
+        ok((S, (Record("a", (("accepted", True), ("message", some(b"m")))),))),
+        (True, b"m"),  # type: ignore[list-item]
+    ),
+    (
+        OPENED,
+        ok((S, (Record("a", (("accepted", False), ("message", some(b"m")))),))),
+        (False, None),  # type: ignore[list-item]
+    ),
+    (OPENED, ok((S, ((True, "x"),))), (True, None)),  # type: ignore[list-item]
+    (OPENED, ok((S, ((False,),))), (False, None)),  # type: ignore[list-item]
+    (OPENED, ok((S, ())), (False, None)),  # type: ignore[list-item]
+    (OPENED, ok((S, (True,))), (False, None)),  # type: ignore[list-item]
+]
+
+
+@pytest.mark.parametrize(("export", "value", "plain"), RETURNED)
+def test_what_is_returned_is_what_a_component_returns(
+    export: tuple[str, str], value: Value, plain: Any
+) -> None:
+    if isinstance(plain, tuple):
+        accepted, message = plain
+        plain = {"ok": [encode(S), [{"accepted": accepted, "message": message}]]}
+    assert bridge.returned(*export, value) == plain
+
+
+def test_an_error_that_is_no_string_is_shown_and_a_third_case_is_one() -> None:
+    assert "7" in bridge.returned(*SENT, Result(b"\x06", b"\x06", True, U64(7)))["err"]
+    told = bridge.returned(ACTOR, "init", Variant("result", "maybe", 2, (S,)))["err"]
+    assert told == "it returned result::maybe, which stands for no success"
+    assert bridge.returned(*SENT, Variant("result", "err", 1))["err"]

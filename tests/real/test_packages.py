@@ -1,0 +1,104 @@
+"""Packages of Pack's as actors: beside components, through deaths, and again in a replay."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from tests.real.conftest import Theater, actor, gone, processes
+from tests.waiting import eventually
+from theater.client import System
+from theater.pack.codec import encode
+
+PROBE = "pack-probe.wat"
+MORE = '\n[[child.handler]]\ntype = "store"\n[[child.handler]]\ntype = "timer"\n'
+
+
+def package(name: str = "p", extra: str = "") -> str:
+    return actor(name, PROBE, extra=extra) + MORE
+
+
+def state(system: System, name: str = "p") -> bytes | None:
+    return system.log.state(name)
+
+
+def kill_worker(system: System, name: str = "p") -> None:
+    row = system.actor(name)
+    os.kill(row["pid"], signal.SIGKILL)
+    eventually(lambda: system.actor(name)["incarnation"] > row["incarnation"], "the next one")
+
+
+def test_a_package_and_a_component_send_to_and_ask_each_other(theater: Theater) -> None:
+    system = theater.up(package(), actor("c"))
+    assert system.request("p", b"g") == b""
+    assert system.request("p", b"r c echo hello") == b"hello"
+    assert system.request("c", b"request p a 123") == b"123"
+    system.send("p", b"s c set from the package")
+    eventually(lambda: state(system, "c") == b"from the package", "it to come")
+    system.send("c", b"send p a ,456")
+    eventually(lambda: state(system) == encode(b"123,456"), "it to come")
+    assert system.request("p", b"r nobody x").startswith(b'no-actor: there is no actor "nobody"')
+    assert system.request("p", b"m") == b"p"
+    assert system.request("p", b"r p x") == "cycle: p → p".encode()
+
+
+def test_its_state_outlives_worker_and_system(theater: Theater) -> None:
+    system = theater.up(package(extra='initial_state = "begun"\n'))
+    assert system.request("p", b"a ,1") == b"begun,1"
+    kill_worker(system)
+    assert system.request("p", b"a ,2") == b"begun,1,2"
+    everybody = processes(system)
+    os.kill(system.info()["pid"], signal.SIGKILL)
+    eventually(lambda: gone(everybody), "everything to die with root")
+    system.close()
+    system = theater.up()
+    assert system.request("p", b"a ,3") == b"begun,1,2,3"
+    assert state(system) == encode(b"begun,1,2,3")
+
+
+def test_its_stores_and_timers_are_those_of_components(theater: Theater) -> None:
+    system = theater.up(package())
+    store = system.request("p", b"w")
+    hash = system.request("p", b"p %s content" % store)
+    assert len(hash) == 64
+    assert system.request("p", b"f %s %s" % (store, hash)) == b"content"
+    assert system.request("p", b"f %s %s" % (store, b"0" * 64)).startswith(b"no-content: ")
+    assert system.request("p", b"i x") == b"x"
+    eventually(lambda: (state(system) or b"").endswith(b"xxx"), "three ticks")
+    kill_worker(system)
+    before = len(state(system) or b"")
+    eventually(lambda: len(state(system) or b"") > before + 2, "more of them")
+    system.request("p", b"c x")
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        (b"!", "fuel: used up its fuel of 20,000,000 (a Pack guest's panic is an endless loop)"),
+        (b"t", "trap: wasm `unreachable` instruction executed"),
+        (b"e not today", "err: not today"),
+        (b"n missing parameter", "could not take the call of"),
+        (b"x", "32 bytes at 4,294,967,280 lie outside of its memory"),
+        (b"b", "is no value of Pack's"),
+        (b"z", "theater:simple/runtime.log: what it was given cannot be taken"),
+    ],
+)
+def test_what_a_package_does_wrong_fails_its_turn(
+    theater: Theater, command: bytes, reason: str
+) -> None:
+    head = "[supervisor]\nintensity = 10\n"
+    system = theater.up(package(extra="[child.limits]\nfuel = 20_000_000\n"), head=head)
+    system.request("p", b"a kept")
+    system.send("p", command)
+    eventually(lambda: system.log.query("SELECT 1 FROM dead_letters"), "it to be set aside")
+    (found,) = system.log.query("SELECT reason FROM dead_letters")[0]
+    assert reason in found
+    assert system.request("p", b"g") == b"kept"
+
+
+def test_a_package_that_shuts_down_ends(theater: Theater) -> None:
+    system = theater.up(package(extra='restart = "transient"\n'))
+    system.send("p", b"d bye")
+    system.wait_status("p", "stopped")

@@ -1,0 +1,315 @@
+"""Run one Pack package: lead what it imports to a Host, call what it exports, say how it failed.
+
+It is to its worker what an `Instance` of a component is, with the same names, values and failures:
+see `pack/bridge`. What crosses is one encoded value each way, in the guest's memory. A call goes
+in by the guest's allocator; what the guest is answered lies in a buffer that it is lent again and
+again (status 0 of the ABI), since older packages know no other way.
+
+A package that panics goes round in an endless loop, which its fuel ends. So nothing that it has
+not asked for is ever answered: a call that cannot be answered by its signature fails the turn.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
+
+import wasmtime
+
+from theater.calls import CALLS
+from theater.engine import make_engine
+from theater.errors import ComponentError, TheaterError
+from theater.pack import bridge, metadata, schema
+from theater.pack.codec import BadGraph, decode, encode
+from theater.pack.interfaces import RENAMED, full_name, provided
+from theater.pack.types import Function, words
+from theater.pack.values import BadValue
+from theater.worker.core import Core, Failed, OutOfBounds, Stopped, make
+from theater.worker.cvalues import address_of, get_fuel, set_fuel
+from theater.worker.failure import Abort, GuestFailure, is_trap, kind_of, split_error
+from theater.worker.imports import Host
+from theater.worker.instance import START_FUEL, TABLE_ELEMENTS
+
+PANIC = "a Pack guest's panic is an endless loop"
+TEXT_MAX = 4096  # bytes of a guest's own complaint
+SCRATCH_BYTES = 4096  # of the buffer for answers, unless one is larger
+SCRATCH_KEPT_BYTES = 64 * 1024  # a larger one is given back at the next answer
+SLOTS_BYTES = 8  # where the guest says where its answer is, and how long
+_SLOTS = struct.Struct("<II")
+T = TypeVar("T")
+
+
+class Package:
+    """A Pack package, instantiated. `path` is a compiled artifact (`/proc/self/fd/N` works)."""
+
+    exports: frozenset[tuple[str, str]]  # (interface, function), as components have them
+
+    def __init__(
+        self,
+        path: str,
+        host: Host,
+        *,
+        memory_bytes: int,
+        fuel: int = START_FUEL,
+        engine: wasmtime.Engine | None = None,
+        core: Callable[..., Core] = make,
+    ) -> None:
+        """Map, link, instantiate and ask for its types, which runs guest code for at most `fuel`.
+
+        Raises as an `Instance` does.
+        """
+        self.fuel_used = 0  # by all this
+        self._host = host
+        self._memory_bytes = memory_bytes
+        self._running = False
+        self._failed = False
+        self._raised: BaseException | None = None  # the first exception out of a host function
+        self._where = ""  # the function it came out of
+        self._fuel_left = ctypes.c_uint64()
+        self._scratch = (0, 0)  # address and size of the buffer for answers
+        self._core: Core | None = None
+        engine = engine or make_engine()
+        self._store = wasmtime.Store(engine)
+        self._store.set_limits(memory_size=memory_bytes, table_elements=TABLE_ELEMENTS)
+        self._context = address_of(self._store._context())
+        try:
+            module = _load(engine, path)
+
+            def begin() -> metadata.Package:
+                self._core = core(self._store, module, self._import)
+                if self._core.has("__wasm_call_ctors"):
+                    self._core.call("__wasm_call_ctors")
+                self._slots = self._alloc(SLOTS_BYTES)
+                return self._types()
+
+            types, self.fuel_used = self._guarded(begin, fuel, "its start")
+        except BaseException:
+            self.close()
+            raise
+        self._functions = self._find_exports(types)
+        self.exports = frozenset(self._functions)
+
+    def call(self, interface: str, function: str, args: list[Any], fuel: int) -> tuple[Any, int]:
+        """Call an export with [state, parameters]; (what a component returns, fuel burnt).
+
+        Raises as `Instance.call` does.
+        """
+        if self._running:
+            raise RuntimeError(
+                f"{interface}.{function} was called while the guest waits in a host function"
+            )
+        if self._failed:
+            raise GuestFailure("trap", "the instance has failed before and cannot be called again")
+        export = self._functions.get((interface, function))
+        if export is None:
+            raise LookupError(f"the package does not export {interface}.{function}")
+        state, params = args
+        name, signature = export
+        declared = signature.params[0][1] if signature and signature.params else None
+        argument = bridge.argument(interface, function, state, params, declared)
+        if declared is not None and not schema.matches(declared, argument[0]):
+            return {"err": f"State type mismatch for '{name}': {_not_of(declared)}"}, 0
+        data = encode(argument)
+        (status, answered), used = self._guarded(lambda: self._exchange(name, data), fuel, name)
+        if status != 0:
+            text = answered[:TEXT_MAX].decode(errors="replace")
+            return {"err": f"the package could not take the call of '{name}': {text}"}, used
+        try:
+            value = decode(answered)
+            if signature and signature.result and not schema.matches(signature.result, value):
+                why = _not_of(signature.result)
+                return {"err": f"Return type violation from '{name}': {why}"}, used
+            return bridge.returned(interface, function, value), used
+        except (BadGraph, BadValue) as error:
+            self._failed = True
+            text = f"what '{name}' answered is no value of Pack's: {error}"
+            raise GuestFailure("trap", text, [], used) from None
+
+    def limit_fuel(self, fuel: int) -> None:
+        """See `Instance.limit_fuel`."""
+        set_fuel(self._context, fuel)
+
+    def close(self) -> None:
+        """Free the guest and what it held. The package cannot be used after it."""
+        self._failed = True
+        self._store.close()
+        if self._core is not None:
+            self._core.close()
+
+    # Start
+
+    def _types(self) -> metadata.Package:
+        core = self._the_core()
+        core.call("__pack_types", self._slots, self._slots + 4)
+        # The bytes are the guest's own, and stay.
+        return metadata.from_answer(core.read(*self._named()))
+
+    def _find_exports(
+        self, types: metadata.Package
+    ) -> dict[tuple[str, str], tuple[str, Function | None]]:
+        """Those that Theater calls, as components have them: the name in the module, the type.
+
+        A package that declares any is called at no other. One that declares none is believed to
+        be what it exports.
+        """
+        core = self._the_core()
+        found: dict[tuple[str, str], tuple[str, Function | None]] = {}
+        for each in CALLS.values():
+            interface, function = RENAMED.get(each, each)
+            name = full_name(interface, function)
+            declared = types.exports.get(interface, {}).get(function)
+            if core.has(name) and (declared is not None or not types.exports):
+                found[each] = name, declared
+        return found
+
+    # What the guest calls
+
+    def _import(self, interface: str, function: str) -> Callable[[int, int, int, int], int]:
+        if function not in provided(interface):
+            raise ComponentError(
+                f"the package imports {full_name(interface, function)}, which nobody provides"
+            )
+
+        def call(at: int, size: int, to: int, to_size: int) -> int:
+            # Nothing but Stopped may be raised into wasmtime.
+            try:
+                self._answer(interface, function, at, size, to, to_size)
+                return 0
+            except BaseException as error:
+                if self._raised is None:
+                    self._raised, self._where = error, f"{interface}.{function}"
+                raise Stopped from None
+
+        return call
+
+    def _answer(
+        self, interface: str, function: str, at: int, size: int, to: int, to_size: int
+    ) -> None:
+        core = self._the_core()
+        try:
+            value = decode(core.read(at, size))
+            arguments = bridge.arguments(interface, function, value)
+        except (BadGraph, BadValue) as error:
+            raise BadValue(f"what it was given cannot be taken: {error}") from None
+        plain = self._host.call(interface, function, arguments)
+        answer = encode(bridge.answer(interface, function, plain))
+        address = self._room(len(answer))
+        core.write(address, answer)
+        core.write(to, address.to_bytes(4, "little"))
+        core.write(to_size, len(answer).to_bytes(4, "little"))
+
+    def _room(self, size: int) -> int:
+        """A buffer for an answer of this size. The guest has read the last one by now."""
+        address, has = self._scratch
+        wanted = max(size, SCRATCH_BYTES)
+        if has < size or has > max(wanted, SCRATCH_KEPT_BYTES):
+            if has:
+                self._scratch = 0, 0
+                self._the_core().call("__pack_free", address, has)
+            self._scratch = self._alloc(wanted), wanted
+        return self._scratch[0]
+
+    # Calls of the guest
+
+    def _exchange(self, name: str, data: bytes) -> tuple[int, bytes]:
+        """Give it one value; the status, and the bytes it answers."""
+        core, slots = self._the_core(), self._slots
+        given = self._alloc(len(data))
+        core.write(given, data)
+        status = core.call(name, given, len(data), slots, slots + 4)
+        core.call("__pack_free", given, len(data))
+        at, size = self._named()
+        answered = core.read(at, size)
+        core.call("__pack_free", at, size)
+        return status, answered
+
+    def _named(self) -> tuple[int, int]:
+        """What the guest has put into the slots."""
+        at, size = _SLOTS.unpack(self._the_core().read(self._slots, SLOTS_BYTES))
+        return at, size
+
+    def _alloc(self, size: int) -> int:
+        address = self._the_core().call("__pack_alloc", size)
+        if address == 0:
+            raise _NoMemory(f"its allocator has no {size:,} bytes{self._of_memory()}")
+        return address
+
+    def _guarded(self, call: Callable[[], T], fuel: int, what: str) -> tuple[T, int]:
+        """Run guest code; what came of it, and the fuel it burned. After a failure it is done."""
+        self._running = True
+        set_fuel(self._context, fuel)
+        try:
+            result = call()
+        except Failed as error:
+            self._fail(error.text, fuel)
+        except OutOfBounds as error:
+            self._give_up(f"{what}: {error}", fuel)
+        except (BadGraph, BadValue, metadata.BadMetadata) as error:
+            self._give_up(f"{what}: {error}", fuel)
+        except _NoMemory as error:
+            self._give_up(str(error), fuel)
+        finally:
+            self._running = False
+        return result, self._used(fuel)
+
+    def _used(self, fuel: int) -> int:
+        get_fuel(self._context, ctypes.byref(self._fuel_left))
+        return fuel - self._fuel_left.value
+
+    def _give_up(self, why: str, fuel: int) -> NoReturn:
+        self._failed = True
+        raise GuestFailure("trap", why, [], self._used(fuel))
+
+    def _fail(self, text: str, fuel: int) -> NoReturn:
+        """Raise what an error of wasmtime's means, and be finished."""
+        self._failed = True
+        used = self._used(fuel)
+        raised = self._raised
+        if isinstance(raised, Failed):  # the guest's allocator, when it was to be answered
+            text, raised = raised.text, None
+        cause, backtrace = split_error(text)
+        if raised is not None:
+            if isinstance(raised, Abort) or not isinstance(raised, Exception):
+                raise raised
+            ours = isinstance(raised, TheaterError | BadValue | OutOfBounds | _NoMemory)
+            what = str(raised) if ours else f"{type(raised).__name__}: {raised}"
+            raise GuestFailure("trap", f"{self._where}: {what}", backtrace, used) from raised
+        kind = kind_of(text, self._fuel_left.value)
+        if kind == "trap" and not is_trap(text):
+            raise ComponentError(f"the package cannot be instantiated: {cause}")
+        if kind == "fuel":
+            cause = f"used up its fuel of {used:,} ({PANIC}{self._of_memory('; ')})"
+        raise GuestFailure(kind, cause, backtrace, used)
+
+    def _of_memory(self, before: str = " (") -> str:
+        """That it may have run out of memory, if it is close to the limit."""
+        if self._core is None or self._core.size() < self._memory_bytes * 9 // 10:
+            return ""
+        text = (
+            f"{before}its memory has grown close to the limit of {self._memory_bytes >> 20} MiB;"
+            " it may have run out"
+        )
+        return f"{text})" if before == " (" else text
+
+    def _the_core(self) -> Core:
+        # A start function may call an import before there is a core to answer through.
+        if self._core is None:
+            raise BadValue("it was called while the module was instantiated")
+        return self._core
+
+
+class _NoMemory(Exception):
+    """The guest's allocator answered that it has no more."""
+
+
+def _not_of(type: Any) -> str:
+    return f"the value is no {words(type)}"
+
+
+def _load(engine: wasmtime.Engine, path: str) -> wasmtime.Module:
+    try:
+        return wasmtime.Module.deserialize_file(engine, path)
+    except wasmtime.WasmtimeError as error:
+        raise ComponentError(f"cannot load the compiled package {path}: {error}") from None
