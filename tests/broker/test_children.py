@@ -21,7 +21,7 @@ ABOUT_ONE = sorted(ABOUT_CHILDREN - {"spawn", "resume", "list-children"})
 def begun(**changes: Any) -> tuple[Turns, PretendedWorker]:
     turns = make_turns("boss", "boss/a", "z", **{"may_manage": True, **changes})
     turns.actors["boss"].offspring["boss/a"] = None
-    turns.actors["boss/a"].is_spawned = True
+    turns.actors["boss/a"].birth = (1, 9)
     turns.deliver_from_client("boss", b"go", "send", "id-1")
     worker = PretendedWorker(turns, turns.actors["boss"])
     worker.take()

@@ -238,6 +238,13 @@ def test_ends_of_children_reach_their_parent(home: Theater) -> None:
     assert told(system, "boss", "x boss/count") == ""
     assert told(system, "boss", "R boss/count") == ""
     assert "boss/count" not in told(system, "boss", "?")
+    # Nor of what has an answer, or of a restart.
+    write(home, "traps", "probe", f'initial_state = "init-trap"\n{PROBE}')
+    assert told(system, "boss", "s traps.toml").startswith("failed: ")
+    system.restart("boss/count")
+    assert "traps" not in told(system, "boss", "?") and "boss/count" not in told(
+        system, "boss", "?"
+    )
 
 
 def test_events_of_a_child_come_until_they_are_not_wanted(home: Theater) -> None:

@@ -189,8 +189,9 @@ class Actor(Chain):
     # Those it may name: open, or closed and it has not been told.
     channels: dict[str, Channel] = field(default_factory=dict)
     timers: dict[str, Timer] = field(default_factory=dict)  # by their names
-    # Of one that another actor has spawned; and of that, those, the oldest first.
-    is_spawned: bool = False
+    # Of one that another actor has spawned, (turn, index) of the ask; and of that one those that
+    # it has, the oldest first.
+    birth: tuple[int, int] | None = None
     subscription: Subscription | None = None
     offspring: dict[str, None] = field(default_factory=dict)
     result: bytes | None = None  # of the `shutdown` that it has committed

@@ -184,9 +184,9 @@ def tell_end(turns: Turns, child: Actor, kind: str, reason: str, by_others: bool
 
     `by_others`: somebody else than its parent has had it stopped.
     """
-    parent = turns.actors.get(above(child.name)) if child.is_spawned else None
-    if parent is None:
-        return
+    parent = turns.actors.get(above(child.name)) if child.birth is not None else None
+    if parent is None or _is_asked_for(parent, child):
+        return  # what becomes of its birth is the answer to who asks for it
     if by_others:
         _tell(turns, parent, child, EXTERNAL_STOP, b"")
     elif kind == "normal":
@@ -194,6 +194,14 @@ def tell_end(turns: Turns, child: Actor, kind: str, reason: str, by_others: bool
     elif kind == "crash":
         type = "operation-timeout" if reason.startswith("timeout:") else "internal"
         _tell(turns, parent, child, ERROR, pack([type, reason.encode()]))
+
+
+def _is_asked_for(parent: Actor, child: Actor) -> bool:
+    """Whether its parent waits to be told that it runs."""
+    current = parent.current
+    if current is None or current.ask is None or current.ask.function not in BORN:
+        return False
+    return (current.turn, current.ask.index) == child.birth
 
 
 def tell_event(turns: Post, child: Actor, type: str, data: bytes) -> None:
@@ -268,7 +276,7 @@ def _seen(turns: Post, parent: Actor, child: Actor, position: int) -> None:
 
 def enter(turns: Turns, child: Actor, spawned: tuple[int, int], spec: bytes) -> None:
     """It has been spawned by the actor above it."""
-    child.is_spawned = True
+    child.birth = (spawned[0], spawned[1])
     parent = turns.actors.get(above(child.name))
     if parent is not None:
         parent.offspring[child.name] = None

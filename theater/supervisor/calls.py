@@ -152,7 +152,6 @@ def _serve_existing(machine: Stopper, node: Node, child: Child, call: Existing) 
                 node.task = Task(Purpose.CALL, start=[child], call=call.call)
         case RestartChild():
             _operator(machine, call, "restart")
-            child.external = not call.by_parent
             if call.init:
                 for each in (child, *below(child)):
                     each.init = each.inner is None
