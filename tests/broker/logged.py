@@ -79,10 +79,10 @@ class Logged:
         self.turns = Turns(
             LIMIT,
             LIMIT,
-            next_seq=self.log.next_seq(),
-            next_message=self.log.next_message(),
-            next_dead_letter=self.log.next_dead_letter(),
-            next_evidence=self.log.next_evidence(),
+            next_seq=self.log.stored.next_seq(),
+            next_message=self.log.stored.next_message(),
+            next_dead_letter=self.log.stored.next_dead_letter(),
+            next_evidence=self.log.stored.next_evidence(),
             store_rows=self.log.store_rows,
             chain_rows=self.log.chain_rows,
         )

@@ -112,7 +112,7 @@ class Player:
         self.worker.begin()
         self.server.begin(turn, kind, name)
         if current is not None:
-            for data in self._log.turn_events(self.actor.id, turn):
+            for data in self._log.stored.turn_events(self.actor.id, turn):
                 event = decode(data)
                 if event.type == EventType.HOST_CALL and len(event.payload) == 2:
                     self.server.replayed(event.function, *event.payload)

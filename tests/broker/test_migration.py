@@ -14,8 +14,9 @@ import pytest
 
 from theater import wire
 from theater.broker import schema
-from theater.broker.log import FACTS, Log
+from theater.broker.log import Log
 from theater.broker.outstanding import NOBODY
+from theater.broker.stored import FACTS
 from theater.chain import GENESIS, first_break, link
 from theater.client import reader
 from theater.client.reader import LogReader

@@ -240,7 +240,7 @@ class History:
         self.handler.begin(body.decode() if kind == "tick" else None)
         if is_open:
             worker.waits = False  # nobody had to be asked: the answer is there
-            for data in self.system.log.turn_events(worker.actor.id, turn):
+            for data in self.system.log.stored.turn_events(worker.actor.id, turn):
                 event = decode(data)
                 if event.type == EventType.HOST_CALL and event.interface == TIMER:
                     self.handler.replayed(event.function, *event.payload)

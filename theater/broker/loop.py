@@ -47,10 +47,10 @@ class Broker:
         self._turns = Turns(
             setup["message_max_bytes"],
             setup["state_max_bytes"],
-            next_seq=log.next_seq(),
-            next_message=log.next_message(),
-            next_dead_letter=log.next_dead_letter(),
-            next_evidence=log.next_evidence(),
+            next_seq=log.stored.next_seq(),
+            next_message=log.stored.next_message(),
+            next_dead_letter=log.stored.next_dead_letter(),
+            next_evidence=log.stored.next_evidence(),
             store_rows=log.store_rows,
             chain_rows=log.chain_rows,
         )

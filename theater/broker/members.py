@@ -21,10 +21,11 @@ from theater.broker import (
 )
 from theater.broker.actors import ROOT, Actor, Chain
 from theater.broker.boxes import Boxes
-from theater.broker.log import Log, OpenRow, StoredActor
+from theater.broker.log import Log
 from theater.broker.mailbox import WINDOW
 from theater.broker.register import SUPERVISOR, Order, name_of, role_of
 from theater.broker.revival import Living
+from theater.broker.stored import OpenRow, StoredActor
 from theater.broker.turns import Turns
 from theater.events import decode, internalise, refs_in
 
@@ -35,6 +36,7 @@ class Members:
     def __init__(self, turns: Turns, log: Log, boxes: Boxes, commit: Callable[[], None]) -> None:
         self._turns = turns
         self._log = log
+        self._stored = log.stored
         self._boxes = boxes
         self._commit = commit
 
@@ -48,14 +50,14 @@ class Members:
         `living`: incarnations that go on, if this broker comes in place of one that died;
         `phases` of their actors and all others.
         """
-        turns, log = self._turns, self._log
-        stored = {each.name: each for each in log.actors()}
+        turns = self._turns
+        stored = {each.name: each for each in self._stored.actors()}
         turns.next_actor = max((each.id for each in stored.values()), default=0) + 1
         wanted = {name_of(order): order for order in orders}
         if ROOT not in wanted:
             flags = stored[ROOT].facts.get("flags") if ROOT in stored else None
             wanted = {ROOT: {"name": ROOT, "kind": SUPERVISOR, "flags": flags}, **wanted}
-        opened = {row.actor: row for row in log.open_turns()}
+        opened = {row.actor: row for row in self._stored.open_turns()}
         for each in list(stored.values()):
             order = wanted.get(each.name)
             if not each.removed and (order is None or role_of(order) != each.role):
@@ -64,17 +66,17 @@ class Members:
         for name, order in wanted.items():
             register.enter(turns, order, stored.get(name))
         for actor in turns.actors.values():
-            recovery.load_window(actor, log.mailbox_after(actor.id, 0, WINDOW))
+            recovery.load_window(actor, self._log.mailbox_after(actor.id, 0, WINDOW))
         self._recall(None)
         for name, phase in phases.items():
             turns.actors[name].phase = phase
-        for child, position, waiting in log.subscriptions():
+        for child, position, waiting in self._stored.subscriptions():
             children.subscribed(turns, child, position, waiting)
-        channels.load(turns, log.channels())
-        timers.load(turns, log.timers(), now_s)
-        outstanding.load(turns, log.outstanding(), now_s)
+        channels.load(turns, self._stored.channels())
+        timers.load(turns, self._stored.timers(), now_s)
+        outstanding.load(turns, self._stored.outstanding(), now_s)
         going_on = {one.name for one in living}
-        asks = {(row[0], row[1]): row[2:] for row in log.open_asks()}
+        asks = {(row[0], row[1]): row[2:] for row in self._stored.open_asks()}
         states = {each.id: each.state for each in stored.values()}
         for row in opened.values():
             opener = turns.by_id.get(row.actor)
@@ -106,12 +108,12 @@ class Members:
         )
         waiting = map(recovery.message_from, self._log.waiting_after(gone.id, 0))
         begun = None
-        for turn, message, deliveries in self._log.waiting_turns(gone.id):
+        for turn, message, deliveries in self._stored.waiting_turns(gone.id):
             if message is not None:
                 begun = (turn, message, deliveries, 0)
         if opened is not None and opened.message is not None:
             begun = (opened.turn, opened.message, opened.deliveries, opened.steps)
-        timed = [(row[1], row[4]) for row in self._log.timers(gone.id)]
+        timed = [(row[1], row[4]) for row in self._stored.timers(gone.id)]
         register.remove(self._turns, chain, reason, waiting, gone.state, begun, now_s, timed)
         return replace(gone, removed=True, head=chain.head, length=chain.length)
 
@@ -124,10 +126,10 @@ class Members:
         goes_on: bool,
         now_s: float,
     ) -> None:
-        recorded = self._log.turn_events(actor.id, row.turn)
+        recorded = self._stored.turn_events(actor.id, row.turn)
         left_s = 0.0
         if open_ask is not None and timeout_s is not None:
-            left_s = max(0.0, timeout_s - self._log.waited_s(actor.id, row.turn, open_ask))
+            left_s = max(0.0, timeout_s - self._stored.waited_s(actor.id, row.turn, open_ask))
         last = recovery.reopen(self._turns, actor, row, recorded, open_ask, left_s, now_s)
         current = actor.current
         assert current is not None
@@ -156,10 +158,9 @@ class Members:
         return result
 
     def _revive(self, actor: Actor, living: Living, now_s: float) -> None:
-        log = self._log
-        known = log.incarnation(actor.id, living.incarnation)
+        known = self._stored.incarnation(actor.id, living.incarnation)
         if known is not None and known[1] is not None:
-            last_exit = log.last_exit(actor.id)
+            last_exit = self._stored.last_exit(actor.id)
             assert last_exit is not None
             revival.buried_already(self._turns, actor, last_exit)
             return
@@ -167,11 +168,11 @@ class Members:
         if known is None and living.anew:
             anew.reinitialise(self._turns, actor, living.anew, now_s)
         limit = actor.settings.recycle_turns or 1
-        ended = log.ended_turns(actor.id, actor.next_turn, living.incarnation, limit)
+        ended = self._stored.ended_turns(actor.id, actor.next_turn, living.incarnation, limit)
         revival.revive(self._turns, actor, living, known is not None, is_ready, ended)
         turn = actor.next_turn - 1
         if actor.current is None and turn > 0:
-            last = log.turn_events(actor.id, turn)
+            last = self._stored.turn_events(actor.id, turn)
             if revival.has_shut_down(last, living.incarnation):
                 actor.shut_down = True
                 actor.result = self._result(last)
@@ -187,9 +188,9 @@ class Members:
             if actor.name in going_on:
                 kept.append(actor)
                 continue
-            known = self._log.incarnation(actor.id, actor.incarnation)
+            known = self._stored.incarnation(actor.id, actor.incarnation)
             if known is not None and known[1] is None:  # else it has been judged
-                actor.ended_turns = self._log.ended_turns(
+                actor.ended_turns = self._stored.ended_turns(
                     actor.id, actor.next_turn, actor.incarnation, 1
                 )
                 burial.bury_unseen(self._turns, actor, self._boxes.read(actor), now_s)
@@ -206,19 +207,19 @@ class Members:
             return
         if name in self._turns.batch.moved:
             self._commit()
-        before = self._log.actor(name)
+        before = self._stored.actor(name)
         chain = register.enter(self._turns, order, before)
         if before is not None and isinstance(chain, Actor):
             recovery.load_window(chain, self._log.mailbox_after(chain.id, 0, WINDOW))
-            timers.load(self._turns, self._log.timers(chain.id), now_s)
+            timers.load(self._turns, self._stored.timers(chain.id), now_s)
             self._recall(chain.id)
 
     def _recall(self, id: int | None) -> None:
         """Who has sent to an actor (None: to each), and which inputs have killed before."""
-        for actor, sender in self._log.senders(id):
+        for actor, sender in self._stored.senders(id):
             if actor in self._turns.by_id:
                 self._turns.by_id[actor].senders.add(sender)
-        recovery.count_deliveries(self._turns, self._log.failed_deliveries(id))
+        recovery.count_deliveries(self._turns, self._stored.failed_deliveries(id))
 
     def remove(self, name: str, reason: str, now_s: float) -> None:
         """Let one go for good; it has no live incarnation."""

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from theater.broker.actors import INIT, Actor, Ask, OpenTurn
-from theater.broker.log import OpenRow
 from theater.broker.mailbox import Message
 from theater.broker.revival import is_shutdown
+from theater.broker.stored import OpenRow
 from theater.broker.turns import Turns
 from theater.calls import ASKS, SUPERVISOR
 from theater.events import Event, EventType, decode, ref_hash, refs_in

@@ -12,8 +12,8 @@ from typing import Any
 from theater.broker import channels, children, outstanding, timers
 from theater.broker.actors import ASKED, ROOT, Actor, Chain, Settings, Supervisor
 from theater.broker.burial import abandon
-from theater.broker.log import StoredActor
 from theater.broker.mailbox import Mailbox, Message
+from theater.broker.stored import StoredActor
 from theater.broker.turns import Turns
 from theater.capabilities.custom import effects
 from theater.events import EventType, content_hash

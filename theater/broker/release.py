@@ -90,7 +90,7 @@ class Frames:
         if not handing.needs_journal(actor, handed):
             return handing.input_message(actor, handed, [])
         assert actor.current is not None
-        recorded = self._log.turn_events(actor.id, handed.turn)
+        recorded = self._log.stored.turn_events(actor.id, handed.turn)
         hashes, places = contents_of(map(decode, recorded))
         contents = [self._log.blob(hash) for hash in dict.fromkeys(hashes)]
         assert None not in contents, "a committed answer refers to nothing"
