@@ -158,7 +158,7 @@ def _read(path: str | os.PathLike[str], file: str, below: str | None = None) -> 
     """The text of a file, which messages call `file`, and what the paths in it are relative to."""
     name = os.fspath(path)
     try:
-        text = read_file(name, MANIFEST_MAX_BYTES + 1)
+        text = read_file(name, MANIFEST_MAX_BYTES + 1, below)
         directory = os.path.dirname(os.path.abspath(name))
     except OSError as problem:
         raise ManifestError(file, [Problem("", os_problem(problem))]) from None

@@ -37,6 +37,13 @@ def find(start_dir: str | os.PathLike[str]) -> Path:
     )
 
 
+_OUTSIDE = "lies outside of the directory that an actor may spawn from"
+
+
+class Outside(OSError):
+    """What was opened is not where it was when that was looked for: a link has come between."""
+
+
 @dataclass(frozen=True, slots=True)
 class StateFile:
     """An initial state to be read from a file, relative to the manifest."""
@@ -62,7 +69,7 @@ class Files:
     def _outside(self, path: str) -> str | None:
         if self._below is None or lies_below(self.absolute(path), self._below):
             return None
-        return f"{quoted(path)}: lies outside of the directory that an actor may spawn from"
+        return f"{quoted(path)}: {_OUTSIDE}"
 
     def check_file(self, path: str) -> str | None:
         if not self._on_disk:
@@ -70,7 +77,7 @@ class Files:
         if (outside := self._outside(path)) is not None:
             return outside
         try:
-            os.close(_open_file(self.absolute(path)))
+            os.close(_open_file(self.absolute(path), self._below))
         except OSError as problem:
             return f"{quoted(path)}: {os_problem(problem)}"
         return None
@@ -105,7 +112,7 @@ class Files:
         if (outside := self._outside(path)) is not None:
             return outside
         try:
-            content = read_file(self.absolute(path), max_bytes + 1)
+            content = read_file(self.absolute(path), max_bytes + 1, self._below)
         except OSError as problem:
             return f"{quoted(path)}: {os_problem(problem)}"
         if len(content) > max_bytes:
@@ -130,8 +137,12 @@ def lies_below(path: str, directory: str) -> bool:
     return found.startswith(above.rstrip("/") + "/")
 
 
-def _open_file(path: str) -> int:
-    """A descriptor of a regular file. Never blocks, as opening a named pipe would."""
+def _open_file(path: str, below: str | None = None) -> int:
+    """A descriptor of a regular file. Never blocks, as opening a named pipe would.
+
+    `below`: the directory that it has to be in. Whoever spawns may change links meanwhile, so it
+    is what was opened that is asked where it is.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except ValueError:  # a NUL in the path
@@ -142,6 +153,8 @@ def _open_file(path: str) -> int:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if not stat.S_ISREG(mode):
             raise OSError(errno.EINVAL, "not a regular file")
+        if below is not None and not lies_below(f"/proc/self/fd/{descriptor}", below):
+            raise Outside
     except OSError:
         os.close(descriptor)
         raise
@@ -158,8 +171,8 @@ def _look_into(path: str, write: bool) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
-def read_file(path: str, max_bytes: int) -> bytes:
-    with open(_open_file(path), "rb") as file:
+def read_file(path: str, max_bytes: int, below: str | None = None) -> bytes:
+    with open(_open_file(path, below), "rb") as file:
         return file.read(max_bytes)
 
 
@@ -176,6 +189,8 @@ def directory_problem(problem: OSError) -> str:
 
 def os_problem(problem: OSError) -> str:
     match problem:
+        case Outside():
+            return _OUTSIDE
         case FileNotFoundError():
             return "there is no such file"
         case IsADirectoryError():

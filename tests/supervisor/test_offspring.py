@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -231,6 +232,28 @@ def test_it_names_nothing_outside_of_the_parents_directory(here: Path, tmp_path:
     birth = Birth(parent(here), "store:plans#c", ("plans", hash))
     with pytest.raises(ManifestError, match="lies outside of the directory"):
         judged(birth, str(tmp_path))
+
+
+@pytest.mark.parametrize("swapped", ["c.toml", "state"])
+def test_a_link_that_comes_between_leads_nowhere(
+    here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, swapped: str
+) -> None:
+    """Made after it was looked where the file is, and before it is opened."""
+    (here / "c.toml").write_text(f'{TEXT}initial_state = {{ file = "state" }}\n')
+    (here / "state").write_text("1")
+    secret = tmp_path / "secret"
+    secret.write_text(TEXT)
+    open_ = os.open
+
+    def swap(path: str, *arguments: Any, **more: Any) -> int:
+        if path == str(here / swapped):
+            (here / swapped).unlink()
+            (here / swapped).symlink_to(secret)
+        return open_(path, *arguments, **more)
+
+    monkeypatch.setattr(os, "open", swap)
+    with pytest.raises(ManifestError, match="lies outside of the directory"):
+        judged(Birth(parent(here), "c.toml"))
 
 
 @pytest.mark.parametrize(
