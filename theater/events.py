@@ -34,10 +34,13 @@ from typing import Any
 import msgpack
 
 from theater.errors import ProtocolError
+from theater.quoting import described
 
 FORMAT = 1
 INLINE_MAX = 1024  # bytes; longer byte strings in payloads are replaced by a reference
 REF_CODE = 1  # msgpack extension type of a reference: 32 bytes, the SHA-256 of the content
+DEPTH_MAX = 200  # of values in values: no type of a component is as deep, and readers recurse
+_CONTAINERS = bytes((*range(0x80, 0xA0), 0xDC, 0xDD, 0xDE, 0xDF))  # what arrays and maps begin with
 CHAIN_CODE = 2  # a part of a chain: msgpack [actor, first position, last position, head]
 # How a reference starts in msgpack: as ext 8, and in the two ways that nobody needs to spell it.
 _REF_MARKS = (b"\xc7\x20\x01", b"\xc8\x00\x20\x01", b"\xc9\x00\x00\x00\x20\x01")
@@ -122,13 +125,34 @@ def decode(data: bytes) -> Event:
         version, actor, incarnation, turn, index, type_, interface, function, payload = fields
     except (ValueError, TypeError, msgpack.UnpackException, RecursionError) as error:
         raise ProtocolError(f"not an event: {error}") from None
+    if _may_be_deep(data) and _is_deep(payload):
+        raise ProtocolError("not an event: its values are nested too deeply")
     if version != FORMAT:
-        raise ProtocolError(f"event format {version!r} is not {FORMAT}")
+        raise ProtocolError(f"event format {described(version)} is not {FORMAT}")
     names = type(actor) is type(type_) is type(interface) is type(function) is str
     numbers = type(incarnation) is type(turn) is type(index) is int
     if not names or not numbers or min(incarnation, turn, index) < 0:
         raise ProtocolError("not an event: a name or a number is none")
     return Event(actor, incarnation, turn, index, type_, interface, function, payload)
+
+
+def _may_be_deep(data: bytes) -> bool:
+    """A cheap test: each level has a byte of its own, of these."""
+    return len(data) > DEPTH_MAX < len(data) - len(data.translate(None, _CONTAINERS))
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(DEPTH_MAX):
+        level = [
+            item
+            for each in level
+            if isinstance(each, list | dict)
+            for item in (each.values() if isinstance(each, dict) else each)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _ext(code: int, data: bytes) -> msgpack.ExtType:

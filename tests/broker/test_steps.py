@@ -42,9 +42,20 @@ def spelt(reference: bytes) -> dict[str, Any]:
     return {"events": [part.replace(b"\xc7\x20\x01" + b"h" * 32, reference) for part in parts]}
 
 
+def deep(levels: int) -> dict[str, Any]:
+    """A step with lists in lists."""
+    parts = events(CALL, host("log", ["x"], b"deep", interface=RUNTIME), RESULT)
+    return {"events": [part.replace(b"\xc4\x04deep", b"\x91" * levels + b"\xc0") for part in parts]}
+
+
 BAD: dict[str, Callable[[], dict[str, Any]]] = {
     "no event": lambda: {"events": []},
     "garbage for an event": lambda: {"events": [b"\xc1"]},
+    "values deeper than a reader can go": lambda: deep(1000),
+    "values a little too deep": lambda: deep(200),
+    "a format that is a list of lists": lambda: {
+        "events": [b"\x99" + b"\x91" * 1000 + b"\xc0" * 9 for _ in range(2)]
+    },
     "an event that is not bytes": lambda: {"events": [7]},
     "a later step": lambda: {"step": 1},
     "a later turn": lambda: {"turn": 2, "events": events(CALL, RESULT, turn=2)},
@@ -273,3 +284,9 @@ def test_a_result_is_no_larger_than_a_message() -> None:
     with pytest.raises(BadStep, match="a message of 4 bytes is over the limit of 3"):
         turns.step(worker.actor, 1, 0, 1, events(CALL, call, RESULT), [], 0.0)
     assert not turns.batch.events
+
+
+def test_values_may_be_as_deep_as_readers_go() -> None:
+    turns, worker = with_input()
+    turns.step(worker.actor, 1, 0, 1, deep(150)["events"], [], 0.0)
+    assert turns.batch.steps
