@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Any
 
+from theater.paths import DataPaths, RuntimePaths
+from theater.spec import SystemSpec
 from theater.supervisor import reaper, spawn
 from theater.supervisor.debts import Debts
 from theater.supervisor.line import Line
 from theater.supervisor.waiter import Waiter
-from theater.supervisor.workers import end_helper, helper_window
 
 LATE_S = 15.0  # a burial is a commit: by then it hangs, or its disk does
 
@@ -30,7 +31,7 @@ class Broker:
         self._lock = lock  # each broker holds it too: a log never has two writers
         self._heard = heard
         self._died = died
-        self._window = helper_window()
+        self._window = spawn.helper_window()
         self._debts = Debts(LATE_S)
         self._listens = False  # before it has read the log, it cannot answer
         self._helper: spawn.Helper | None = None
@@ -123,5 +124,18 @@ class Broker:
         self._line.say("end")
         self._helper.socket.settimeout(timeout_s)
         self._line.flush_all()
-        end_helper(self._helper, timeout_s)
+        spawn.end_helper(self._helper, timeout_s)
         self._hear()  # its last words
+
+
+def setup(system: SystemSpec, data: DataPaths, runtime: RuntimePaths) -> dict[str, Any]:
+    """What it has to know before it opens the log and its sockets."""
+    return {
+        "log": data.log,
+        "boxes": data.boxes,
+        "durability": system.durability.value,
+        "message_max_bytes": system.message_max_bytes,
+        "state_max_bytes": system.state_max_bytes,
+        "workers_endpoint": f"ipc://{runtime.workers}",
+        "clients_endpoint": f"ipc://{runtime.clients}",
+    }

@@ -13,22 +13,23 @@ from typing import Any
 
 from theater import linux
 from theater.clock import SteadyClock
-from theater.crashpoints import reached
 from theater.errors import EnvironmentProblem, TheaterError
 from theater.paths import DataPaths, RuntimePaths
-from theater.spec import ActorSpec, ChildSpec, SystemSpec
+from theater.spec import SystemSpec
 from theater.supervisor import births, policy, reaper, view
-from theater.supervisor.broker import Broker
+from theater.supervisor.broker import Broker, setup
+from theater.supervisor.burials import Burials
 from theater.supervisor.datadir import open_internal_log
 from theater.supervisor.desk import Desk
 from theater.supervisor.kept import Kept
 from theater.supervisor.leash import Leash
 from theater.supervisor.notary import Notary
-from theater.supervisor.orders import ExitKind, Phase
+from theater.supervisor.orders import Phase
+from theater.supervisor.registry import Registry
 from theater.supervisor.spawning import Spawning
 from theater.supervisor.stock import Stock
 from theater.supervisor.troubles import Troubles
-from theater.supervisor.waiter import Waiter
+from theater.supervisor.waiter import Waiter, signal_pipe
 from theater.supervisor.workers import Workers
 
 HELPER_END_S = 10.0  # broker and zygote get this long to end, then they are killed
@@ -55,16 +56,12 @@ class Root:
         self._waiter = Waiter()
         self.news: deque[policy.Event] = deque()
         self.state: policy.State | None = None
-        self._told: dict[str, ChildSpec] = {}  # what the broker knows of each path
-        # Told to the broker and not answered yet, and whether the policy had asked for the end.
-        self._unburied: dict[str, tuple[policy.Exited, bool]] = {}
         self._wake_s: float | None = None
         self._ended: policy.Ended | None = None
         self._fatal = ""
         self._fatal_code = TheaterError.exit_code
         self._troubles = Troubles(data.log)
         self._is_ready = False
-        self._untidy = False  # components may be in stock that nobody needs any more
         self._going_down = False
         internal_log = open_internal_log(data)
         os.dup2(internal_log, 2)  # whoever started us may leave
@@ -72,6 +69,8 @@ class Root:
             self._waiter, internal_log, lock, self._from_broker, self._broker_died
         )
         self._broker.start()
+        self._registry = Registry(self._broker, stock, system)
+        self.burials = Burials(self, self._broker, data.boxes)
         self._workers = Workers(self, self._waiter, data.boxes, internal_log)
         every_s = system.head_every_s
         told = self._troubles.heads
@@ -92,19 +91,9 @@ class Root:
             self, self._waiter, stock, system, data.directory, internal_log, kept.unanswered
         )
         self._waiter.watch(leash.fileno(), self._from_leash)
-        self._waiter.watch(self._signal_pipe(), self._on_signal)
+        self._signals = signal_pipe()
+        self._waiter.watch(self._signals, self._on_signal)
         self._register()
-
-    def _setup(self) -> dict[str, Any]:
-        return {
-            "log": self._data.log,
-            "boxes": self._data.boxes,
-            "durability": self._system.durability.value,
-            "message_max_bytes": self._system.message_max_bytes,
-            "state_max_bytes": self._system.state_max_bytes,
-            "workers_endpoint": f"ipc://{self._runtime.workers}",
-            "clients_endpoint": f"ipc://{self._runtime.clients}",
-        }
 
     # The loop
 
@@ -178,7 +167,7 @@ class Root:
                 if not self._spawning.answered(action):
                     self._desk.answer(action)
             case policy.Decided():
-                self._introduce(action.subject)
+                self._registry.introduce(action.subject, self.state)
                 name = births.name_in_log(action.subject)
                 self.tell_broker("decided", name, {"decision": action.decision, **action.detail})
             case policy.PhaseChanged():
@@ -186,51 +175,32 @@ class Root:
             case policy.Removed():
                 self._workers.forget(action.child)
                 self._spawning.forget(action.child)
-                self._untidy = True
-                if self._told.pop(action.child, None) is not None:
-                    self.tell_broker("remove", action.child, action.reason)
+                self._registry.remove(action.child, action.reason)
             case policy.Ended():
                 self._ended = action
 
     def _phase(self, change: policy.PhaseChanged) -> None:
-        self._introduce(change.child)
+        self._registry.introduce(change.child, self.state)
         if not change.supervisor:
             self.tell_broker("phase", change.child, change.phase.value, change.reason)
         elif change.child == "" and change.phase is Phase.RUNNING:
             self._is_ready = True
             self._leash.tell("ready", {})
 
-    def _introduce(self, path: str) -> None:
-        """The broker knows of it from now on."""
-        if path not in self._told and self.state is not None:
-            spec = view.spec_of(self.state, path)
-            if spec is not None:
-                self.tell_broker("adopt", [self._registration(path, spec)])
-
-    def _registration(self, path: str, spec: ChildSpec) -> dict[str, Any]:
-        self._untidy = self._untidy or self._told.get(path, spec) != spec
-        self._told[path] = spec
-        if isinstance(spec, ActorSpec):
-            exports = self._stock.exports(spec.component_sha256)
-            return births.registration(spec, self._system, exports)
-        return births.supervisor_registration(spec)
-
     def _tidy(self) -> None:
         """Close the components that nothing will be started from any more."""
         if self.state is None or self._desk.prepares() or self._spawning.prepares():
             return
-        if self._untidy or self._stock.grown:
-            self._untidy = self._stock.grown = False
-            told = (spec for spec in self._told.values() if isinstance(spec, ActorSpec))
-            needed = {*view.components(self.state), *(spec.component_sha256 for spec in told)}
+        if self._registry.changed or self._stock.grown:
+            self._registry.changed = self._stock.grown = False
+            needed = {*view.components(self.state), *self._registry.components()}
             needed |= self._spawning.components()
             self._stock.keep_only(needed)
 
     def _spawn(self, name: str, incarnation: int, init: bool) -> None:
         assert self.state is not None
         actor = view.actor_spec(self.state, name)
-        if self._told.get(name) != actor:  # a new specification holds from the next start on
-            self.tell_broker("adopt", [self._registration(name, actor)])
+        self._registry.renew(name, actor)
         endpoint = f"ipc://{self._runtime.workers}"
         order = births.order(actor, self._system, incarnation, endpoint, self._data.store)
         if not self._is_ready:  # later nobody asks, and whoever holds the leash may not read
@@ -249,17 +219,11 @@ class Root:
 
     def _register(self) -> None:
         """Tell a broker everything it has to know, before anybody can speak to it."""
-        self.tell_broker("setup", self._setup())
+        self.tell_broker("setup", setup(self._system, self._data, self._runtime))
         state = self.state or policy.initial(self._system.root, {}, spawned=self._kept.there)
-        # What runs, runs as it was told; a new specification holds from the next start on.
-        orders = [
-            self._registration(path, self._told.get(path, spec)) for path, spec in view.specs(state)
-        ]
-        # They are not in the tree before their actors are started; but they are not gone.
-        waiting = [spec for spec in self._spawning.kept.values() if spec.path not in self._told]
-        orders += [self._registration(spec.path, spec) for spec in waiting]
+        orders = self._registry.everything(state, self._spawning.kept.values())
         phases = {row.path: row.phase.value for row in policy.rows(state)}
-        living = self._workers.living(exited for exited, _ in self._unburied.values())
+        living = self._workers.living(self.burials.owed())
         self.tell_broker("register", orders, living, phases)
 
     def _broker_registered(self, incarnations: dict[str, int]) -> None:
@@ -279,10 +243,7 @@ class Root:
     def _broker_buried(
         self, name: str, incarnation: int, kind: str, reason: str, ignored: bool
     ) -> None:
-        reached("root.buried")
-        self._unburied.pop(name, None)
-        self._broker.answered(("buried", name))
-        self.news.append(policy.Exited(name, incarnation, ExitKind(kind), reason, ignored))
+        self.burials.buried(name, incarnation, kind, reason, ignored)
 
     def _broker_child(
         self,
@@ -349,20 +310,6 @@ class Root:
     def troubles(self) -> list[dict[str, Any]]:
         return self._troubles.told()
 
-    def bury(self, exited: policy.Exited, wanted: bool) -> None:
-        """A worker is dead: the policy hears of it from the broker, which looks at the turn."""
-        if self._broker.pid is None:
-            self._not_buried(exited, wanted)
-            return
-        self._unburied[exited.child] = exited, wanted
-        self._tell_dead(exited, wanted)
-
-    def _tell_dead(self, exited: policy.Exited, wanted: bool) -> None:
-        name, incarnation, kind = exited.child, exited.incarnation, exited.kind.value
-        by_others = self.state is not None and view.was_stopped_by_others(self.state, name)
-        message = ("exited", name, incarnation, kind, exited.reason, wanted, by_others)
-        self._broker.ask(("buried", name), self.now_s(), *message)
-
     def _broker_died(self, how: str) -> None:
         """Another one goes on from the log; unless this one has said that the log cannot."""
         linux.complain(f"root: the broker died ({how})")
@@ -372,8 +319,7 @@ class Root:
             self._go_on_without_broker(how)
             return
         self._register()
-        for exited, wanted in self._unburied.values():
-            self._tell_dead(exited, wanted)
+        self.burials.tell_again()
         if self._going_down:
             self.tell_broker("closing")
         self.tell_replaced("broker", how)
@@ -389,16 +335,7 @@ class Root:
         self.fail(f"the broker died ({how})")
         if self.state is None:
             self._ended = policy.Ended(self._fatal, failed=True)
-        for exited, wanted in self._unburied.values():
-            self._not_buried(exited, wanted)
-        self._unburied.clear()
-
-    def _not_buried(self, exited: policy.Exited, wanted: bool) -> None:
-        """There is no broker that could look at its turn: the next `up` does, by its black box.
-        One that was stopped is not to blame, and is not to be judged."""
-        if wanted:
-            self._workers.discard_box(exited.child, exited.incarnation)
-        self.news.append(exited)
+        self.burials.leave_all()
 
     def fail(self, reason: str) -> None:
         """The system cannot go on."""
@@ -432,17 +369,8 @@ class Root:
 
     # People
 
-    def _signal_pipe(self) -> int:
-        read, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        signal.set_wakeup_fd(write)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
-            signal.signal(number, lambda *_: None)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        self._signal_read = read
-        return read
-
     def _on_signal(self) -> None:
-        for number in os.read(self._signal_read, 4096):
+        for number in os.read(self._signals, 4096):
             if number == signal.SIGCHLD:
                 # Workers and helpers are told by their pidfds; it may also be a stranger.
                 self._workers.look_for_strangers()

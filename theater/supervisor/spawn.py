@@ -1,4 +1,4 @@
-"""Start root's helpers, and ask the zygote for workers."""
+"""Start root's helpers and end them, and ask the zygote for workers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from theater import wire
+from theater import linux, wire
+from theater.supervisor.rules import Window
 
 WORKER_MODULE = "theater.worker.loop"
 PACKET_MAX = 1 << 20
@@ -73,6 +74,21 @@ def _start(
     )
     theirs.close()
     return Helper(name, process.pid, os.pidfd_open(process.pid), ours, process)
+
+
+def helper_window() -> Window:
+    """How often the broker, and the zygote, may die before the system ends: 5 in 10 s."""
+    return Window(intensity=5, period_s=10.0)
+
+
+def end_helper(helper: Helper, timeout_s: float) -> None:
+    """Wait for a helper that was told to end; one that does not is killed."""
+    try:
+        helper.process.wait(timeout_s)
+    except Exception:
+        linux.complain(f"root: the {helper.name} did not end; killed")
+        helper.process.kill()
+        helper.process.wait()
 
 
 def ask_for_worker(zygote: socket.socket, order: dict[str, Any], component: int, box: int) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import selectors
+import signal
 import socket
 from collections.abc import Callable
 
@@ -36,3 +38,13 @@ class Waiter:
             now = self._selector.get_map().get(key.fd)
             if now is not None and now.data is key.data:  # not closed by one before it
                 key.data()
+
+
+def signal_pipe() -> int:
+    """Where the number of each signal that comes from now on can be read, as a byte."""
+    read, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(write)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+        signal.signal(number, lambda *_: None)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    return read

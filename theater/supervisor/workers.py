@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import secrets
@@ -16,9 +15,9 @@ from theater import linux
 from theater.crashpoints import reached
 from theater.paths import box_name
 from theater.supervisor import policy, reaper, spawn
+from theater.supervisor.burials import Burials
 from theater.supervisor.debts import Debts
 from theater.supervisor.reaper import Process
-from theater.supervisor.rules import Window
 from theater.supervisor.waiter import Waiter
 
 ZYGOTE_LATE_S = 10.0  # a fork takes a few milliseconds: by then the zygote hangs
@@ -28,10 +27,10 @@ class Owner(Protocol):
     """What the workers need of root."""
 
     news: deque[policy.Event]
+    burials: Burials
 
     def now_s(self) -> float: ...
     def tell_broker(self, *message: Any) -> None: ...
-    def bury(self, exited: policy.Exited, wanted: bool) -> None: ...
     def fail(self, reason: str) -> None: ...
     def tell_replaced(self, helper: str, how: str) -> None: ...
     def helper_pids(self) -> set[int]: ...
@@ -54,7 +53,7 @@ class Workers:
         self._anew: dict[str, str] = {}  # why that begins with `init`; "" if it does not
         self._orders: deque[tuple[dict[str, Any], int, int]] = deque()  # with artifact and box
         self._strangers_due = False
-        self._window = helper_window()  # of the zygote's restarts
+        self._window = spawn.helper_window()  # of the zygote's restarts
         self.zygote = self._start_zygote()
 
     # Births
@@ -91,10 +90,6 @@ class Workers:
                 raise
             # No room for one more file is nobody's fault: this box is gone with its worker.
             return os.memfd_create("box", os.MFD_CLOEXEC)
-
-    def discard_box(self, name: str, incarnation: int) -> None:
-        with contextlib.suppress(OSError):
-            os.unlink(self._box_path(name, incarnation))
 
     def send_orders(self) -> None:
         """Hand them to the zygote; the broker must have been told of these workers before."""
@@ -213,7 +208,9 @@ class Workers:
         wanted = (name, incarnation) in self._wanted
         self._wanted.discard((name, incarnation))
         reason = process.why or reaper.reason_of(status)
-        self._root.bury(policy.Exited(name, incarnation, reaper.kind_of(status), reason), wanted)
+        self._root.burials.bury(
+            policy.Exited(name, incarnation, reaper.kind_of(status), reason), wanted
+        )
 
     def look_for_strangers(self) -> None:
         """Some child has died; see `end_strangers`."""
@@ -289,19 +286,4 @@ class Workers:
     def close(self, timeout_s: float) -> None:
         """The zygote ends with its socket."""
         self.zygote.socket.close()
-        end_helper(self.zygote, timeout_s)
-
-
-def helper_window() -> Window:
-    """How often the broker, and the zygote, may die before the system ends: 5 in 10 s."""
-    return Window(intensity=5, period_s=10.0)
-
-
-def end_helper(helper: spawn.Helper, timeout_s: float) -> None:
-    """Wait for a helper that was told to end; one that does not is killed."""
-    try:
-        helper.process.wait(timeout_s)
-    except Exception:
-        linux.complain(f"root: the {helper.name} did not end; killed")
-        helper.process.kill()
-        helper.process.wait()
+        spawn.end_helper(self.zygote, timeout_s)
