@@ -57,7 +57,7 @@ def test_a_package_is_shown_in_packs_words_with_its_hashes(home: Home) -> None:
     assert "    log: func(msg: string)\n" in told
     facts = json.loads(home.out("inspect", path, "--json"))
     assert facts["kind"] == "package" and facts["problems"] == []
-    assert facts["grants"] == ["message-server", "runtime", "store", "timer"]
+    assert facts["grants"] == ["message-server", "runtime", "store", "timer", "supervisor"]
     runtime = next(each for each in facts["imports"] if each.get("handler") == "runtime")
     assert re.fullmatch("[0-9a-f]{64}", runtime["hash"])
     assert f"    built with {runtime['hash']}\n" in told

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 
 import pytest
 
-from tests.real.conftest import Theater, actor, gone, processes
+from tests.real.conftest import COMPONENTS, Theater, actor, gone, processes
+from tests.real.test_broker_dies import kill_broker
 from tests.waiting import eventually
 from theater.client import System
 from theater.pack.codec import encode
 
 PROBE = "pack-probe.wat"
-MORE = '\n[[child.handler]]\ntype = "store"\n[[child.handler]]\ntype = "timer"\n'
+MORE = "".join(
+    f'\n[[child.handler]]\ntype = "{each}"\n' for each in ("store", "timer", "supervisor")
+)
 
 
 def package(name: str = "p", extra: str = "") -> str:
@@ -102,3 +106,41 @@ def test_a_package_that_shuts_down_ends(theater: Theater) -> None:
     system = theater.up(package(extra='restart = "transient"\n'))
     system.send("p", b"d bye")
     system.wait_status("p", "stopped")
+
+
+def test_a_broker_that_dies_is_nothing_that_it_notices(theater: Theater) -> None:
+    system = theater.up(package(), actor("c"))
+    for number in range(3):
+        assert system.request("p", b"a %d" % number).endswith(b"%d" % number)
+        kill_broker(system)
+        assert system.request("p", b"r c echo %d" % number) == b"%d" % number
+    assert state(system) == encode(b"012")
+    theater.note(system)
+
+
+def manifest(theater: Theater, name: str, component: str) -> None:
+    shutil.copy(COMPONENTS / component, theater.directory)
+    (theater.directory / f"{name}.toml").write_text(f'name = "{name}"\npackage = "{component}"\n')
+
+
+def test_packages_and_components_spawn_each_other(theater: Theater) -> None:
+    manifest(theater, "count", "counter.wat")
+    manifest(theater, "echo", "pack-echo.wat")
+    boss = actor("boss", "boss.wat") + '[[child.handler]]\ntype = "supervisor"\n'
+    system = theater.up(package(), boss)
+    assert system.request("p", b"k count.toml") == b"p/count"
+    assert system.request("p", b"k echo.toml") == b"p/echo"
+    assert system.request("p", b"k nothing.toml").startswith(b"refused: ")
+    system.send("p/count", b"x")
+    system.send("p/echo", b"the last")
+    eventually(lambda: state(system, "p/count") == b"1", "it to have counted")
+    eventually(lambda: state(system, "p/echo") == encode(b"the last"), "it to have heard")
+    assert system.request("p", b"j p/count") == b"1"
+    assert system.request("p", b"j p/echo") == encode(b"the last")
+    assert system.request("p", b"K p/count") == b""
+    system.stop("p/echo")
+    eventually(lambda: state(system) == encode(b"p/echo"), "it to be told that one was stopped")
+
+    assert system.request("boss", b"n echo.toml") == b"boss/echo"  # with the state 41
+    assert system.request("boss", b"g boss/echo") == encode(b"41")
+    assert system.request("boss/echo", b"hello") == b"hello"

@@ -11,7 +11,7 @@ import pytest
 
 from tests.worker.guests import FUEL, MIB, FakeHost, resident_bytes
 from tests.worker.packages import ECHO, PROBE, compiled, start
-from theater.calls import ACTOR, CLIENT, RUNTIME, TIMER_CLIENT
+from theater.calls import ACTOR, CHILDREN, CLIENT, RUNTIME, TIMER_CLIENT
 from theater.errors import ComponentError
 from theater.pack.codec import encode
 from theater.worker.core import Core, PublicCore, QuickCore, is_quick
@@ -30,6 +30,8 @@ ANSWERS: dict[str, Any] = {
     "get": {"ok": b"content"},
     "new": {"ok": "me:1:2"},
     "set-interval": {"ok": "name"},
+    "spawn": {"ok": "me/kid"},
+    "get-child-state": {"ok": b"a state"},
 }
 
 
@@ -60,6 +62,9 @@ def test_exports_have_the_names_of_components(core: Callable[..., Core]) -> None
         (CLIENT, "handle-send"),
         (CLIENT, "handle-request"),
         (TIMER_CLIENT, "handle-tick"),
+        (CHILDREN, "handle-child-exit"),
+        (CHILDREN, "handle-child-error"),
+        (CHILDREN, "handle-child-external-stop"),
     }
     with pytest.raises(LookupError, match=r"does not export theater:simple/actor\.nope"):
         package.call(ACTOR, "nope", [None, []], FUEL)
@@ -88,6 +93,9 @@ CALLS: list[tuple[bytes, str, list[Any], bytes]] = [
     (b"d bye", "shutdown", [b"bye"], b""),
     (b"i x", "set-interval", ["x", 20], b"name"),
     (b"c x", "clear-interval", ["x"], b""),
+    (b"k kid.toml", "spawn", ["kid.toml", None], b"me/kid"),
+    (b"K me/kid", "stop-child", ["me/kid"], b""),
+    (b"j me/kid", "get-child-state", ["me/kid"], b"a state"),
 ]
 
 
@@ -254,6 +262,17 @@ def test_a_start_function_that_calls_an_import_fails() -> None:
     for core in (PublicCore, QuickCore):
         found = failure(functools.partial(start, wat, core=core))
         assert "called while the module was instantiated" in found.message
+
+
+@BOTH
+def test_a_function_of_another_shape_cannot_be_called(core: Callable[..., Core]) -> None:
+    """The quick way would read its arguments from beside the buffer."""
+    for shape in ("(param i64)", "(param i32 i32 i32 i32 i32)", "(result i32 i32)", "(result f32)"):
+        wat = PROBE.replace(f'(export "{CLIENT}.handle-send")', "", 1).rstrip().removesuffix(")")
+        wat += f'(func (export "{CLIENT}.handle-send") {shape} unreachable))'
+        package = start(wat, answering(), core)
+        assert (CLIENT, "handle-send") not in package.exports
+        assert (CLIENT, "handle-request") in package.exports
 
 
 def test_constructors_run_once() -> None:

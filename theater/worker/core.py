@@ -3,11 +3,12 @@
 `Core` goes through wasmtime-py's public API. `QuickCore` makes the same calls with buffers that are
 made once and are used again, on functions of wasmtime's C API that do not check what they are
 given: taking a buffer and giving it back costs a thirtieth, and a whole turn of a small guest, with
-what is encoded and decoded, less than half. `make` takes it where the installed
-wasmtime has what it needs, and the other one does where not.
+what is encoded and decoded, less than half. `make` takes it where the installed wasmtime has what
+it needs, and the other one where not.
 
-Every function that is called takes 32-bit numbers and returns one or none, which whoever makes a
-Core has checked. Addresses and sizes that come from the guest are checked here, each time.
+A function that can be called takes at most four 32-bit numbers and returns one or none: more would
+be read and written beside the buffer. Others are not there. Addresses and sizes that come from the
+guest are checked each time.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from theater.worker.cvalues import address_of, take_error
 
 MASK = 0xFFFFFFFF
 ARGUMENTS = 4  # of a call between host and guest
-PACK_CALL = wasmtime.FuncType([wasmtime.ValType.i32()] * ARGUMENTS, [wasmtime.ValType.i32()])
+_I32 = wasmtime.ValType.i32()
+PACK_CALL = wasmtime.FuncType([_I32] * ARGUMENTS, [_I32])
 RAW_BYTES = ctypes.sizeof(ffi.wasmtime_val_raw_t)
 
 Import = Callable[[int, int, int, int], int]
@@ -107,7 +109,8 @@ class PublicCore:
         self._functions: dict[str, wasmtime.Func] = {}
         for name, item in instance.exports(store).items():
             if isinstance(item, wasmtime.Func):
-                self._functions[name] = item
+                if _fits(item.type(store)):
+                    self._functions[name] = item
             elif name == "memory":
                 assert isinstance(item, wasmtime.Memory), "checked by whoever compiled it"
                 self._memory = item
@@ -204,6 +207,12 @@ class QuickCore(PublicCore):
         for slot in self._slots:
             _slots.pop(slot, None)
         self._slots.clear()
+
+
+def _fits(ty: wasmtime.FuncType) -> bool:
+    numbers = [*ty.params, *ty.results]
+    is_small = len(ty.params) <= ARGUMENTS and len(ty.results) <= 1
+    return is_small and all(each == _I32 for each in numbers)
 
 
 def _check(at: int, size: int, memory: int) -> None:
