@@ -7,10 +7,14 @@ from typing import Any
 
 import msgpack
 import pytest
+import zmq
 
 from tests.broker.pretend import OUTSIDE, PretendedWorker, commit, make_turns
+from theater import wire
+from theater.broker.book import ToRoot
 from theater.broker.steps import BadStep
 from theater.broker.turns import Turns
+from theater.broker.workers import Workers
 from theater.calls import ACTOR, CLIENT, MESSAGES, RUNTIME
 from theater.errors import ProtocolError
 from theater.events import EventType, content_hash, encode, ref
@@ -290,3 +294,14 @@ def test_values_may_be_as_deep_as_readers_go() -> None:
     turns, worker = with_input()
     turns.step(worker.actor, 1, 0, 1, deep(150)["events"], [], 0.0)
     assert turns.batch.steps
+
+
+def test_what_it_said_is_not_repeated_at_any_length() -> None:
+    turns, worker = with_input()
+    sent = host("send", ["b" * 100_000, b"x"], {"ok": None})
+    step = wire.pack(("step", 1, 0, 1, events(CALL, sent, RESULT), []))
+    with zmq.Context() as context, context.socket(zmq.ROUTER) as router:
+        Workers(router, turns).from_worker(worker.actor, step, 0.0)
+    [violation] = [each.message for each in turns.out if isinstance(each, ToRoot)]
+    assert violation[:3] == ("violation", "a", 1) and len(violation[3]) < 2100
+    assert worker.actor.fenced

@@ -18,7 +18,6 @@ An `init` without a committed step is never set aside: its failures are counted 
 
 from __future__ import annotations
 
-import contextlib
 import struct
 from dataclasses import dataclass
 from typing import Any
@@ -64,8 +63,7 @@ class Found:
         """What these events refer to and only the box has: (hash, content)."""
         wanted: list[bytes] = []
         for data in events if self.contents else []:
-            with contextlib.suppress(RecursionError):  # nested too deeply: no worker of ours did
-                wanted += refs_in(decode(data).payload)
+            wanted += refs_in(decode(data).payload)
         return [(hash, self.contents[hash]) for hash in wanted if hash in self.contents]
 
 

@@ -22,6 +22,7 @@ from theater.broker.turns import Turns
 from theater.errors import ProtocolError
 
 MESSAGES = {"hello": 4, "step": 5}
+TEXT_MAX = 2000  # characters of why an incarnation has to end: they go into chains and to a parent
 
 
 @dataclass(slots=True)
@@ -55,13 +56,13 @@ class Workers:
                 receive()  # our messages have one frame; what has more is ignored below
                 frame = b""
             if actor is not None:
-                self._from_worker(actor, frame, now_s)
+                self.from_worker(actor, frame, now_s)
             else:
                 self._from_stranger(route, frame)
             if time.monotonic() >= until_s:
                 return
 
-    def _from_worker(self, actor: Actor, data: bytes, now_s: float) -> None:
+    def from_worker(self, actor: Actor, data: bytes, now_s: float) -> None:
         try:
             message = wire.unpack_message(data, MESSAGES)
             if message[0] == "step":
@@ -81,7 +82,8 @@ class Workers:
         actor.fenced = True
         actor.due_s = None
         self._turns.batch.count("violations")
-        self._turns.tell_root("violation", actor.name, actor.incarnation, f"protocol: {text}")
+        why = f"protocol: {text[:TEXT_MAX]}"  # what it says may be the worker's own words
+        self._turns.tell_root("violation", actor.name, actor.incarnation, why)
 
     # Strangers
 
@@ -110,7 +112,7 @@ class Workers:
                 actor = self.links.routes.get(route)
                 if actor is None:
                     break  # it says all of it again when it has waited in vain
-                self._from_worker(actor, data, now_s)
+                self.from_worker(actor, data, now_s)
 
     def _hello(self, hello: Hello, now_s: float) -> None:
         actor = self._turns.actors.get(hello.actor)
