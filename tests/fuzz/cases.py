@@ -7,10 +7,12 @@ from collections.abc import Callable
 
 from tests.fuzz.box import box
 from tests.fuzz.broker import broker
+from tests.fuzz.pack import pack
 
 TARGETS: dict[str, Callable[[random.Random], None]] = {
     "broker": broker,
     "box": box,
+    "pack": pack,
 }
 
 

@@ -93,7 +93,7 @@ def _without_references(plain: Any) -> Any:
 def _child_state(state: bytes | None) -> bytes | None:
     """A child that is a package and whose state is bytes or none has them in a value."""
     value = decoded(state)
-    if isinstance(value, Option) and schema.matches(_OPTIONAL_BYTES, value):
+    if isinstance(value, Option) and schema.why_not(_OPTIONAL_BYTES, value) is None:
         return value.item if isinstance(value.item, bytes) else None
     return state
 

@@ -133,11 +133,6 @@ def is_package(described: Mapping[str, Mapping[str, object]]) -> bool:
     return any("pack" in each for each in described.values())
 
 
-def full_name(interface: str, function: str) -> str:
-    """What an export is called in the module."""
-    return f"{interface}.{function}" if interface else function
-
-
 def split_name(export: str) -> tuple[str, str]:
     """The interface, "" if there is none, and the function."""
     interface, _, function = export.rpartition(".")

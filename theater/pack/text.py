@@ -1,186 +1,152 @@
-"""Show a value as upstream's text form does. Pure. It is for people: not all of it reads back."""
+"""Show a value as text, the way Pack does. Pure.
+
+It is for people, and cannot be read back: a variant does not say its tag. Strings come as they are,
+so what an actor has said goes through `harmless.visible` on its way to a terminal.
+"""
 
 from __future__ import annotations
 
-import struct
-from decimal import ROUND_HALF_UP, Context, Decimal
+import math
+from collections.abc import Callable
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
-from theater.pack import types
-from theater.pack.types import BY_TAG, NamedType, Type
-from theater.pack.values import (
-    F32,
-    F64,
-    SCALARS,
-    Array,
-    Char,
-    Flags,
-    Integer,
-    List,
-    Option,
-    Record,
-    Result,
-    Value,
-    Variant,
-)
+from theater.pack import types, values
+from theater.pack.values import F32, F64, Value
 
-_ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-_STRING = str.maketrans({**_ESCAPES, '"': '\\"'})
-_CHAR = str.maketrans({**_ESCAPES, "'": "\\'"})
-_F32_DIGITS = 9  # that tell any two apart
+TEXT_MAX = 1 << 20  # characters, where nothing else is said
+_TYPE_MAX = 4096  # bytes of a type that is shown
+_ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
+_STRING = _ESCAPES | {ord('"'): '\\"'}
+_CHAR = _ESCAPES | {ord("'"): "\\'"}
 
 
-def text(value: Value, limit: int | None = None) -> str:
-    """`limit`: so many characters at most; what is longer ends in an ellipsis."""
-    told: list[str] = []
-    size = 0
-    # What is still to be said, the next last: pieces of text, and values.
-    left: list[_Said | Any] = [value]
-    while left:
-        each = left.pop()
-        if isinstance(each, _Said):
-            told.append(each)
-            size += len(each)
-            if limit is not None and size > limit:
-                return "".join(told)[: max(0, limit - 3)] + "..."
-        else:
-            left += reversed(_parts(each))
-    return "".join(told)
+class _Piece(str):
+    """Of the text, where anything else on the stack is a value."""
 
-
-class _Said(str):
     __slots__ = ()
 
 
-def _parts(value: Value) -> list[Any]:
+_COMMA, _CLOSED = _Piece(", "), _Piece(")")
+
+
+def text(value: Value, limit: int = TEXT_MAX) -> str:
+    """On one line, unless a string has controls that are not escaped. What is longer than `limit`
+    characters is cut off, with ... at its end, and takes no longer than what is shown."""
+    found: list[str] = []
+    length = 0
+    stack: list[Any] = [value]
+    while stack and length <= limit:
+        current = stack.pop()
+        if type(current) is _Piece:
+            piece: str = current
+        elif (leaf := _LEAVES.get(type(current))) is not None:
+            piece = leaf(current if type(current) is not str else current[: limit + 1])
+        else:
+            stack.extend(reversed(_parts(current, limit)))
+            continue
+        found.append(piece)
+        length += len(piece)
+    if length <= limit:
+        return "".join(found)
+    return "".join(found)[: max(0, limit - 3)] + "..."
+
+
+def _parts(value: Any, limit: int) -> list[Any]:
+    """What it is made of, pieces of text and values."""
     match value:
-        case bool():
-            return [_Said("true" if value else "false")]
-        case str():
-            return [_Said(f'"{value.translate(_STRING)}"')]
-        case bytes():
-            items = ", ".join(f"{byte}u8" for byte in value)
-            return [_Said(f"[{items}]" if value else "[]<u8>")]
-        case Integer():
-            return [_Said(f"{value.value}{SCALARS[type(value)].name}")]
-        case F32():
-            return [_Said(_f32(value.bits))]
-        case F64():
-            return [_Said(_f64(value.bits))]
-        case Char():
-            return [_Said(f"'{value.value.translate(_CHAR)}'")]
-        case Flags():
-            return [_Said(f"flags(0x{value.bits:x})")]
         case tuple():
-            return [_Said("("), *_separated(list(value)), _Said(")")]
-        case Array():
-            shown = [_Said(_item(value.of, item)) for item in value.items()]
-            return _list(list(shown), value.of.name)
-        case List():
-            return _list(list(value.items), type_text(types.read(value.of)))
-        case Option():
-            of = type_text(types.read(value.of))
+            return [_Piece("("), *_joined(value, limit), _CLOSED]
+        case bytes():
+            return _list([values.U8(each) for each in value[:limit]], types.U8.wire, limit)
+        case values.Array():
+            kind = _KINDS[value.of.tag]
+            width = value.of.width
+            shown = values.Array(value.of, value.data[: limit * width])
+            return _list([kind(each) for each in shown.items()], value.of.wire, limit)
+        case values.List():
+            return _list(value.items, value.of, limit)
+        case values.Option():
             if value.item is None:
-                return [_Said(f"none<{of}>")]
-            return [_Said(f"some<{of}>("), value.item, _Said(")")]
-        case Result():
-            ok, err = (type_text(types.read(each)) for each in (value.ok, value.err))
-            return [
-                _Said(f"{'err' if value.is_err else 'ok'}<{ok}, {err}>("),
-                value.item,
-                _Said(")"),
-            ]
-        case Record():
-            fields = [[_Said(f"{name}: "), item] for name, item in value.fields]
-            return [_Said(value.name + "{"), *_joined(fields), _Said("}")]
-        case Variant():
-            head = _Said(f"{value.name}::{value.case}")
+                return [_Piece(f"none<{_type(value.of)}>")]
+            return [_Piece(f"some<{_type(value.of)}>("), value.item, _CLOSED]
+        case values.Result():
+            case_ = "err" if value.is_err else "ok"
+            head = f"{case_}<{_type(value.ok)}, {_type(value.err)}>("
+            return [_Piece(head), value.item, _CLOSED]
+        case values.Record():
+            parts: list[Any] = [_Piece(value.name + "{")]
+            for at, (name, each) in enumerate(value.fields[: limit + 1]):
+                parts += [_Piece(f"{', ' if at else ''}{name}: "), each]
+            return [*parts, _Piece("}")]
+        case values.Variant():
+            head = _Piece(f"{value.name}::{value.case}")
             if not value.payload:
                 return [head]
-            return [head, _Said("("), *_separated(list(value.payload)), _Said(")")]
+            return [head, _Piece("("), *_joined(value.payload, limit), _CLOSED]
+    raise values.BadValue(f"a {type(value).__name__} is no value")
 
 
-def _list(items: list[Any], of: str) -> list[Any]:
-    return [_Said("["), *_separated(items), _Said("]")] if items else [_Said(f"[]<{of}>")]
+def _list(items: Any, of: bytes, limit: int) -> list[Any]:
+    if not items:
+        return [_Piece(f"[]<{_type(of)}>")]
+    return [_Piece("["), *_joined(items, limit), _Piece("]")]
 
 
-def _separated(items: list[Any]) -> list[Any]:
-    return _joined([[item] for item in items])
+def _joined(items: Any, limit: int) -> list[Any]:
+    parts: list[Any] = []
+    for each in items[: limit + 1]:  # each takes one character at least
+        parts += [each, _COMMA]
+    return parts[:-1]
 
 
-def _joined(groups: list[list[Any]]) -> list[Any]:
-    joined: list[Any] = []
-    for group in groups:
-        joined += [_Said(", "), *group] if joined else group
-    return joined
+def _type(wire: bytes) -> str:
+    return types.words(types.read(wire)) if len(wire) <= _TYPE_MAX else "..."
 
 
-def _item(of: types.Scalar, item: Any) -> str:
-    """An item of an array, as `Array.items` has it."""
-    if of is types.BOOL:
-        return "true" if item else "false"
-    if of is types.F32:
-        return _f32(item)
-    if of is types.F64:
-        return _f64(item)
-    if of is types.CHAR:
-        return f"'{item.translate(_CHAR)}'"
-    if of is types.FLAGS:
-        return f"flags(0x{item:x})"
-    return f"{item}{of.name}"
+def _integer(of: types.Scalar) -> Callable[[Any], str]:
+    return lambda value: f"{value.value}{of.name}"
 
 
-def _f64(bits: int) -> str:
-    number = F64(bits).number
-    return _special(number, "f64") or f"{_plain(Decimal(repr(number)))}f64"
+def _float(name: str, number: float, shortest: Callable[[float], str]) -> str:
+    if math.isnan(number):
+        return f"NaN{name}"
+    if math.isinf(number):
+        return f"{'-' if number < 0 else ''}inf{name}"
+    plain = format(Decimal(shortest(number)), "f")
+    return f"{plain if '.' in plain else f'{plain}.0'}{name}"
 
 
-def _f32(bits: int) -> str:
-    number = F32(bits).number
-    if special := _special(number, "f32"):
-        return special
-    exact = Decimal(number)
-    for digits in range(1, _F32_DIGITS + 1):
-        # Of two that are as near, the larger: Python's own formats take the even one.
-        short = Context(prec=digits, rounding=ROUND_HALF_UP).create_decimal(exact)
-        try:
-            if struct.pack("<f", float(short)) == struct.pack("<f", number):
-                return f"{_plain(short)}f32"
-        except OverflowError:  # rounded beyond the largest
-            continue
-    return f"{_plain(exact)}f32"
+def _shortest_f32(number: float) -> str:
+    """The decimal of the fewest digits that is read back as this f32; of two the nearer one, and
+    of two that are as near the larger. `repr` knows doubles only."""
+    exact, bits = Decimal(number), F32.of(number).bits
+    if not exact:
+        return repr(number)
+    for digits in range(1, 10):
+        unit = Decimal(1).scaleb(exact.adjusted() - digits + 1)
+        near = [exact.quantize(unit, rounding) for rounding in (ROUND_FLOOR, ROUND_CEILING)]
+        good = [each for each in near if _same_f32(each, bits)]
+        if good:
+            return str(min(good, key=lambda each: (abs(each - exact), -abs(each))))
+    return repr(number)
 
 
-def _special(number: float, kind: str) -> str:
-    if number != number:
-        return f"NaN{kind}"
-    if number in (float("inf"), float("-inf")):
-        return f"{'-' if number < 0 else ''}inf{kind}"
-    return ""
+def _same_f32(decimal: Decimal, bits: int) -> bool:
+    try:
+        return F32.of(float(decimal)).bits == bits
+    except values.BadValue:
+        return False
 
 
-def _plain(number: Decimal) -> str:
-    shown = f"{number:f}"
-    if "." in shown:
-        shown = shown.rstrip("0")
-        return shown + "0" if shown.endswith(".") else shown
-    return f"{shown}.0"
-
-
-def type_text(type: Type) -> str:
-    """A type as it is written inside values: those with names by their names alone."""
-    match type:
-        case NamedType():
-            return type.name
-        case types.ListType():
-            return f"list<{type_text(type.element)}>"
-        case types.OptionType():
-            return f"option<{type_text(type.content)}>"
-        case types.ResultType():
-            ok, err = (type_text(each or types.UNIT) for each in (type.ok, type.err))
-            return f"result<{ok}, {err}>"
-        case types.TupleType():
-            return f"tuple<{', '.join(map(type_text, type.items))}>"
-        case types.Scalar():
-            return BY_TAG[type.tag].name
-    return types.words(type)
+_LEAVES: dict[type, Callable[[Any], str]] = {
+    kind: _integer(of) for kind, of in values.SCALARS.items() if issubclass(kind, values.Integer)
+} | {
+    bool: lambda value: "true" if value else "false",
+    str: lambda value: f'"{value.translate(_STRING)}"',
+    values.Char: lambda value: f"'{value.value.translate(_CHAR)}'",
+    values.Flags: lambda value: f"flags({value.bits:#x})",
+    F32: lambda value: _float("f32", value.number, _shortest_f32),
+    F64: lambda value: _float("f64", value.number, repr),
+}
+_KINDS: dict[int, Callable[[Any], Any]] = {of.tag: kind for kind, of in values.SCALARS.items()}

@@ -14,8 +14,8 @@ from typing import Any
 
 import wasmtime
 
-from theater.pack.interfaces import UNDECLARED, full_name, split_name
-from theater.pack.metadata import BadMetadata, Package, from_answer
+from theater.pack.interfaces import UNDECLARED, split_name
+from theater.pack.metadata import BadMetadata, Package, full_name, read
 from theater.pack.types import Function, words
 from theater.quoting import escaped
 
@@ -49,7 +49,7 @@ def describe_package(module: wasmtime.Module, engine: wasmtime.Engine) -> dict[s
     """Its imports and exports. Raises NoPackage."""
     _check_shape(module)
     try:
-        types = from_answer(_ask(module, engine))
+        types = read(_ask(module, engine))
     except BadMetadata as error:
         raise NoPackage(
             f"its interface metadata cannot be read: {error}; build it again with packr-guest"

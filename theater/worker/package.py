@@ -23,8 +23,9 @@ from theater.engine import make_engine
 from theater.errors import ComponentError, TheaterError
 from theater.pack import bridge, metadata, schema
 from theater.pack.codec import BadGraph, decode, encode
-from theater.pack.interfaces import RENAMED, full_name, provided
-from theater.pack.types import Function, words
+from theater.pack.interfaces import RENAMED, provided
+from theater.pack.metadata import full_name
+from theater.pack.types import Function
 from theater.pack.values import BadValue
 from theater.worker.core import Core, Failed, OutOfBounds, Stopped, make
 from theater.worker.cvalues import address_of, get_fuel, set_fuel
@@ -109,8 +110,9 @@ class Package:
         name, signature = export
         declared = signature.params[0][1] if signature and signature.params else None
         argument = bridge.argument(interface, function, state, params, declared)
-        if declared is not None and not schema.matches(declared, argument[0]):
-            return {"err": f"State type mismatch for '{name}': {_not_of(declared)}"}, 0
+        why = None if declared is None else schema.why_not(declared, argument[0])
+        if why is not None:
+            return {"err": f"State type mismatch for '{name}': {why}"}, 0
         data = encode(argument)
         (status, answered), used = self._guarded(lambda: self._exchange(name, data), fuel, name)
         if status != 0:
@@ -118,8 +120,9 @@ class Package:
             return {"err": f"the package could not take the call of '{name}': {text}"}, used
         try:
             value = decode(answered)
-            if signature and signature.result and not schema.matches(signature.result, value):
-                why = _not_of(signature.result)
+            result = signature.result if signature else None
+            why = None if result is None else schema.why_not(result, value)
+            if why is not None:
                 return {"err": f"Return type violation from '{name}': {why}"}, used
             return bridge.returned(interface, function, value), used
         except (BadGraph, BadValue) as error:
@@ -144,7 +147,7 @@ class Package:
         core = self._the_core()
         core.call("__pack_types", self._slots, self._slots + 4)
         # The bytes are the guest's own, and stay.
-        return metadata.from_answer(core.read(*self._named()))
+        return metadata.read(core.read(*self._named()))
 
     def _find_exports(
         self, types: metadata.Package
@@ -302,10 +305,6 @@ class Package:
 
 class _NoMemory(Exception):
     """The guest's allocator answered that it has no more."""
-
-
-def _not_of(type: Any) -> str:
-    return f"the value is no {words(type)}"
 
 
 def _load(engine: wasmtime.Engine, path: str) -> wasmtime.Module:
