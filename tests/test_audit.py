@@ -222,6 +222,24 @@ def test_what_was_spawned_is_told_by_its_manifests() -> None:
     assert grant.least(LINKED) == least
 
 
+def test_what_is_spawned_counts_for_all_above_it() -> None:
+    log = Log()
+    log.created("a", PARENT)
+    for turn, (spawner, child) in enumerate((("a", "a/b"), ("a/b", "a/b/c"), ("a/b", "a/b/d"))):
+        if turn == 1:
+            log.created("a/b", PARENT)
+        log.call(spawner, turn, SUPERVISOR, "spawn", ["worker", None])
+        log.add(spawner, turn, EventType.HOST_ANSWER, [{"ok": child}], SUPERVISOR, "spawn")
+    log.call("a", 4, SUPERVISOR, "list-children", [])
+    log.add("a", 4, EventType.HOST_ANSWER, [[]], SUPERVISOR, "list-children")
+    log.call("a", 5, SUPERVISOR, "spawn", ["worker", None])
+    log.add("a", 5, EventType.HOST_ANSWER, [{"ok": "a/e"}], SUPERVISOR, "spawn")
+    audited = log.audited()
+    for name, most in (("a", 3), ("a/b", 2)):
+        least = audited[name].grants["supervisor"].least(LINKED)
+        assert least is not None and least["max_children"] == most
+
+
 def test_who_spawns_from_more_manifests_than_are_told_apart_keeps_its_templates() -> None:
     log = Log()
     log.created("a", PARENT)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from theater.addresses import parent
+from theater.calls import BORN, SUPERVISOR
 from theater.capabilities import HANDLERS, PROVIDED
 from theater.capabilities.capability import Call, HeardFrom, Usage
 from theater.events import FACTS, IN_TURNS, Event, EventType
@@ -175,6 +176,16 @@ class Audit:
                 for grant in account.grants.values() if account is not None else ():
                     grant.usage.restarted(spawner, most - left)
 
+    def _born(self, spawner: str, answer: Any) -> None:
+        """It counts for those above its spawner too."""
+        child = answer.get("ok") if isinstance(answer, dict) else None
+        above = parent(spawner)
+        while isinstance(child, str) and above:
+            account = self.accounts.get(template_of(above, self._pools))
+            for grant in account.grants.values() if account is not None else ():
+                grant.usage.descended(above, child)
+            above = parent(above)
+
     def _facts(self, event: Event, facts: Mapping[str, Any]) -> None:
         name = template_of(event.actor, self._pools)
         account = self.accounts.setdefault(name, Account(name))
@@ -249,6 +260,8 @@ class Audit:
                 grant = self._own(account, account.own[event.interface], event.interface)
             if grant.usage.call(call):
                 grant.counts.count(event.function, call.is_refused())
+            if event.interface == SUPERVISOR and event.function in BORN:
+                self._born(event.actor, answer)
             return
         for type_ in ANSWERED.get(event.interface, ()):
             grant = self._grant(account, type_)

@@ -63,6 +63,9 @@ class Usage:
         """Count a call; whether it is one of the handler's at all, which of WASI's not all are."""
         return True
 
+    def descended(self, actor: str, child: str) -> None:
+        """One that the actor has spawned, or that has come of those, has spawned this child."""
+
     def restarted(self, actor: str, used: int) -> None:
         """One that the actor has spawned was: so many of its restarts are used in its window."""
 

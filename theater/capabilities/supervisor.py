@@ -102,6 +102,7 @@ class Spawned(Usage):
         self._more = 0  # spawned from others than these
         self._not_spawned = 0
         self._there: dict[str, set[str]] = {}  # by actor
+        self._below: dict[str, set[str]] = {}  # what those have spawned, which counts too
         self._most = 0
         self._restarts = 0  # of those in one window
 
@@ -112,15 +113,26 @@ class Spawned(Usage):
             manifest = call.arguments[0] if call.arguments else None
             if isinstance(manifest, str):
                 self._count(manifest)
-            there = self._there.setdefault(call.actor, set())
-            if len(there) < _COUNT_MAX:
-                there.add(child)
-            self._most = max(self._most, len(there))
+            self._add(self._there, call.actor, child)
         elif call.function in BORN:
             self._not_spawned += answer is not None
         elif call.function == "list-children" and isinstance(answer, list):
-            self._there[call.actor] = {each for each in answer if isinstance(each, str)}
+            there = self._there[call.actor] = {each for each in answer if isinstance(each, str)}
+            depth = call.actor.count("/") + 2
+            below = self._below.get(call.actor, ())
+            is_left = (each for each in below if "/".join(each.split("/")[:depth]) in there)
+            self._below[call.actor] = set(is_left)
         return True
+
+    def descended(self, actor: str, child: str) -> None:
+        self._add(self._below, actor, child)
+
+    def _add(self, into: dict[str, set[str]], actor: str, child: str) -> None:
+        known = into.setdefault(actor, set())
+        if len(known) < _COUNT_MAX:
+            known.add(child)
+        there = len(self._there.get(actor, ())) + len(self._below.get(actor, ()))
+        self._most = max(self._most, there)
 
     def _count(self, manifest: str) -> None:
         if manifest in self._manifests or len(self._manifests) < MANIFESTS_MAX:
