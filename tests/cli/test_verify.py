@@ -121,9 +121,9 @@ def test_a_log_that_was_cut_off_is_refused_a_head(home: Home) -> None:
 
 
 def test_chain_files_of_the_original_are_verified(home: Home) -> None:
-    vectors = json.loads(
-        (Path(__file__).parent.parent / "verify" / "upstream-chain.json").read_text()
-    )["events"][2:]
+    vectors = json.loads((Path(__file__).parent.parent / "pack" / "vectors.json").read_text())[
+        "chain"
+    ][2:]
     events = [
         {
             "hash": list(bytes.fromhex(each["hash"])),
@@ -136,6 +136,13 @@ def test_chain_files_of_the_original_are_verified(home: Home) -> None:
     file = home.directory / "chain.json"
     file.write_text(json.dumps(events))
     assert home.out("verify", "chain.json") == f"4 events: verified, head {vectors[-1]['hash']}\n"
+    *chain, last = home.out("verify", "chain.json", "--show").splitlines(keepends=True)
+    assert "".join(chain) == "".join(each["text"] for each in vectors)
+    assert last == f"4 events: verified, head {vectors[-1]['hash']}\n"
+    first, *_ = map(json.loads, home.out("verify", "chain.json", "--show", "--json").splitlines())
+    assert (first["event"], first["parent"], first["type"]) == (0, None, "wasm")
+    assert "chain-event-payload::wasm(" in first["text"]
+    assert "--show is for a FILE" in home.fails(2, "verify", "--show")
     events[2]["event_type"] = "other"
     file.write_text(json.dumps(events))
     done = home.run("verify", "chain.json")

@@ -14,10 +14,13 @@ import pytest
 
 from theater.errors import EnvironmentProblem
 from theater.fsck.findings import Note, Problem
+from theater.pack import values
+from theater.pack.codec import encode
 from theater.verify import upstream
 from theater.verify.upstream import ChainEvent, ChainSummary, NoChainFile
 
-VECTORS = json.loads((Path(__file__).parent / "upstream-chain.json").read_text())["events"]
+# Two events that the original's own documentation prints, and four in the shape of July 2026.
+VECTORS = json.loads((Path(__file__).parent.parent / "pack" / "vectors.json").read_text())["chain"]
 
 
 def event(vector: dict[str, Any]) -> dict[str, Any]:
@@ -58,6 +61,16 @@ def test_an_event_type_is_spelt_as_the_original_spells_it() -> None:
     text = f'{{"hash":[],"parent_hash":[1],"event_type":"{shown}","data":[0,255]}}'
     digest = ChainEvent(b"", b"\x01", odd, b"\x00\xff").digest()
     assert digest == hashlib.sha1(text.encode()).digest()
+
+
+def test_what_an_event_says_is_harmless_text_on_one_line() -> None:
+    data = encode(("a\x1b[2J\nb", values.U8(1)))
+    assert ChainEvent(b"", None, "x", data).told() == r'("a\x1b[2J\nb", 1u8)'
+    assert ChainEvent(b"", None, "x", b"CGRF?").told() == "raw: 5 bytes"
+    for vector in VECTORS:
+        told = ChainEvent(b"", None, "x", bytes.fromhex(vector["data"])).told()
+        assert told.startswith("chain-event-payload::")
+        assert "text" not in vector or vector["text"].endswith(f"\n{told}\n")
 
 
 @pytest.mark.parametrize("seed", range(30))

@@ -24,12 +24,13 @@ def verify(
     file: Path | None,
     heads: Sequence[Path],
     keys: Sequence[Path],
+    show: bool,
     as_json: bool,
 ) -> int:
     """One line for each problem, then what was verified. The exit code."""
     tell = teller(terminal, as_json)
     if file is not None:
-        return _chain_file(terminal, str(file), tell, as_json)
+        return _chain_file(terminal, str(file), tell, show, as_json)
     from theater.verify.verify import verify as verify_log
 
     paths = DataPaths(os.path.dirname(place.log_path()))
@@ -70,10 +71,23 @@ def told(summary: Summary) -> list[str]:
     return lines
 
 
-def _chain_file(terminal: Terminal, name: str, tell: Tell, as_json: bool) -> int:
+def _chain_file(terminal: Terminal, name: str, tell: Tell, show: bool, as_json: bool) -> int:
     from theater.verify import upstream
 
-    summary = upstream.verify(name, tell, lambda text: terminal.progress(text, passing=True))
+    def shown(number: int, event: upstream.ChainEvent) -> None:
+        """As the original writes a chain as text."""
+        parent = None if event.parent is None else event.parent.hex()
+        hash, told = event.hash.hex(), event.told()
+        if as_json:
+            facts = {"event": number, "hash": hash, "parent": parent, "type": event.type}
+            terminal.print(json.dumps({"kind": "event", **facts, "text": told}))
+        else:
+            terminal.print(f"---\nhash: {hash}\nparent: {parent or 'root'}\n{told}")
+
+    def progress(text: str) -> None:
+        terminal.progress(text, passing=True)
+
+    summary = upstream.verify(name, tell, progress, shown if show else lambda _number, _event: None)
     if as_json:
         terminal.print(json.dumps({"kind": "summary", **asdict(summary)}))
     elif summary.problems:

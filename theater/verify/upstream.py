@@ -20,6 +20,9 @@ from typing import Any, BinaryIO
 
 from theater.errors import EnvironmentProblem, TheaterError
 from theater.fsck.findings import Reports, Tell
+from theater.harmless import visible
+from theater.pack.codec import BadGraph, decode
+from theater.pack.text import text
 from theater.quoting import quoted
 
 PIECE = 1 << 16  # bytes read at a time, at first
@@ -41,8 +44,16 @@ class ChainSummary:
     head: str  # the hash of the last event, hex; "" if there is none
 
 
-def verify(name: str, tell: Tell, progress: Progress = lambda _text: None) -> ChainSummary:
-    """Tell every event whose hash or parent does not hold. NoChainFile, EnvironmentProblem."""
+def verify(
+    name: str,
+    tell: Tell,
+    progress: Progress = lambda _text: None,
+    show: Show = lambda _number, _event: None,
+) -> ChainSummary:
+    """Tell every event whose hash or parent does not hold. NoChainFile, EnvironmentProblem.
+
+    `show` is given each event, before anything is told of it.
+    """
     reports = Reports(tell)
     known: set[bytes | None] = {None}  # what the next parent may be
     odd: set[str] = set()
@@ -51,6 +62,7 @@ def verify(name: str, tell: Tell, progress: Progress = lambda _text: None) -> Ch
         with open(name, "rb") as file:
             for number, facts in enumerate(events(file)):
                 event = _event(number, facts)
+                show(number, event)
                 for key in sorted(facts.keys() - set(KEYS) - odd)[:10]:
                     odd.add(key)
                     reports.note(f"the hash of an event says nothing about its {quoted(key)}")
@@ -84,8 +96,18 @@ class ChainEvent:
     def digest(self) -> bytes:
         parent = "null" if self.parent is None else _list(self.parent)
         type = json.dumps(self.type, ensure_ascii=False)
-        text = f'{{"hash":[],"parent_hash":{parent},"event_type":{type},"data":{_list(self.data)}}}'
-        return hashlib.sha1(text.encode(), usedforsecurity=False).digest()
+        said = f'{{"hash":[],"parent_hash":{parent},"event_type":{type},"data":{_list(self.data)}}}'
+        return hashlib.sha1(said.encode(), usedforsecurity=False).digest()
+
+    def told(self) -> str:
+        """What it says, on one line: its data as a value of Pack's, or how many bytes they are."""
+        try:
+            return visible(text(decode(self.data)))
+        except BadGraph:
+            return f"raw: {len(self.data)} bytes"
+
+
+Show = Callable[[int, ChainEvent], None]
 
 
 def _list(data: bytes) -> str:
@@ -129,26 +151,26 @@ def _bytes(number: int, key: str, value: Any, size: int | None = None) -> bytes:
 
 def events(file: BinaryIO) -> Iterator[dict[str, Any]]:
     """The objects of a JSON list, one at a time. NoChainFile."""
-    text = _Text(file)
-    if text.next() != "[":
+    chars = _Text(file)
+    if chars.next() != "[":
         raise NoChainFile("it does not begin with [")
     number = 0
-    if text.peek() == "]":
-        text.next()
+    if chars.peek() == "]":
+        chars.next()
     else:
         while True:
-            value = text.value(number)
+            value = chars.value(number)
             if not isinstance(value, dict):
                 raise NoChainFile(f"event {number} is no object")
             yield value
             number += 1
-            after = text.next()
+            after = chars.next()
             if after == "]":
                 break
             if after != ",":
                 where = f"after event {number - 1}"
                 raise NoChainFile(f"{where} comes {quoted(after) if after else 'its end'}")
-    if text.peek():
+    if chars.peek():
         raise NoChainFile("something comes after the list")
 
 

@@ -20,7 +20,7 @@ KeyFile = Annotated[Path, typer.Option("--key", metavar="KEY", help="The public 
     epilog="The fast cryptographic pass: every hash is computed again, of chains, contents and the"
     " tree, and every signature checked. `theater fsck` judges slowly what the log means. Exit code"
     " 7 if something is wrong.\n\n\b\nExamples:\n  theater verify --head kept.json --key kept.pub\n"
-    "  theater verify chain.json"
+    "  theater verify chain.json --show"
 )
 def verify(
     file: Annotated[
@@ -37,6 +37,9 @@ def verify(
             "--key", metavar="KEY", help="Believe this public key, not the one beside the log."
         ),
     ] = None,
+    show: Annotated[
+        bool, typer.Option("--show", help="Show the events of FILE, with their values as text.")
+    ] = False,
     json: JsonLines = False,
     manifest: Manifest = None,
     data: Data = None,
@@ -44,9 +47,11 @@ def verify(
     """Recompute all that is hashed and signed of the log."""
     from theater.cli import verify as module
 
+    if show and file is None:
+        raise typer.BadParameter("--show is for a FILE; theater events shows what is in a log")
     run(
         lambda terminal: module.verify(
-            terminal, place(manifest, data), file, head or [], key or [], json
+            terminal, place(manifest, data), file, head or [], key or [], show, json
         )
     )
 
