@@ -11,6 +11,8 @@ import pytest
 
 from theater import difference, values
 from theater.cli.contents import LINES_MAX, content, content_lines
+from theater.pack.codec import encode
+from theater.pack.values import U64, Record
 
 LONG = {"name": "x" * 60, "items": [{"price": 4}, [], {}], "esc": "\x1b[31m"}
 
@@ -82,3 +84,12 @@ def test_of_a_large_one_no_more_is_made_than_the_lines_that_are_shown(
 def test_a_list_that_is_gone_is_not_told_whole() -> None:
     (line,) = difference.told({"a": list(range(10_000)), "b": 1}, {"b": 1})
     assert line.startswith("a: removed [0, 1, 2, ") and line.endswith("...") and len(line) < 250
+
+
+def test_the_state_of_a_package_is_shown_as_a_value() -> None:
+    state = Record("counter", (("count", U64(3)), ("last", b"hi"), ("name", "a\x1bb")))
+    (line,) = content_lines(encode(state), "none")
+    assert line.startswith("counter{count: 3u64, last: [104u8, 105u8], name: ")
+    assert "\x1b" not in line
+    assert len(next(iter(content_lines(encode(b"x" * 1000), "none")))) == 2 + 1000 * 5 + 999 * 2
+    assert next(iter(content_lines(b"CGRF\x02\x00 and more", "none"))).startswith("0000")

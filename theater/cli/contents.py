@@ -1,4 +1,5 @@
-"""Show what messages and states hold: JSON, msgpack, text, or a hex dump; all of it harmless."""
+"""Show what messages and states hold: JSON, msgpack, text, a value of Pack's, or a hex dump; all
+of it harmless."""
 
 from __future__ import annotations
 
@@ -11,6 +12,8 @@ from theater import decoding, values
 from theater.cli.status import size
 from theater.cli.terminal import Stream
 from theater.decoding import Kind
+from theater.pack import bridge
+from theater.pack.text import text
 from theater.values import json_content, lines, shortened
 
 LINES_MAX, LINE_MAX = 20, 200  # of a content, and characters of one of its lines
@@ -51,6 +54,8 @@ def content_lines(body: bytes | None, none: str) -> Iterator[str]:
             yield from _lines([body.decode().removesuffix("\n")])
         case Kind.MSGPACK:
             yield from pretty(value)
+        case _ if (state := bridge.decoded(body)) is not None:
+            yield from _lines([text(state, len(body) * 8)])  # a byte is told in six characters
         case _:
             yield from hex_dump(body)
 
