@@ -16,6 +16,7 @@ from typing import Any
 from theater import capabilities, manifest_json_schema, manifest_schema
 from theater.capabilities.capability import HandlerType
 from theater.manifest_schema import Table
+from theater.pack.interfaces import IMPORTS
 from theater.quoting import toml
 
 WIT = "theater-simple.wit"
@@ -289,6 +290,11 @@ def handlers() -> str:
                 lines += ["", f"It {what} `{interface}`:", "", "```text"]
                 lines += [f"{function}: {text}" for function, text in functions.items()]
                 lines += ["```"]
+        for interface in sorted(handler.packages):
+            lines += ["", f"It provides `{interface}`, to [packages](../pack.md) alone:", ""]
+            lines += ["```text"]
+            lines += [f"{function}: {text}" for function, text in IMPORTS[interface].items()]
+            lines += ["```"]
         lines += _world(handler)
     return "\n".join(lines) + "\n"
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from theater.calls import ACTOR, CLIENT, MESSAGES, RUNTIME, STORE, SUPERVISOR, TIMER
-from theater.capabilities import PROVIDED
+from theater.capabilities import FOR_PACKAGES, PROVIDED, PROVIDERS
 from theater.grants import check_grants
 from theater.linkage import End, exported, imported, needed
 from theater.linkage import problems as without_manifest
@@ -42,10 +42,10 @@ def problems(imports: dict[str, Any], *handlers: str, exports: Any = None) -> li
 
 def test_all_that_upstream_provides_and_that_is_here_may_be_imported() -> None:
     imports = {name: interface(functions, name) for name, functions in IMPORTS.items()}
-    handlers = [PROVIDED[name][0] for name in IMPORTS]
+    handlers = [PROVIDERS[name] for name in IMPORTS]
     assert problems(imports, *handlers) == []
     assert needed(imports) == [
-        each for each in ("message-server", "runtime", "store", "timer", "supervisor")
+        each for each in ("message-server", "runtime", "store", "timer", "supervisor", "rpc")
     ]
     assert without_manifest(imports, {ACTOR: ANY}) == []
     [first, *_] = problems(imports, *handlers[1:])
@@ -71,7 +71,6 @@ def test_a_hash_that_contradicts_the_signatures_is_told() -> None:
 @pytest.mark.parametrize(
     ("name", "functions", "parts"),
     [
-        ("theater:simple/rpc", ["call"], ["theater:simple/rpc", "not provided here", "requests"]),
         ("theater:simple/loop", ["start-loop"], ["not provided here", "timer"]),
         ("theater:simple/tcp", ["listen"], ["not provided here", "no sockets"]),
         (
@@ -117,14 +116,14 @@ def test_its_interfaces_are_sorted_by_who_is_at_the_other_end() -> None:
     imports = {
         "my:own/thing": interface({}),
         MESSAGES: interface({}),
-        "theater:simple/rpc": interface({}, hash="cd" * 32),
+        "theater:simple/tcp": interface({}, hash="cd" * 32),
         STORE: interface({}),
     }
     assert [(each.name, each.end, each.hash) for each in imported(imports)] == [
         (MESSAGES, End.HANDLER, None),
         (STORE, End.HANDLER, None),
         ("my:own/thing", End.NOBODY, None),
-        ("theater:simple/rpc", End.NOBODY, "cd" * 32),
+        ("theater:simple/tcp", End.NOBODY, "cd" * 32),
     ]
     exports = {"x": interface({}), TIMER: interface({}), ACTOR: ANY}
     assert [(each.name, each.end) for each in exported(exports)] == [
@@ -145,6 +144,6 @@ def test_ticks_come_to_an_export_of_the_timers_own_interface() -> None:
 
 def test_what_is_provided_is_the_signature_of_a_handler_or_differs_on_purpose() -> None:
     """Each function leads to one of a component's: see `bridge`."""
-    for name in IMPORTS:
+    for name in IMPORTS.keys() - FOR_PACKAGES.keys():
         _, functions = PROVIDED[name]
         assert set(provided(name)) <= set(functions)

@@ -14,7 +14,7 @@ from typing import Any
 
 from theater.addresses import parent
 from theater.calls import BORN, SUPERVISOR
-from theater.capabilities import HANDLERS, PROVIDED
+from theater.capabilities import HANDLERS, PROVIDERS
 from theater.capabilities.capability import Call, HeardFrom, Usage
 from theater.events import FACTS, IN_TURNS, Event, EventType
 from theater.quoting import toml
@@ -213,7 +213,7 @@ class Audit:
     def _grant(self, account: Account, type_: str) -> Grant:
         if type_ not in account.grants:
             handler = HANDLERS[type_]
-            interfaces = frozenset(handler.imports)
+            interfaces = frozenset(handler.imports) | handler.packages
             account.grants[type_] = Grant(type_, handler.usage(self._heard_from), interfaces)
         return account.grants[type_]
 
@@ -253,9 +253,9 @@ class Audit:
     def _call(self, account: Account, event: Event, answer: Any) -> None:
         is_ask = len(event.payload) == 1
         call = Call(event.actor, event.interface, event.function, event.payload[0], answer, is_ask)
-        if event.interface in PROVIDED or event.interface in account.own:
-            if event.interface in PROVIDED:
-                grant = self._grant(account, PROVIDED[event.interface][0])
+        if event.interface in PROVIDERS or event.interface in account.own:
+            if event.interface in PROVIDERS:
+                grant = self._grant(account, PROVIDERS[event.interface])
             else:
                 grant = self._own(account, account.own[event.interface], event.interface)
             if grant.usage.call(call):

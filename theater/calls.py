@@ -16,6 +16,7 @@ TIMER_CLIENT = "theater:simple/timer-client"
 STORE = "theater:simple/store"
 SUPERVISOR = "theater:simple/supervisor"
 CHILDREN = "theater:simple/supervisor-handlers"
+RPC = "theater:simple/rpc"  # of packages alone
 
 # The export that an input calls, by its kind.
 CALLS = {
@@ -31,6 +32,9 @@ CALLS = {
     "child-external-stop": (CHILDREN, "handle-child-external-stop"),
     "child-event": (CHILDREN, "handle-child-event"),
 }
+
+CALL = "rpc"  # the kind of an input that calls whatever export its sender names: see `called`
+_KINDS = {export: kind for kind, export in CALLS.items()}
 
 # What a held call and an ask are given: a name (of an actor, a request, a channel), and a body.
 WITH_BODY = frozenset({"send", "respond-to-request", "send-on-channel"})
@@ -49,6 +53,7 @@ HELD = frozenset(
     }
 )
 ADDRESSED = frozenset({"request", "open-channel"})
+DESCRIBED = frozenset({"implements", "exports"})  # what is asked of what another actor exports
 # Of what an actor asks about what it has spawned: what root does, and what the broker knows.
 BORN = frozenset({"spawn", "resume"})
 MANAGED = BORN | {"stop-child", "restart-child"}
@@ -61,8 +66,41 @@ ASKS = frozenset(
         *((MESSAGES, each) for each in ADDRESSED),
         *((STORE, each) for each in LOOKUPS),
         *((SUPERVISOR, each) for each in ABOUT_CHILDREN),
+        *((RPC, each) for each in {"call"} | DESCRIBED),
     }
 )
+
+
+def called(kind: str, body: bytes | None) -> tuple[str, str]:
+    """The export that an input calls."""
+    if kind != CALL:
+        return CALLS[kind]
+    assert body is not None
+    return split_name(function_called(body))
+
+
+def function_called(body: bytes) -> str:
+    """The export, by its whole name, that this message of kind `rpc` calls."""
+    function: str
+    function, _params = msgpack.unpackb(body)
+    return function
+
+
+def kind_of(interface: str, function: str) -> str:
+    """The kind of the input that calls this export. What Theater calls of itself no actor calls."""
+    return _KINDS.get((interface, function), CALL)
+
+
+def split_name(export: str) -> tuple[str, str]:
+    """The interface of a package's export, "" if there is none, and the function."""
+    interface, _, function = export.rpartition(".")
+    return interface, function
+
+
+def rpc_body(function: str, params: bytes) -> bytes:
+    """The message that a call of this export is. `params`: a value, encoded."""
+    body: bytes = msgpack.packb([function, params])
+    return body
 
 
 def parameters(kind: str, name: str, body: Any) -> list[Any]:
@@ -83,11 +121,14 @@ def parameters(kind: str, name: str, body: Any) -> list[Any]:
         case "child-event":
             type, data = msgpack.unpackb(body)
             return [name, type, data]
+        case "rpc":
+            _function, params = msgpack.unpackb(body)
+            return [params]
     return [name, body]
 
 
 # Messages whose body is msgpack of what is told: it stands in the event, and not the body.
-TOLD = frozenset({"child-error", "child-exit", "child-event"})
+TOLD = frozenset({"child-error", "child-exit", "child-event", CALL})
 
 
 def answer_bytes(kind: str, returned: list[Any]) -> int:
@@ -97,4 +138,6 @@ def answer_bytes(kind: str, returned: list[Any]) -> int:
         (message,) = returned[1]
     elif kind == "channel-open":
         message = returned[1][0]["message"]
+    elif kind == CALL:
+        message = returned[1][0].get("ok")
     return 0 if message is None else len(message)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from theater.calls import ACTOR
-from theater.capabilities import CALLED, PROVIDED, type_of
+from theater.capabilities import CALLED, FOR_PACKAGES, PROVIDED, PROVIDERS, type_of
 from theater.capabilities.capability import Signatures
 from theater.errors import Problem
 from theater.pack.hashes import differences
@@ -83,6 +83,9 @@ def _import_problems(actor: ActorSpec, interface: str, functions: Signatures) ->
         return problems
     if interface == ACTOR or interface in CALLED:
         return [f"imports {interface}, which an actor exports and nobody provides"]
+    if interface in FOR_PACKAGES:
+        text = "is for packages of Pack's alone: it takes values of any type, which WIT has not"
+        return [f"imports {interface}, which {text}"]
     there_are = f"there are {', '.join(sorted(PROVIDED))} and wasi:*"
     if not interface:
         names = _listed(functions)
@@ -106,11 +109,11 @@ def _package_import_problems(
                 f"wants interface {escaped(interface)}, which no handler provides to packages; a"
                 " handler of your own is for components"
             ]
-        there = ", ".join(each for each in PROVIDED if provided(each))
-        hint = did_you_mean(interface, PROVIDED)
+        there = ", ".join(each for each in PROVIDERS if provided(each))
+        hint = did_you_mean(interface, PROVIDERS)
         return [f"wants interface {escaped(interface)}, which no handler provides{hint} {there}"]
     problems = []
-    handler, _ = PROVIDED[interface]
+    handler = PROVIDERS[interface]
     if actor.handler(handler) is None:
         problems.append(_missing_grant(actor, interface, handler))
     declared: dict[str, Function] = {}

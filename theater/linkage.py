@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from theater.calls import ACTOR
-from theater.capabilities import CALLED, HANDLERS, PROVIDED
+from theater.capabilities import CALLED, FOR_PACKAGES, HANDLERS, PROVIDED
 from theater.errors import Problem
 from theater.grants import TYPES, check_grants, may_be_own
 from theater.pack.interfaces import EXPORTS as PACKAGE_CALLED
@@ -78,6 +78,8 @@ def _hash(described: Mapping[str, Any]) -> str | None:
 def _import_end(name: str, is_package: bool) -> tuple[End, str | None]:
     if name in PROVIDED:
         return End.HANDLER, PROVIDED[name][0]
+    if name in FOR_PACKAGES and is_package:
+        return End.HANDLER, FOR_PACKAGES[name]
     if name.startswith("wasi:"):
         return End.WASI, WASI_GRANTED.get(wasi_package(name))
     if name == TYPES:

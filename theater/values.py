@@ -21,6 +21,7 @@ from theater.harmless import visible as visible
 
 Content = Callable[[bytes], bytes | None]  # what a reference stands for, by its SHA-256
 
+PACK = b"CGRF"  # how a value of Pack's begins that is encoded
 DEPTH_MAX = 64  # nested deeper than this is not shown: it is hostile, or no value of WIT
 SHOWN_HASH = 12  # hex digits of a hash in text
 _BARE_KEY = re.compile(r"[A-Za-z%][A-Za-z0-9_-]*\Z")
@@ -99,6 +100,9 @@ def _quoted(value: str, limit: int | None, unit: str = "characters") -> str:
 
 
 def _bytes(value: bytes, limit: int | None) -> str:
+    graph = pack_text(value, limit)
+    if graph is not None:
+        return graph
     known = as_text(value)
     if known is not None:
         if limit is None or len(known) <= limit:
@@ -108,6 +112,20 @@ def _bytes(value: bytes, limit: int | None) -> str:
     shown_bytes = value if limit is None else value[: limit // 2]
     more = "" if len(shown_bytes) == len(value) else "..."
     return f"0x{shown_bytes.hex()}{more} ({len(value)} bytes)"
+
+
+def pack_text(value: bytes, limit: int | None = None) -> str | None:
+    """The value of Pack's that these bytes are, as harmless text; None if they are none."""
+    if not value.startswith(PACK):
+        return None
+    from theater.pack import codec, text  # not before it is needed: few logs have one
+
+    try:
+        decoded = codec.decode(value)
+    except codec.BadGraph:
+        return None
+    # A byte is told in six characters at most.
+    return visible(text.text(decoded, len(value) * 8 if limit is None else limit))
 
 
 def as_text(value: bytes) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tests.broker.pretend import KINDS, PretendedWorker, connect
+from tests.broker.pretend import EXPORT, KINDS, PretendedWorker, connect
 from theater.broker import timers
 from theater.broker.actors import Actor
 from theater.broker.anew import reinitialise
@@ -49,6 +49,10 @@ def order(name: str, **changes: Any) -> dict[str, Any]:
         "state_every": None,
         "recycle_turns": 0,
         "max_timers": 1000,
+        "may_call": True,
+        "call_to": ["**"],
+        "functions": [EXPORT],
+        "interfaces": ["t:s/a"],
         **changes,
         "mailbox": {**mailbox, **changes.get("mailbox", {})},
     }

@@ -11,14 +11,15 @@ from theater.broker.book import ToWorker
 from theater.broker.mailbox import Mailbox
 from theater.broker.turns import Turns
 from theater.calls import (
-    CALLS,
     CLEAR,
     MESSAGES,
+    RPC,
     RUNTIME,
     SET_INTERVAL,
     SET_TIMEOUT,
     TIMER,
     TOLD,
+    called,
     parameters,
 )
 from theater.events import EventType, content_hash, state_ref
@@ -27,6 +28,7 @@ from theater.worker.turn import TurnRecord, body_value
 
 LIMIT = 1 << 20
 OUTSIDE = "test:outside/post"  # an interface of world calls
+EXPORT = "t:s/a.f"  # of each, that others may call
 KINDS = ("send", "request", "channel-open", "channel-message", "channel-close", "tick")
 
 
@@ -46,6 +48,10 @@ def settings(**changes: Any) -> Settings:
         "state_every": None,
         "recycle_turns": 0,
         "max_timers": 1000,
+        "may_call": True,
+        "call_to": ("**",),
+        "functions": frozenset({EXPORT}),
+        "interfaces": ("t:s/a",),
     }
     return Settings(**{**facts, **changes})
 
@@ -89,6 +95,7 @@ class PretendedWorker:
         """`prelude`: (type, interface, function, payload) of what comes before the call."""
         _, turn, kind, _id, _sender, name, body, _deliveries, _journal = self.inputs[0]
         actor = self.actor
+        export = called(kind, body)
         record = self.record = TurnRecord(actor.name, actor.incarnation, turn, LIMIT, LIMIT)
         before = actor.state
         if kind == "init":  # with the initial state
@@ -100,13 +107,13 @@ class PretendedWorker:
             assert current is not None
             self.waits = current.ask is not None and not current.ask.is_world
             record.go_on(current.step, current.index + self.waits, current.size, 0, ())
-            record.add(EventType.CARRIED_ON, *CALLS[kind], [])
+            record.add(EventType.CARRIED_ON, *export, [])
             return record
         value = body_value(body) if body is not None and kind not in TOLD else body
         for event in prelude:
             record.add(*event)
         given = [actor.name] if kind == "init" else parameters(kind, name, value)
-        record.add(EventType.WASM_CALL, *CALLS[kind], [state, given])
+        record.add(EventType.WASM_CALL, *export, [state, given])
         return record
 
     def held(self, function: str, *arguments: Any) -> None:
@@ -161,6 +168,22 @@ class PretendedWorker:
         self.record.add(EventType.HOST_CALL, MESSAGES, function, [[to, body]])
         self.commit(now_s)
 
+    def call(
+        self,
+        to: str,
+        params: bytes,
+        timeout_ms: int | None = None,
+        export: str = EXPORT,
+        now_s: float = 0.0,
+    ) -> None:
+        """Call what another one exports."""
+        self.rpc("call", to, export, params, timeout_ms, now_s=now_s)
+
+    def rpc(self, function: str, *arguments: Any, now_s: float = 0.0) -> None:
+        assert self.record is not None
+        self.record.add(EventType.HOST_CALL, RPC, function, [list(arguments)])
+        self.commit(now_s)
+
     def answered(self) -> None:
         """The answer has come. Of a turn that is carried on its place was left free."""
         assert self.record is not None
@@ -176,13 +199,14 @@ class PretendedWorker:
     ) -> None:
         """`reply`: to a request, or the first message of a channel that is `accepted`."""
         assert self.record is not None
-        kind = self.inputs[0][2]
+        kind, body = self.inputs[0][2], self.inputs[0][6]
         answer: dict[str, list[Any]] = {
             "request": [[reply]],
             "channel-open": [[{"accepted": accepted, "message": reply}]],
+            "rpc": [[{"err": "refused: no"} if reply is None else {"ok": reply}]],
         }
         value = {"ok": [state, *answer.get(kind, [])]}
-        self.record.result(*CALLS[kind], value, state, 7)
+        self.record.result(*called(kind, body), value, state, 7)
         self.commit(now_s)
         self.inputs.pop(0)
         self.record = None

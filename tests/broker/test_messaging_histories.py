@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.broker.logged import order
-from tests.broker.pretend import PretendedWorker
+from tests.broker.pretend import EXPORT, PretendedWorker
 from tests.broker.whole import Whole
 from theater.broker import outstanding
 from theater.broker.actors import Actor
@@ -136,6 +136,7 @@ class Player:
         answers: dict[str, list[Any]] = {
             "request": [[reply]],
             "channel-open": [[{"accepted": accepted, "message": reply}]],
+            "rpc": [[{}]],
         }
         self.server.end(kind, name, [state, *answers.get(kind, [])])
         self.worker.end(state, reply=reply, accepted=accepted)
@@ -274,12 +275,31 @@ class History:
         chance, server = self.chance, player.server
         requests, channels = list(server._requests), list(server._channels)
         match chance.choice(
-            ["send", "request", "open", "respond", "cancel", "say", "say", "say", "close"]
+            [
+                "send",
+                "request",
+                "rpc",
+                "describe",
+                "open",
+                "respond",
+                "cancel",
+                "say",
+                "say",
+                "say",
+                "close",
+            ]
         ):
             case "send":
                 player.call("send", chance.choice(NAMES), body)
             case "request":
                 player.call("request", chance.choice(NAMES), body)
+            case "rpc":
+                other = chance.random() < 0.1
+                export = "t:s/a.other" if other else EXPORT
+                timeout_ms = chance.choice([None, None, 0, 30_000])
+                self.rpc(player, "call", chance.choice(NAMES), export, body, timeout_ms)
+            case "describe" if chance.random() < 0.3:
+                self.rpc(player, "exports", chance.choice([*NAMES, "nobody"]))
             case "open":
                 player.call("open-channel", chance.choice(NAMES), body)
             case "respond":
@@ -290,6 +310,12 @@ class History:
                 player.call("send-on-channel", chance.choice([*channels, "a:1:1"]), body)
             case "close" if chance.random() < 0.5:
                 player.call("close-channel", chance.choice([*channels, "a:1:1"]))
+
+    def rpc(self, player: Player, function: str, *arguments: Any) -> None:
+        record = player.worker.record
+        assert record is not None
+        player.asked = (record.turn, record.index)
+        player.worker.rpc(function, *arguments)
 
     def die(self, name: str, how: str) -> None:
         player = self.players.pop(name)

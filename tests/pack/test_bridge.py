@@ -12,6 +12,7 @@ from theater.calls import (
     CHILDREN,
     CLIENT,
     MESSAGES,
+    RPC,
     RUNTIME,
     STORE,
     SUPERVISOR,
@@ -25,6 +26,7 @@ from theater.pack.types import BYTES, STRING
 from theater.pack.values import (
     NO_STATE,
     U64,
+    UNIT,
     BadValue,
     List,
     Option,
@@ -45,6 +47,17 @@ def some(item: Value, of: bytes = OPTIONAL) -> Option:
 
 NONE = Option(OPTIONAL, None)
 
+
+def options(item: Value | None) -> Value:
+    return Option(b"\x0d", item)
+
+
+def timeout(ms: int | None) -> Value:
+    return Record(
+        "call-options", (("timeout-ms", Option(b"\x04", None if ms is None else U64(ms))),)
+    )
+
+
 ARGUMENTS: list[tuple[str, str, Value, list[Any]]] = [
     (RUNTIME, "log", "text", ["text"]),
     (RUNTIME, "log", ("text",), ["text"]),
@@ -64,6 +77,15 @@ ARGUMENTS: list[tuple[str, str, Value, list[Any]]] = [
     (TIMER, "set-interval", ("x", U64(20)), ["x", 20]),
     (TIMER, "clear-interval", "x", ["x"]),
     (TIMER, "now", (), []),
+    (RPC, "call", ("b", "f", U64(1), UNIT), ["b", "f", encode(U64(1)), None]),
+    (RPC, "call", ("b", "f", (), options(None)), ["b", "f", encode(()), None]),
+    (RPC, "call", ("b", "f", (), options(UNIT)), ["b", "f", encode(()), None]),
+    (RPC, "call", ("b", "f", (), options(Record("o", ()))), ["b", "f", encode(()), None]),
+    (RPC, "call", ("b", "f", (), options(timeout(None))), ["b", "f", encode(()), None]),
+    (RPC, "call", ("b", "f", (), options(timeout(7))), ["b", "f", encode(()), 7]),
+    (RPC, "call", ("b", "f", (), timeout(0)), ["b", "f", encode(()), 0]),
+    (RPC, "implements", ("b", "t:s/a"), ["b", "t:s/a"]),
+    (RPC, "exports", "b", ["b"]),
 ]
 
 
@@ -80,6 +102,9 @@ def test_arguments_of_another_type_are_refused() -> None:
     ):
         with pytest.raises(BadValue):
             bridge.arguments(interface, function, value)  # type: ignore[arg-type]
+    for wrong in ("soon", options(U64(5)), Record("o", (("timeout-ms", "x"),))):
+        with pytest.raises(BadValue, match=r"options of a call are a record|timeout-ms is an"):
+            bridge.arguments(RPC, "call", ("b", "f", (), wrong))
     with pytest.raises(BadValue, match="wasm-bytes are given, which nobody compiles here"):
         bridge.arguments(SUPERVISOR, "spawn", ("m", Option(STRING.wire, None), some(b"\0asm")))
 
@@ -107,6 +132,11 @@ ANSWERS: list[tuple[str, str, Any, Value]] = [
     (SUPERVISOR, "get-child-state", {"ok": encode(U64(1))}, ok(some(encode(U64(1))))),
     (SUPERVISOR, "get-child-state", {"err": "no"}, err("no")),
     (TIMER, "now", 5, U64(5)),
+    (RPC, "call", {"ok": encode((U64(5), "x"))}, ok(Variant("result", "ok", 0, ((U64(5), "x"),)))),
+    (RPC, "call", {"err": "timeout: x"}, ok(Variant("result", "err", 1, ("timeout: x",)))),
+    (RPC, "implements", {"ok": True}, ok(Variant("result", "ok", 0, (True,)))),
+    (RPC, "exports", {"ok": ["a"]}, ok(Variant("result", "ok", 0, (List(STRING.wire, ("a",)),)))),
+    (RPC, "exports", {"err": "no-actor: x"}, ok(Variant("result", "err", 1, ("no-actor: x",)))),
 ]
 
 
@@ -158,6 +188,15 @@ def test_parameters_follow_the_state(kind: str, params: list[Any], values: Any) 
     assert encode(found) == encode((U64(1), *values))
 
 
+@pytest.mark.parametrize(
+    ("given", "params"),
+    [((), ()), ((U64(1),), (U64(1),)), ((U64(1), "x"), (U64(1), "x")), ("x", ("x",))],
+)
+def test_a_call_has_several_parameters_or_one(given: Value, params: tuple[Value, ...]) -> None:
+    found = bridge.argument("t:s/a", "f", encode("s"), [encode(given)], None)
+    assert encode(found) == encode(("s", *params))
+
+
 def test_every_kind_of_input_is_tried() -> None:
     assert {kind for kind, _, _ in CALLED} == set(CALLS)
     assert CALLS["child-exit"][0] == CHILDREN
@@ -206,6 +245,10 @@ RETURNED: list[tuple[tuple[str, str], Value, dict[str, Any]]] = [
     (ASKED, ok((S, some(b"r"))), {"ok": [encode(S), [b""]]}),
     (ASKED, ok((S, "r", "s")), {"ok": [encode(S), [b""]]}),
     (ASKED, ok(S), {"ok": [encode(S), [b""]]}),
+    (("t:s/a", "f"), ok((S, "r")), {"ok": [encode(S), [{"ok": encode("r")}]]}),
+    (("t:s/a", "f"), ok((S, "r", "s")), {"ok": [encode(S), [{"ok": encode(("r", "s"))}]]}),
+    (("t:s/a", "f"), ok(S), {"ok": [encode(S), [{"ok": encode(())}]]}),
+    (("t:s/a", "f"), err("no"), {"err": "no"}),
     (OPENED, ok((S, (Record("a", (("accepted", True),)),))), (True, None)),  # type: ignore[list-item]
     (
         OPENED,

@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from theater.calls import split_name
 from theater.pack.hashes import interface_hash
-from theater.pack.interfaces import IMPORTS, NOT_HERE, provided, split_name
+from theater.pack.interfaces import IMPORTS, NOT_HERE, provided
 from theater.pack.metadata import full_name
 from theater.pack.parsing import parse_type
 from theater.pack.types import Function

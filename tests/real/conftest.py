@@ -21,6 +21,7 @@ COMPONENTS = Path(__file__).parent.parent / "components"
 # Where guests do most, and most happens to them.
 REPLAYED = {
     "test_broker_dies",
+    "test_calls",
     "test_carrying_on",
     "test_failures",
     "test_messaging",

@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+from theater import calls
 from theater.broker.mailbox import Mailbox, Message
 from theater.chain import GENESIS
 from theater.stores import Access
@@ -15,11 +16,12 @@ ROOT = "/"  # the root supervisor; no address is like it
 INIT = "init"
 SEND = "send"
 REQUEST = "request"
+CALL = calls.CALL
 CHANNEL_OPEN = "channel-open"
 CHANNEL_MESSAGE = "channel-message"
 CHANNEL_CLOSE = "channel-close"
 TICK = "tick"
-ASKED = frozenset({REQUEST, CHANNEL_OPEN})  # whoever made them waits for what comes of it
+ASKED = frozenset({REQUEST, CHANNEL_OPEN, CALL})  # whoever made them waits for what comes of it
 
 # Phases in which new messages are collected; in the others they become dead letters.
 COLLECTING = frozenset({"starting", "running", "unresponsive", "restarting", "stopping"})
@@ -44,6 +46,10 @@ class Settings:
     state_every: int | None  # see keeping.py; None: as the size of the state has it
     recycle_turns: int  # that an incarnation may end before it is recycled; 0: no bound
     may_manage: bool = False  # has the supervisor handler
+    may_call: bool = False  # has the rpc handler
+    call_to: tuple[str, ...] | None = None  # whom; None: the default neighbours
+    functions: frozenset[str] = frozenset()  # that others may call of it
+    interfaces: tuple[str, ...] = ()  # that they are told it exports
 
 
 @dataclass(slots=True)
@@ -54,6 +60,10 @@ class Handed:
     kind: str
     message: Message | None
 
+    def called(self) -> tuple[str, str]:
+        """The export that it calls."""
+        return calls.called(self.kind, self.message.body if self.message is not None else None)
+
 
 @dataclass(slots=True)
 class Ask:
@@ -62,6 +72,7 @@ class Ask:
     function: str
     callee: str | None  # of a request, or of what opens a channel
     deadline_s: float | None
+    timeout_s: float = 0.0  # from when it was asked until then
     is_world: bool = False  # the worker does it itself, and has the answer in its next step
 
 

@@ -127,10 +127,12 @@ class Members:
         now_s: float,
     ) -> None:
         recorded = self._stored.turn_events(actor.id, row.turn)
-        left_s = 0.0
+        waited_s = 0.0
         if open_ask is not None and timeout_s is not None:
-            left_s = max(0.0, timeout_s - self._stored.waited_s(actor.id, row.turn, open_ask))
-        last = recovery.reopen(self._turns, actor, row, recorded, open_ask, left_s, now_s)
+            waited_s = self._stored.waited_s(actor.id, row.turn, open_ask)
+        last = recovery.reopen(
+            self._turns, actor, row, recorded, open_ask, timeout_s or 0.0, waited_s, now_s
+        )
         current = actor.current
         assert current is not None
         if current.shutdown:

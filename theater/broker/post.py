@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from theater.broker import channels, children
-from theater.broker.actors import CHANNEL_CLOSE, CHANNEL_MESSAGE, TICK, Actor, Handed
+from theater.broker import channels, children, rpc
+from theater.broker.actors import CALL, CHANNEL_CLOSE, CHANNEL_MESSAGE, TICK, Actor, Handed
 from theater.broker.book import Book, ToWorker
 from theater.broker.mailbox import Message
 from theater.events import INLINE_MAX, content_hash
@@ -49,7 +49,7 @@ class Post(Book):
     def post(self, message: Message, to: str, refused: str | None = None) -> str | None:
         """Put a message into the mailbox of `to`, or among the dead letters: then why."""
         target = self.actors.get(to)
-        error = refused or self._why_not(target, to, message.kind)
+        error = refused or self._why_not(target, to, message)
         is_close = message.kind == CHANNEL_CLOSE  # taken by a full mailbox too: there is but one
         if error is None and target is not None and not is_close and target.mailbox.refuses():
             error = f"mailbox-full: {to} has {target.mailbox.messages} messages waiting"
@@ -92,7 +92,7 @@ class Post(Book):
 
     def _deliver_or_refuse(self, message: Message, to: str) -> tuple[int, str | None]:
         target, size = self.actors.get(to), len(message.body)
-        error = self._why_not(target, to, message.kind)
+        error = self._why_not(target, to, message)
         if size > self.message_max:
             error = f"too-large: {size} bytes; a message has at most {self.message_max}"
         elif error is None and target is not None and target.mailbox.is_full():
@@ -117,12 +117,15 @@ class Post(Book):
         if not target.mailbox.is_full():
             self.unblock(target)
 
-    def _why_not(self, target: Actor | None, to: str, kind: str) -> str | None:
+    def _why_not(self, target: Actor | None, to: str, message: Message) -> str | None:
+        kind = message.kind
         if target is None or target.phase == "removed":
             return f"no-actor: there is no actor {quoted(to)}"
         # That a channel has been closed one that is stopped learns when it is started again.
         if not target.takes_messages() and not self.closing and kind != CHANNEL_CLOSE:
             return f"stopped: {to} is {target.phase}"
+        if kind == CALL:
+            return rpc.why_not(target, message.body)
         if kind not in target.settings.takes:
             return f"refused: {to} does not export handle-{kind}"
         return None

@@ -142,6 +142,10 @@ def _settings(order: Order) -> Settings:
         state_every=order["state_every"],
         recycle_turns=order["recycle_turns"],
         may_manage=order.get("may_manage", False),
+        may_call=order.get("may_call", False),
+        call_to=None if order.get("call_to") is None else tuple(order["call_to"]),
+        functions=frozenset(order.get("functions", ())),
+        interfaces=tuple(order.get("interfaces", ())),
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from theater import wasi
 from theater.broker.actors import (
     ASKED,
+    CALL,
     CHANNEL_OPEN,
     Actor,
     Handed,
@@ -20,12 +21,12 @@ from theater.broker.actors import (
 from theater.calls import (
     ADDRESSED,
     ASKS,
-    CALLS,
     CLEAR,
     HELD,
     MESSAGES,
     NAMED,
     OURS,
+    RPC,
     RUNTIME,
     STORE,
     SUPERVISOR,
@@ -87,13 +88,14 @@ class Step:
     state_bytes: bytes | None = None  # its content, if it came with the step and is nothing else
     needs_state: bool = False  # an event refers to the state before the turn, which is so needed
     reply: bytes | None = None  # to a request; or the first message of a channel
+    answer: dict[str, Any] | None = None  # to a call of another actor's
     accepted: bool = False  # the channel that the turn was asked to open
     fuel: int = 0
 
 
 def expected_call(actor: Actor, handed: Handed) -> tuple[str, str, list[Any]]:
     """The interface, function and arguments with which a turn must begin."""
-    interface, function = CALLS[handed.kind]
+    interface, function = handed.called()
     if handed.message is None:
         before = None if actor.initial_state is None else content_hash(actor.initial_state)
         return interface, function, [state_ref(before), [actor.name]]
@@ -159,7 +161,7 @@ def check(
                 raise BadStep(f"an event refers to a content that was not sent: {hash.hex()[:12]}")
         if carried_on:
             name = (event.type, event.interface, event.function)
-            if name != (EventType.CARRIED_ON, *CALLS[handed.kind]) or event.payload != []:
+            if name != (EventType.CARRIED_ON, *handed.called()) or event.payload != []:
                 raise BadStep(f"turn {turn} is carried on, and does not say so")
             carried_on, begun = False, True
         elif asked is not None and not result.tells and goes_on and _is_local(event):
@@ -256,6 +258,8 @@ def _host_call(actor: Actor, step: Step, event: Event, is_last: bool, message_ma
         elif event.interface == SUPERVISOR:
             if not actor.settings.may_manage:
                 raise BadStep(f"it called {event.function}, which its manifest does not grant")
+            step.asked = _whole(payload[0], step)
+        elif event.interface == RPC:
             step.asked = _whole(payload[0], step)
         return
     # Some functions of WASI are world calls only now and then; others always are.
@@ -377,8 +381,18 @@ def content_of(value: Any, step: Step, limit: int) -> bytes:
     return content
 
 
+def _answer_of(value: Any, step: Step, message_max: int) -> dict[str, Any]:
+    """What an export has returned to whoever called it, or why it could not take the call."""
+    match value:
+        case {"ok": content} if len(value) == 1:
+            return {"ok": content_of(content, step, message_max)}
+        case {"err": str(text)} if len(value) == 1 and len(text) <= message_max:
+            return {"err": text}
+    raise ValueError("a call is neither answered nor refused")
+
+
 def _result(step: Step, handed: Handed, event: Event, message_max: int, state_max: int) -> None:
-    if (event.interface, event.function) != CALLS[handed.kind]:
+    if (event.interface, event.function) != handed.called():
         raise BadStep(f"the result of {event.function[:80]!r}, which was not called")
     try:
         value, fuel = event.payload
@@ -396,6 +410,9 @@ def _result(step: Step, handed: Handed, event: Event, message_max: int, state_ma
         step.fuel = fuel
         if handed.kind in ASKED:
             (reply,) = returned[1]
+            if handed.kind == CALL:
+                step.answer = _answer_of(reply, step, message_max)
+                reply = None
             if handed.kind == CHANNEL_OPEN:
                 step.accepted, reply = reply["accepted"], reply["message"]
                 if type(step.accepted) is not bool:

@@ -19,11 +19,13 @@ from theater.broker import (
     handing,
     keeping,
     outstanding,
+    rpc,
     steps,
     stores,
     timers,
 )
 from theater.broker.actors import (
+    CALL,
     CHANNEL_OPEN,
     REQUEST,
     SEND,
@@ -95,6 +97,8 @@ class Turns(Post):
             changes = stores.check(actor, checked, self.message_max)
             if checked.ask is not None and checked.ask.interface == calls.SUPERVISOR:
                 children.check(checked.ask.function, checked.asked, self.state_max)
+            if checked.ask is not None and checked.ask.interface == calls.RPC:
+                rpc.check(actor, checked.ask.function, checked.asked, self.message_max)
         except ProtocolError:
             raise
         except Exception as error:  # nothing has changed yet: whatever it is, the worker sent it
@@ -214,31 +218,35 @@ class Turns(Post):
             case calls.SUPERVISOR:
                 self._ask_row(actor, step.turn, ask, None, None)
                 children.ask(self, actor, current, ask, step.asked, now_s)
+            case calls.RPC if ask.function in calls.DESCRIBED:
+                self._ask_row(actor, step.turn, ask, None, None)
+                self.answer(actor, rpc.described(self, ask.function, step.asked), now_s)
             case _:
                 self._ask_actor(actor, current, ask, step, now_s)
 
     def _ask_actor(
         self, actor: Actor, current: OpenTurn, ask: Ask, step: Step, now_s: float
     ) -> None:
-        """A request, or what opens a channel."""
-        to = ask.callee = step.callee
+        """A request, what opens a channel, or a call."""
+        kind, channel, to, question = REQUEST, None, step.callee, step.question
+        timeout_s = actor.settings.request_timeout_s
+        if ask.interface == calls.RPC:
+            kind, to, question = CALL, step.asked[0], calls.rpc_body(*step.asked[1:3])
+            timeout_s = rpc.timeout_s(actor, step.asked)
+        elif ask.function == "open-channel":
+            kind, channel = CHANNEL_OPEN, f"{actor.name}:{step.turn}:{ask.index}"
+        ask.callee = to
         cycle = self._cycle(actor, to)
         if cycle is not None:
             self._ask_row(actor, step.turn, ask, None, None)
             self.answer(actor, {"err": f"cycle: {' → '.join(cycle)}"}, now_s)
             return
-        kind, channel = REQUEST, None
-        if ask.function == "open-channel":
-            kind, channel = CHANNEL_OPEN, f"{actor.name}:{step.turn}:{ask.index}"
-        message_id, error = self.deliver(
-            actor, step.turn, ask.index, to, step.question, kind, channel
-        )
-        timeout_s = actor.settings.request_timeout_s
+        message_id, error = self.deliver(actor, step.turn, ask.index, to, question, kind, channel)
         self._ask_row(actor, step.turn, ask, message_id, timeout_s)
         if error is not None:
             self.answer(actor, {"err": error}, now_s)
         else:
-            ask.deadline_s = now_s + timeout_s
+            ask.timeout_s, ask.deadline_s = timeout_s, now_s + timeout_s
 
     def _cycle(self, asker: Actor, callee: str) -> list[str] | None:
         """The circle of open asks that another one would close, by address."""
@@ -278,6 +286,8 @@ class Turns(Post):
             self.consume(actor, handed, "done")
             if handed.kind == CHANNEL_OPEN:
                 channels.end_turn(self, actor, handed, step, now_s)
+            elif step.answer is not None:
+                self.reply(handed.message, step.answer, now_s)
             elif handed.kind == TICK:
                 timers.handled(self, actor, handed.message, now_s)
         if shut_down:
@@ -386,9 +396,8 @@ class Turns(Post):
         for actor in self.deadlines.take(now_s):
             ask = actor.current.ask if actor.current else None
             if ask is not None and ask.deadline_s is not None and ask.deadline_s <= now_s:
-                seconds = actor.settings.request_timeout_s
                 self.batch.count("timeouts")
-                text = f"timeout: no answer from {ask.callee} within {seconds:g} s"
+                text = f"timeout: no answer from {ask.callee} within {ask.timeout_s:g} s"
                 assert actor.current is not None
                 self.answer(actor, {"err": text}, now_s)
                 outstanding.forget_ask(self, actor, actor.current.turn, ask)

@@ -16,6 +16,7 @@ from theater.capabilities import (
     filesystem,
     http,
     message_server,
+    rpc,
     runtime,
     store,
     supervisor,
@@ -33,6 +34,7 @@ HANDLERS: dict[str, HandlerType] = {
     "supervisor": supervisor.HANDLER,
     preopens.HANDLER: filesystem.HANDLER,
     requests.HANDLER: http.HANDLER,
+    "rpc": rpc.HANDLER,
 }
 
 SOCKETS = "wasi:sockets"  # granted to nobody
@@ -71,6 +73,12 @@ PROVIDED: dict[str, tuple[str, Signatures]] = {
     for name, handler in HANDLERS.items()
     for interface, functions in handler.imports.items()
 }
+# interface -> the handler that provides it to packages, and to nobody else.
+FOR_PACKAGES: dict[str, str] = {
+    interface: name for name, handler in HANDLERS.items() for interface in handler.packages
+}
+# interface -> the handler that provides it, to whoever can import it.
+PROVIDERS: dict[str, str] = {**{name: each[0] for name, each in PROVIDED.items()}, **FOR_PACKAGES}
 # interface -> what the host may call of it. An actor may export none of them.
 CALLED: dict[str, Signatures] = {
     interface: functions

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from theater.addresses import PATTERN_SCHEMA, check_pattern, covers, permitted
-from theater.calls import ADDRESSED, CLIENT, MESSAGES
+from theater.calls import ADDRESSED, CLIENT, DESCRIBED, MESSAGES
 from theater.capabilities.capability import (
     NEW_STATE,
     STATE,
@@ -19,8 +19,11 @@ from theater.capabilities.capability import (
 )
 from theater.quoting import described
 
+HANDLER_NAME = "message-server"
+SEND_TO_SCHEMA = {"type": "array", "items": PATTERN_SCHEMA}
 
-def _check_send_to(value: object) -> Wrong:
+
+def check_send_to(value: object) -> Wrong:
     if not isinstance(value, list):
         shape = 'must be an array of address patterns, as in ["counter", "pool/*"]'
         return [((), f"found {described(value)}; {shape}")]
@@ -33,11 +36,12 @@ def _check_send_to(value: object) -> Wrong:
     return wrong
 
 
+_ADDRESSED = {"send", "call", *ADDRESSED, *DESCRIBED}
 ADDRESSES_MAX = 1000  # that are told apart; who sends to more needs patterns
 
 
 class Sent(Usage):
-    """To whom messages, requests and channels went."""
+    """To whom messages, requests and channels went; or calls."""
 
     def __init__(self, heard_from: HeardFrom) -> None:
         super().__init__(heard_from)
@@ -46,7 +50,7 @@ class Sent(Usage):
         self._strangers: set[str] = set()  # of them, who is no default neighbour
 
     def call(self, call: Call) -> bool:
-        if call.function != "send" and call.function not in ADDRESSED:
+        if call.function not in _ADDRESSED:
             return True
         left = call.is_ask or (isinstance(call.answer, dict) and "ok" in call.answer)
         to = call.arguments[0] if call.arguments else None
@@ -133,11 +137,11 @@ HANDLER = HandlerType(
     },
     settings={
         "send_to": Setting(
-            _check_send_to,
+            check_send_to,
             "The actors that it may send to, ask and open channels to, as address patterns: *"
             " stands for anything within a name, ** for any number of names. Without it: its"
             " siblings, its parent, its own children, and whoever has sent to it.",
-            {"type": "array", "items": PATTERN_SCHEMA},
+            SEND_TO_SCHEMA,
         )
     },
     usage=Sent,

@@ -48,7 +48,7 @@ class DeadLetter:
     @property
     def asks(self) -> bool:
         """Whether somebody waited for an answer."""
-        return self.kind in ("request", "channel-open")
+        return self.kind in ("request", "channel-open", "rpc")
 
 
 @dataclass(frozen=True, slots=True)

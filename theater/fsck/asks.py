@@ -8,12 +8,13 @@ from typing import Any, Protocol
 
 import msgpack
 
-from theater import wasi, wire
-from theater.calls import STORE, SUPERVISOR
+from theater import calls, wasi, wire
+from theater.calls import DESCRIBED, RPC, STORE, SUPERVISOR
 from theater.errors import ProtocolError
 from theater.events import CHAIN_CODE, content_hash, ref_hash
 from theater.fsck.ahead import Ahead
-from theater.fsck.chain import CANCEL, OPEN_CHANNEL, RESPOND, Crossing
+from theater.fsck.chain import CALL, CANCEL, OPEN_CHANNEL, RESPOND, Crossing
+from theater.fsck.chain import REQUEST as REQUESTED
 from theater.fsck.findings import shown
 from theater.fsck.inquiries import misfit, misfit_of_ask
 from theater.fsck.rows import AskRow
@@ -28,6 +29,9 @@ from theater.fsck.verdict import (
 )
 
 TIMEOUT = "timeout: "
+
+# The kind of the message that an ask makes.
+_MADE = {REQUESTED: REQUEST, OPEN_CHANNEL: CHANNEL_OPEN, CALL: calls.CALL}
 
 Expect = Callable[[str, str, str, bytes | None], None]
 
@@ -77,7 +81,7 @@ class Asks:
             self._wrong(at, f"timeout_s is {shown(row.timeout_s)} in asks", expected)
         if row.message is None:
             return row
-        kind = {REQUEST: REQUEST, "open-channel": CHANNEL_OPEN}.get(at.function)
+        kind = _MADE.get(at.name)
         if kind is None:
             self._wrong(at, f"message {row.message} in asks", "none")
         elif row.message_id is None:
@@ -107,6 +111,9 @@ class Asks:
             expected = misfit(at.function, value)
             if expected is not None:
                 self._wrong(at, f"an answer {shown(value)}", expected)
+        elif at.interface == RPC and at.function in DESCRIBED:
+            if not _describes(at.function, value):
+                self._wrong(at, f"an answer {shown(value)}", "what another actor exports")
         elif at.function == "get-chain":
             self._chain_part(ask.at, at, value)
         else:
@@ -143,9 +150,15 @@ class Asks:
             name = f"{self._actor}:{at.turn}:{ask.at.index}"
             if error is None and value != {"ok": name}:
                 self._wrong(at, f"an answer {shown(value)}", f"channel {shown(name)}, or why not")
+        elif at.name == CALL:
+            fits = isinstance(value, dict) and len(value) == 1
+            content = value.get("ok") if fits else None
+            is_content = isinstance(content, bytes) or ref_hash(content) is not None
+            if not isinstance(error, str) and not is_content:
+                self._wrong(at, f"an answer {shown(value)}", "what was returned, or why nothing")
         elif at.seq <= self._counted_until:
             self._answered_later(ask.at, value, error, status)
-        if error is None and status in (QUEUED, DEAD) and at.name == OPEN_CHANNEL:
+        if error is None and status in (QUEUED, DEAD) and at.name in (OPEN_CHANNEL, CALL):
             self._wrong(at, f"an answer of message {row.message}, which is {status}", "done")
         elif isinstance(error, str) and error.startswith("failed: ") and status not in (DEAD, None):
             self._wrong(at, f"a failure of message {row.message}, which is {status}", "dead")
@@ -161,3 +174,15 @@ class Asks:
             if hash is None and isinstance(body, bytes):
                 hash = content_hash(body)
             self._expect(self._actor, name, RESPOND[1], hash)
+
+
+def _describes(function: str, value: Any) -> bool:
+    """Whether this can be an answer about what another actor exports."""
+    match value:
+        case {"err": str()} if len(value) == 1:
+            return True
+        case {"ok": bool()} if len(value) == 1:
+            return function == "implements"
+        case {"ok": list(names)} if len(value) == 1:
+            return function == "exports" and all(isinstance(each, str) for each in names)
+    return False

@@ -11,21 +11,28 @@ from theater.errors import ProtocolError
 from theater.events import IN_TURNS, Event, EventType, decode, has_refs, refs_in
 from theater.fsck.findings import Reports, both_shown, shown
 from theater.fsck.rows import EVENTS, EventRow
+from theater.pack.interfaces import NOT_FOR_ACTORS
 
 EVENT_MAX = 256 * 1024 * 1024  # bytes; what is more came through no socket, and is not decoded
 
 THEATER = "theater"  # the interface of lifecycle events
 
-CALLS = {export: kind for kind, export in calls.CALLS.items()}
 ASKS, HELD, MESSAGES = calls.ASKS, calls.HELD, calls.MESSAGES
 SEND, REQUEST, OPEN_CHANNEL = ((MESSAGES, each) for each in ("send", "request", "open-channel"))
 SAY, CLOSE = (MESSAGES, "send-on-channel"), (MESSAGES, "close-channel")
 TIMED = frozenset(
     (calls.TIMER, each) for each in (calls.SET_INTERVAL, calls.SET_TIMEOUT, calls.CLEAR)
 )
+CALL = (calls.RPC, "call")
 RESPOND, CANCEL = (MESSAGES, "respond-to-request"), (MESSAGES, "cancel-request")
 NEVER = frozenset({EventType.WASM_ERROR})  # only ever evidence
 LIFECYCLE = frozenset(EventType) - IN_TURNS - NEVER
+
+
+def kind_of(export: tuple[str, str]) -> str:
+    """The kind of the input that calls it; "": nothing does."""
+    kind = calls.kind_of(*export)
+    return "" if kind == calls.CALL and export[0] in NOT_FOR_ACTORS else kind
 
 
 @dataclass(slots=True)

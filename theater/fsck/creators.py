@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from theater import calls
 from theater.errors import ProtocolError
 from theater.events import Event, EventType, content_hash, decode, ref_hash
 from theater.fsck.across import CREATORS, LETTERS, CreatorRow, LetterRow
 from theater.fsck.answers import Answers
 from theater.fsck.chain import (
-    CALLS,
+    CALL,
     CANCEL,
     CLOSE,
     EVENT_MAX,
@@ -21,6 +22,7 @@ from theater.fsck.chain import (
     SAY,
     SEND,
     TIMED,
+    kind_of,
 )
 from theater.fsck.channels import Channels
 from theater.fsck.children import Children
@@ -36,7 +38,7 @@ RETRY = "retry"
 CHANNEL_OPEN, CHANNEL_MESSAGE = "channel-open", "channel-message"
 CHANNEL_CLOSE = "channel-close"
 # What a call makes: by an ask, or by a call that is answered Ok.
-ASKED = {REQUEST: "request", OPEN_CHANNEL: CHANNEL_OPEN}
+ASKED = {REQUEST: "request", OPEN_CHANNEL: CHANNEL_OPEN, CALL: calls.CALL}
 CALLED = {SEND: "send", SAY: CHANNEL_MESSAGE, CLOSE: CHANNEL_CLOSE}
 
 # Calls that are answered by others, or make what is no message.
@@ -120,7 +122,7 @@ class Creators:
             yield from self._decision(row, payload)
         elif event.type == EventType.HOST_CALL and isinstance(payload, list) and payload:
             yield from self._call(row, event, payload)
-        elif CALLS.get((event.interface, event.function)) == CHANNEL_OPEN:
+        elif kind_of((event.interface, event.function)) == CHANNEL_OPEN:
             yield from self._accept(row, payload)
 
     def _call(self, row: CreatorRow, event: Event, payload: list[Any]) -> Iterator[Creator]:
@@ -128,7 +130,9 @@ class Creators:
         name, arguments = (event.interface, event.function), payload[0]
         numbers = (row.actor, row.turn, row.idx)
         if len(payload) == 1:
-            if name in ASKED:
+            if name == CALL:
+                yield self._called(row, arguments)
+            elif name in ASKED:
                 yield _sent(row.seq, ASKED[name], numbers, arguments, event.actor)
         elif isinstance(payload[1], dict) and "ok" in payload[1]:
             if name in CALLED:
@@ -139,6 +143,20 @@ class Creators:
                 content = hash_of(arguments[1]) if len(arguments) == 2 else None
                 request = str(arguments[0])
                 self._answers.give(row.actor, request, event.function, content, row.seq)
+
+    def _called(self, row: CreatorRow, arguments: Any) -> Creator:
+        """A call of what another actor exports. Its message has the name of that, too."""
+        numbers = (row.actor, row.turn, row.idx)
+        match arguments:
+            case [str(to), str(function), params, _]:
+                hash = ref_hash(params)
+                if hash is not None:
+                    found = self._file.one("SELECT bytes FROM blobs WHERE hash = ?", (hash,))
+                    params = found[0] if found is not None else None
+                if isinstance(params, bytes):
+                    content = content_hash(calls.rpc_body(function, params))
+                    return Creator(row.seq, calls.CALL, *numbers, to, content)
+        return Creator(row.seq, calls.CALL, *numbers, "", None, sure=False)
 
     def _accept(self, row: CreatorRow, payload: Any) -> Iterator[Creator]:
         """The end of a turn that was asked to open a channel."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from theater import wire
+from theater.calls import CALL
 from theater.errors import ProtocolError
 from theater.events import INLINE_MAX, content_hash
 from theater.fsck.across import MESSAGES, MessageRow
@@ -36,7 +37,7 @@ from theater.fsck.timers import CLEARED, TICK, Timers
 from theater.fsck.tools import Tools
 
 KINDS = (
-    *("send", "request", CHANNEL_OPEN, CHANNEL_MESSAGE, CHANNEL_CLOSE, TICK),
+    *("send", "request", CHANNEL_OPEN, CHANNEL_MESSAGE, CHANNEL_CLOSE, TICK, CALL),
     *sorted(CHILD_KINDS),
 )
 UNSENT = {TICK, *CHILD_KINDS}  # that no call makes
@@ -262,7 +263,7 @@ class Post:
             self._timers.tick(message, wrong)
         elif message.kind in CHILD_KINDS:
             self._notices.message(message, wrong)
-        if (message.channel is None) != (message.kind in ("send", "request", *UNSENT)):
+        if (message.channel is None) != (message.kind in ("send", "request", CALL, *UNSENT)):
             wrong(f"a {message.kind} of channel {shown(message.channel)}", "one if it is on one")
         if message.status not in STATUSES:
             wrong(f"status is {shown(message.status)}", ", ".join(STATUSES))

@@ -59,7 +59,7 @@ class TurnRow(NamedTuple):
     client: Any
     answer: Any
     channel: Any
-    content: Any  # a long body of what is told of a child
+    content: Any  # a long body of what is told of a child, or called
 
     def name(self) -> str:
         """Of the request, the channel or the child, as the callee is told it."""
@@ -77,7 +77,7 @@ TURNS = Source(
     "SELECT t.turn, t.kind, t.message, t.status, t.incarnation, t.steps, t.deliveries, t.state,"
     " t.fuel, t.reason, t.at, {kept}, m.id, m.to_actor, m.kind, m.status, m.turn, m.body,"
     " m.body_hash, s.name, m.from_turn, m.from_index, m.client, m.answer, {channel},"
-    " CASE WHEN m.kind LIKE 'child-%' THEN b.bytes END"
+    " CASE WHEN m.kind LIKE 'child-%' OR m.kind = 'rpc' THEN b.bytes END"
     " FROM turns t LEFT JOIN messages m ON m.id = t.message"
     " LEFT JOIN actors s ON s.id = m.from_actor LEFT JOIN blobs b ON b.hash = m.body_hash",
     ("t.turn",),

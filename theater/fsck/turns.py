@@ -20,17 +20,18 @@ from theater.fsck.ahead import Ahead
 from theater.fsck.asks import Asks, Expect
 from theater.fsck.chain import (
     ASKS,
-    CALLS,
     CANCEL,
     HELD,
     RESPOND,
     Crossing,
+    kind_of,
 )
 from theater.fsck.findings import Reports, shown
 from theater.fsck.life import Life
 from theater.fsck.rows import AskRow, EvidenceRow, StepRow, TurnRow
 from theater.fsck.verdict import (
-    CHANNEL_OPEN,
+    ASKED,
+    CALL,
     DONE,
     FAILED,
     INIT,
@@ -223,7 +224,7 @@ class Turns:
         if turn.call is None:
             self._before_call(turn, at)
         elif at.type == EventType.CARRIED_ON:
-            if CALLS.get(at.name) != turn.kind or at.payload != []:
+            if at.name != turn.call.name or at.payload != []:
                 self.wrong(at, f"it is carried on as {shown('.'.join(at.name))}", "as its call")
         elif at.type == EventType.WASM_CALL:
             self.wrong(at, "a second call in one turn", "one")
@@ -256,7 +257,7 @@ class Turns:
         if at.type == EventType.WASM_CALL:
             turn.call = at
             turn.initial_state = self.life.initial_state
-            turn.kind = CALLS.get(at.name, "")
+            turn.kind = kind_of(at.name)
             if not turn.kind:
                 self.wrong(at, f"a call of {shown('.'.join(at.name))}", "init or a message")
                 turn.sure = False
@@ -364,7 +365,11 @@ class Turns:
             returned = value["ok"]
             state = returned[0]
             turn.state = None if state is None else ref_hash(state)
-            if len(returned) != (2 if turn.kind in (REQUEST, CHANNEL_OPEN) else 1):
+            if len(returned) != (2 if turn.kind in ASKED else 1):
+                raise ValueError
+            if turn.call is not None and at.name != turn.call.name:
+                raise ValueError
+            if turn.kind == CALL and not _is_answer(*returned[1]):
                 raise ValueError
             if state is not None and turn.state is None:
                 raise ValueError
@@ -457,6 +462,16 @@ class Turns:
         if first < self.last_message:
             found = f"message {first} waits, and message {self.last_message} had its turn"
             self.wrong(None, found, "in order")
+
+
+def _is_answer(value: Any) -> bool:
+    """Whether this is what a call of another actor's is answered."""
+    match value:
+        case {"ok": content} if len(value) == 1:
+            return isinstance(content, bytes) or ref_hash(content) is not None
+        case {"err": str()}:
+            return len(value) == 1
+    return False
 
 
 def _is_own(at: Crossing) -> bool:

@@ -22,9 +22,11 @@ RENUMBERED = "renumbered"  # its actor began anew, its message has another turn
 BEGAN_ANEW = "its actor began anew: its message has another turn"
 INIT, SEND, REQUEST = "init", "send", "request"
 CHANNEL_OPEN, CHANNEL_CLOSE = "channel-open", "channel-close"
+CALL = calls.CALL
+ASKED = (REQUEST, CHANNEL_OPEN, CALL)
 TICK = "tick"
 CHILDREN = ("child-error", "child-exit", "child-external-stop", "child-event")
-KINDS = (INIT, SEND, REQUEST, CHANNEL_OPEN, "channel-message", CHANNEL_CLOSE, TICK, *CHILDREN)
+KINDS = (INIT, SEND, REQUEST, CHANNEL_OPEN, "channel-message", CHANNEL_CLOSE, TICK, CALL, *CHILDREN)
 QUEUED, OUTSTANDING, DEAD = "queued", "outstanding", "dead"
 
 
@@ -343,7 +345,7 @@ class Verdict:
             return
         if row.message_id is None:
             return
-        if turn.kind in CHILDREN:
+        if turn.kind in calls.TOLD or turn.kind in CHILDREN:
             self._told(call, parameters)
             return
         if turn.kind == CHANNEL_CLOSE:
@@ -357,17 +359,21 @@ class Verdict:
             turns.wrong(call, f"called with {shown(body)}", f"message {row.message}")
 
     def _told(self, call: Crossing, parameters: Any) -> None:
-        """What stands in the message is what it was told of a child."""
+        """What stands in the message is what it was told of a child, or called with by another."""
         row = self._row
         body = row.content if row.body is None else row.body
         try:
             told = calls.parameters(row.kind, row.name(), body)
             expected = [externalise(each, []) for each in told]
+            export = calls.called(row.kind, body)
         except (ValueError, TypeError, RecursionError, msgpack.UnpackException):
             self._turns.wrong(call, f"message {row.message} of {shown(body)}", "what can be told")
             return
         if parameters != expected:
             self._turns.wrong(call, f"called with {shown(parameters)}", f"message {row.message}")
+        elif call.name != export:
+            expected_name = f"{shown('.'.join(export))}, as message {row.message} has it"
+            self._turns.wrong(call, f"a call of {shown('.'.join(call.name))}", expected_name)
 
 
 def same_content(value: Any, body: Any, body_hash: Any) -> bool:

@@ -14,26 +14,30 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from theater.calls import CALLS, STORE, SUPERVISOR
-from theater.pack import schema
+from theater.calls import CALL, CALLS, RPC, STORE, SUPERVISOR, kind_of
+from theater.pack import schema, types
 from theater.pack.codec import BadGraph, decode, encode
 from theater.pack.interfaces import provided
 from theater.pack.text import text
 from theater.pack.types import BYTES, OptionType, Type
 from theater.pack.values import (
     NO_STATE,
+    U64,
     UNIT,
     BadValue,
+    List,
     Option,
     Record,
     Result,
     Value,
     Variant,
+    ok,
 )
 
 ERROR_MAX = 4096  # characters of an error that is no string
+SHOWN = 64  # characters of a value in a message
 MAGIC = b"CGRF"
-_KINDS = {export: kind for kind, export in CALLS.items()}
+_TIMEOUT = "timeout-ms"  # of the options of a call
 # Where a content of a store is named in the arguments.
 _REFERENCES = {"get": 1, "exists": 1, "label": 2, "replace-at-label": 2}
 _WITH_CODE = ((SUPERVISOR, "spawn"), (SUPERVISOR, "resume"))  # their last parameter
@@ -66,7 +70,28 @@ def arguments(interface: str, function: str, value: Value) -> list[Any]:
             "wasm-bytes are given, which nobody compiles here; name the file in the manifest that"
             " it spawns from, and give none"
         )
+    elif (interface, function) == (RPC, "call"):
+        given[3] = _timeout_ms(decode(given[3]))
     return given
+
+
+def _timeout_ms(options: Value) -> int | None:
+    """How long who calls waits; None: as its manifest says. Options may be there or not, in an
+    option or bare, and may have fields that nobody knows."""
+    if isinstance(options, Option):
+        options = UNIT if options.item is None else options.item
+    if options == UNIT:
+        return None
+    if not isinstance(options, Record):
+        raise BadValue(f"options of a call are a record, not {text(options, SHOWN)}")
+    wanted = options.get(_TIMEOUT)
+    if isinstance(wanted, Option):
+        wanted = wanted.item
+    if wanted is None:
+        return None
+    if not isinstance(wanted, U64):
+        raise BadValue(f"{_TIMEOUT} is an option<u64>, not {text(wanted, SHOWN)}")
+    return wanted.value
 
 
 def answer(interface: str, function: str, plain: Any) -> Value:
@@ -77,7 +102,21 @@ def answer(interface: str, function: str, plain: Any) -> Value:
         plain = {"ok": plain}
     elif (interface, function) == (SUPERVISOR, "get-child-state") and "ok" in plain:
         plain = {"ok": _child_state(plain["ok"])}
+    elif interface == RPC:
+        return ok(_told(function, plain))
     return schema.answer(provided(interface)[function], plain)
+
+
+def _told(function: str, plain: dict[str, Any]) -> Variant:
+    """An answer of `rpc`, a failure too, is a variant in a result that is always ok."""
+    if "err" in plain:
+        return Variant("result", "err", 1, (plain["err"],))
+    value: Value = plain["ok"]
+    if function == "call":
+        value = decode(plain["ok"])
+    elif function == "exports":
+        value = List(types.STRING.wire, tuple(plain["ok"]))
+    return Variant("result", "ok", 0, (value,))
 
 
 def _without_references(plain: Any) -> Any:
@@ -105,7 +144,7 @@ def argument(
     interface: str, function: str, state: bytes | None, params: list[Any], declared: Type | None
 ) -> tuple[Value, ...]:
     """The one value of a call: the state, and then the parameters. `declared`: the state's type."""
-    return (state_value(state, declared), *_PARAMETERS[_KINDS[interface, function]](params))
+    return (state_value(state, declared), *_PARAMETERS[kind_of(interface, function)](params))
 
 
 def state_value(state: bytes | None, declared: Type | None) -> Value:
@@ -151,12 +190,19 @@ def _child_error(params: list[Any]) -> tuple[Value, ...]:
     return child, (kind, _optional(error["data"]))
 
 
+def _given(params: list[Any]) -> tuple[Value, ...]:
+    """What another actor has called it with: several parameters, or one that is no tuple."""
+    value = decode(params[0])
+    return value if isinstance(value, tuple) else (value,)
+
+
 # The parameters that follow the state, by the kind of input.
 _PARAMETERS: dict[str, Callable[[list[Any]], tuple[Value, ...]]] = {
     **dict.fromkeys(CALLS, _as_they_are),
     "init": lambda _params: (),  # it asks runtime.self who it is
     "child-error": _child_error,
     "child-exit": lambda params: (params[0], _optional(params[1])),
+    CALL: _given,
 }
 
 
@@ -178,12 +224,20 @@ def returned(interface: str, function: str, value: Value) -> dict[str, Any]:
         case state:
             pass
     results: list[Any] = [encode(state)]
-    match _KINDS[interface, function]:
+    match kind_of(interface, function):
         case "request":
             results.append([_reply(response)])
         case "channel-open":
             results.append([_acceptance(response)])
+        case "rpc":
+            results.append([{"ok": encode(response)}])
     return {"ok": results}
+
+
+def refused(state: bytes | None, why: str) -> dict[str, Any]:
+    """What a package has returned that another actor has called, and that could not take the call:
+    it has done nothing, and the caller is told."""
+    return {"ok": [state, [{"err": f"refused: {why}"}]]}
 
 
 def _reply(response: Value) -> bytes:

@@ -19,11 +19,13 @@ from theater.calls import (
     CHILDREN,
     CLIENT,
     MESSAGES,
+    RPC,
     RUNTIME,
     STORE,
     SUPERVISOR,
     TIMER,
 )
+from theater.pack.metadata import full_name
 from theater.pack.parsing import parse_function
 from theater.pack.types import Function
 
@@ -84,6 +86,13 @@ IMPORTS: dict[str, dict[str, str]] = {
         "subscribe-to-child": f"func(child-id: string) -> {_DONE}",
         "unsubscribe-from-child": f"func(child-id: string) -> {_DONE}",
     },
+    RPC: {
+        "call": (
+            "func(actor-id: string, function: string, params: value, options: value) -> value"
+        ),
+        "implements": "func(actor-id: string, interface: string) -> value",
+        "exports": "func(actor-id: string) -> value",
+    },
     TIMER: {
         "set-interval": f"func(name: string, interval-ms: u64) -> {_TEXT}",
         "clear-interval": f"func(name: string) -> {_DONE}",
@@ -93,7 +102,6 @@ IMPORTS: dict[str, dict[str, str]] = {
 
 # Of upstream's, what nothing here provides, and what does the same.
 NOT_HERE = {
-    "theater:simple/rpc": "calls between actors are requests here: message-server-host",
     "theater:simple/loop": "an actor that goes on by itself sets a timer: theater:simple/timer",
     "theater:simple/terminal": "an actor here has no terminal",
     "theater:simple/tcp": "an actor here has no sockets",
@@ -108,6 +116,7 @@ FUNCTIONS_NOT_HERE = {
 
 # What a package calls an export that components have under another name.
 RENAMED = {CALLS["tick"]: (TIMER, "handle-tick")}
+PACKAGE_NAMES = {named: each for each, named in RENAMED.items()}
 # The exports that Theater calls, as packages name them: interface -> functions.
 EXPORTS: dict[str, frozenset[str]] = {
     interface: frozenset(
@@ -122,6 +131,11 @@ INIT = f"{ACTOR}.init"
 UNDECLARED = "undeclared"  # for the type of a function, where a package has not said it
 
 
+# Theater calls these itself, and no actor calls them in its name: neither as a package names them
+# nor as a component does.
+NOT_FOR_ACTORS = frozenset({*EXPORTS, *(interface for interface, _ in CALLS.values())})
+
+
 @functools.cache
 def provided(interface: str) -> Mapping[str, Function]:
     """The functions that a package can import of an interface, by name; none of one unknown."""
@@ -133,15 +147,31 @@ def is_package(described: Mapping[str, Mapping[str, object]]) -> bool:
     return any("pack" in each for each in described.values())
 
 
-def split_name(export: str) -> tuple[str, str]:
-    """The interface, "" if there is none, and the function."""
-    interface, _, function = export.rpartition(".")
-    return interface, function
-
-
 def has_export(described: Mapping[str, Any], interface: str, function: str) -> bool:
     """Whether a component or a package has the export that components call so. `described`: its
     exports, as the compiler describes them."""
     if is_package(described):
         interface, function = RENAMED.get((interface, function), (interface, function))
     return function in described.get(interface, {}).get("functions", {})
+
+
+def functions_for_actors(described: Mapping[str, Any]) -> list[str]:
+    """What other actors may call of a package, by its names. `described`: its exports."""
+    if not is_package(described):
+        return []
+    return [
+        full_name(interface, function)
+        for interface, each in described.items()
+        if interface not in NOT_FOR_ACTORS
+        for function in each["functions"]
+    ]
+
+
+def interfaces_told(described: Mapping[str, Any]) -> list[str]:
+    """The interfaces that other actors are told it exports: of a package those that its own
+    hashes name. `described`: its exports."""
+    return sorted(
+        name
+        for name, each in described.items()
+        if name and ("pack" not in each or each["pack"]["hash"] is not None)
+    )

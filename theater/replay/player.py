@@ -13,7 +13,7 @@ from typing import Any
 
 from wasmtime import Engine
 
-from theater.calls import ACTOR, CALLS, RUNTIME
+from theater.calls import ACTOR, RUNTIME, kind_of
 from theater.errors import TheaterError
 from theater.events import (
     Event,
@@ -34,7 +34,6 @@ from theater.worker.guest import Guest, instantiate
 from theater.worker.wasi import WasiExit
 
 _NONE = Run(0, 0, Ending.LEFT, [], [])
-_KINDS = {export: kind for kind, export in CALLS.items()}
 EXIT = "wasi:cli/exit"
 LOOK_FUEL = 200_000_000  # that a look beyond the record burns: a part of a second
 
@@ -203,7 +202,7 @@ class Player:
         returned = result["ok"]
         self._end("the turn has ended", EventType.WASM_RESULT, interface, function, [result, fuel])
         self._output.flush()
-        kind = _KINDS[interface, function]
+        kind = kind_of(interface, function)
         limits = self._limits
         check_sizes(kind, returned, fuel, limits["message_max"], limits["state_max"])
         state = returned[0]

@@ -9,10 +9,11 @@ from typing import Any
 from theater import spec_data
 from theater.calls import CALLS
 from theater.capabilities import granted, world_calls
+from theater.capabilities.rpc import call_to
 from theater.capabilities.runtime import MAX_EVENTS
 from theater.capabilities.timer import MAX_TIMERS
 from theater.engine import SETTINGS
-from theater.pack.interfaces import has_export
+from theater.pack.interfaces import functions_for_actors, has_export, interfaces_told
 from theater.spec import ActorSpec, Durability, OnRestart, SupervisorSpec, SystemSpec, plain
 from theater.supervisor.tree import SPAWNS
 
@@ -65,6 +66,10 @@ def registration(
             for kind, (interface, function) in CALLS.items()
             if kind != "init" and has_export(exports, interface, function)
         ],
+        "may_call": actor.handler("rpc") is not None,
+        "call_to": call_to(actor.handlers),
+        "functions": functions_for_actors(exports),
+        "interfaces": interfaces_told(exports),
         "max_timers": timer.settings.get("max_timers", MAX_TIMERS) if timer else 0,
         "may_manage": actor.handler(SPAWNS) is not None,
         "spawned": actor.spawned,
@@ -120,6 +125,7 @@ def order(
             for handler in actor.handlers
             if handler.custom is not None
         },
+        "call_to": call_to(actor.handlers),
         "store": store,
         "syncs": system.durability is Durability.DISK,
         "env": actor.env,

@@ -14,7 +14,8 @@ from typing import Any
 
 import wasmtime
 
-from theater.pack.interfaces import UNDECLARED, split_name
+from theater.calls import split_name
+from theater.pack.interfaces import UNDECLARED
 from theater.pack.metadata import BadMetadata, Package, full_name, read
 from theater.pack.types import Function, words
 from theater.quoting import escaped

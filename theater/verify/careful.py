@@ -8,7 +8,7 @@ from typing import Any
 from theater import merkle
 from theater.chain import link
 from theater.events import EventType, ref_hash, refs_in
-from theater.fsck.chain import CALLS, Chain, Crossing, references
+from theater.fsck.chain import Chain, Crossing, kind_of, references
 from theater.fsck.file import LogFile, Unreadable
 from theater.fsck.findings import both_shown, shown
 from theater.fsck.rows import EventRow
@@ -239,7 +239,7 @@ class _Pass:
         try:
             value, fuel = at.payload
             state = value["ok"][0]
-            kind = CALLS[at.name]
+            kind = kind_of(at.name)
         except (ValueError, TypeError, KeyError, IndexError):
             where: Place = {
                 "actor": actor.name,

@@ -220,7 +220,7 @@ class Scan:
                 fuel = fuels.get(end)
                 if fuel is None:
                     fuel = self._fuel(end)
-                kind = KINDS[function]
+                kind = KINDS.get(function, calls.CALL)
                 actor.done.append((turn, kind, incarnation, state, fuel, at, seq))
             elif work is HOST_CALL:
                 if data[len(before)] == ASK:

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from wasmtime import Engine
 
 from theater import linux, preopens, requests, stores, wire
-from theater.calls import ACTOR, CALLS, TOLD, parameters
+from theater.calls import ACTOR, CALLS, TOLD, called, parameters
 from theater.crashpoints import reached
 from theater.engine import MIB, make_engine
 from theater.errors import ComponentError
@@ -27,6 +27,7 @@ from theater.worker.failure import Abort, GuestFailure
 from theater.worker.guest import Guest, instantiate
 from theater.worker.handlers import Handler
 from theater.worker.handlers.message_server import MessageServer
+from theater.worker.handlers.rpc import Rpc
 from theater.worker.handlers.runtime import Runtime
 from theater.worker.handlers.store import Store
 from theater.worker.handlers.supervisor import Supervisor
@@ -79,7 +80,14 @@ class Worker:
             handlers.append(self._store(self._order.handlers[stores.HANDLER]))
         if "supervisor" in self._order.handlers:
             handlers.append(Supervisor(self._order.state_max))
+        if "rpc" in self._order.handlers:
+            handlers.append(self._rpc())
         return handlers
+
+    def _rpc(self) -> Rpc:
+        call_to = self._order.call_to
+        patterns = None if call_to is None else tuple(call_to)
+        return Rpc(self._order.actor, patterns, self._order.message_max, self._senders)
 
     def _message_server(self) -> MessageServer:
         """Also of an actor that may not call it: it may be sent to."""
@@ -250,7 +258,7 @@ class Worker:
         order = self._order
         reached("worker.input-taken", order.actor)
         self._turn_began, self._waited_s = time.monotonic(), 0.0
-        interface, function = CALLS[kind]
+        interface, function = called(kind, body)
         record = TurnRecord(
             order.actor, order.incarnation, turn, order.turn_bytes, order.message_max
         )
@@ -273,12 +281,12 @@ class Worker:
         self._messages.begin(turn, kind, name)
         self._timers.begin(given[0] if kind == "tick" else None)
         record.know(state_hash)
-        called = [state_ref(state_hash), recorded]
+        arguments = [state_ref(state_hash), recorded]
         try:
             if journal:
-                self._carry_on(record, interface, function, called, journal)
+                self._carry_on(record, interface, function, arguments, journal)
             else:
-                recorder.begin(record, interface, function, called)
+                recorder.begin(record, interface, function, arguments)
             reached("worker.turn-begun", order.actor)
             assert self._instance is not None
             result, fuel = call_export(
@@ -314,7 +322,7 @@ class Worker:
         record: TurnRecord,
         interface: str,
         function: str,
-        called: list[Any],
+        arguments: list[Any],
         recorded: list[Any],
     ) -> None:
         """Go on with a turn that another incarnation has begun."""
@@ -327,7 +335,7 @@ class Worker:
             record,
             interface,
             function,
-            called,
+            arguments,
             journal,
             resolver(known, {place: value for place, value in chains}),
             self._load,

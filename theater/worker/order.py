@@ -40,6 +40,7 @@ class Order:
     args: list[str]
     # Handlers that authors have written: type -> facts of its `spec.Custom`.
     custom: dict[str, dict[str, Any]] = field(default_factory=dict)
+    call_to: list[str] | None = None  # whom `rpc` may call; None: its neighbours
     component_fd: int = -1  # filled in by the zygote
     box_fd: int = -1
 

@@ -18,16 +18,16 @@ from typing import Any, NoReturn, TypeVar
 
 import wasmtime
 
-from theater.calls import CALLS
+from theater import calls
 from theater.engine import make_engine
 from theater.errors import ComponentError, TheaterError
 from theater.pack import bridge, metadata, schema
 from theater.pack.codec import BadGraph, decode, encode
-from theater.pack.interfaces import RENAMED, provided
+from theater.pack.interfaces import PACKAGE_NAMES, RENAMED, provided
 from theater.pack.metadata import full_name
 from theater.pack.types import Function
 from theater.pack.values import BadValue
-from theater.worker.core import Core, Failed, OutOfBounds, Stopped, make
+from theater.worker.core import ARGUMENTS, Core, Failed, OutOfBounds, Stopped, make
 from theater.worker.cvalues import address_of, get_fuel, set_fuel
 from theater.worker.failure import Abort, GuestFailure, is_trap, kind_of, split_error
 from theater.worker.imports import Host
@@ -39,6 +39,7 @@ SCRATCH_BYTES = 4096  # of the buffer for answers, unless one is larger
 SCRATCH_KEPT_BYTES = 64 * 1024  # a larger one is given back at the next answer
 SLOTS_BYTES = 8  # where the guest says where its answer is, and how long
 _SLOTS = struct.Struct("<II")
+_PACK_CALL = (["i32"] * ARGUMENTS, ["i32"])
 T = TypeVar("T")
 
 
@@ -89,7 +90,7 @@ class Package:
         except BaseException:
             self.close()
             raise
-        self._functions = self._find_exports(types)
+        self._functions = _find_exports(module, types)
         self.exports = frozenset(self._functions)
 
     def call(self, interface: str, function: str, args: list[Any], fuel: int) -> tuple[Any, int]:
@@ -109,7 +110,11 @@ class Package:
         state, params = args
         name, signature = export
         declared = signature.params[0][1] if signature and signature.params else None
-        argument = bridge.argument(interface, function, state, params, declared)
+        is_called = calls.kind_of(interface, function) == calls.CALL  # by another actor
+        try:
+            argument = bridge.argument(interface, function, state, params, declared)
+        except BadGraph as error:
+            return bridge.refused(state, f"'{name}' is called with what is no value: {error}"), 0
         why = None if declared is None else schema.why_not(declared, argument[0])
         if why is not None:
             return {"err": f"State type mismatch for '{name}': {why}"}, 0
@@ -117,6 +122,8 @@ class Package:
         (status, answered), used = self._guarded(lambda: self._exchange(name, data), fuel, name)
         if status != 0:
             text = answered[:TEXT_MAX].decode(errors="replace")
+            if is_called:
+                return bridge.refused(state, f"'{name}' could not take the call: {text}"), used
             return {"err": f"the package could not take the call of '{name}': {text}"}, used
         try:
             value = decode(answered)
@@ -148,24 +155,6 @@ class Package:
         core.call("__pack_types", self._slots, self._slots + 4)
         # The bytes are the guest's own, and stay.
         return metadata.read(core.read(*self._named()))
-
-    def _find_exports(
-        self, types: metadata.Package
-    ) -> dict[tuple[str, str], tuple[str, Function | None]]:
-        """Those that Theater calls, as components have them: the name in the module, the type.
-
-        A package that declares any is called at no other. One that declares none is believed to
-        be what it exports.
-        """
-        core = self._the_core()
-        found: dict[tuple[str, str], tuple[str, Function | None]] = {}
-        for each in CALLS.values():
-            interface, function = RENAMED.get(each, each)
-            name = full_name(interface, function)
-            declared = types.exports.get(interface, {}).get(function)
-            if core.has(name) and (declared is not None or not types.exports):
-                found[each] = name, declared
-        return found
 
     # What the guest calls
 
@@ -305,6 +294,28 @@ class Package:
 
 class _NoMemory(Exception):
     """The guest's allocator answered that it has no more."""
+
+
+def _find_exports(
+    module: wasmtime.Module, types: metadata.Package
+) -> dict[tuple[str, str], tuple[str, Function | None]]:
+    """What can be called, as components have it: the name in the module, the type.
+
+    A package that declares any export is called at no other. One that declares none is believed to
+    be what it exports.
+    """
+    found: dict[tuple[str, str], tuple[str, Function | None]] = {}
+    for each in module.exports:
+        interface, function = key = calls.split_name(each.name)
+        declared = types.exports.get(interface, {}).get(function)
+        is_call = isinstance(each.type, wasmtime.FuncType) and _is_pack_call(each.type)
+        if is_call and key not in RENAMED and (declared is not None or not types.exports):
+            found[PACKAGE_NAMES.get(key, key)] = each.name, declared
+    return found
+
+
+def _is_pack_call(type: wasmtime.FuncType) -> bool:
+    return (list(map(str, type.params)), list(map(str, type.results))) == _PACK_CALL
 
 
 def _load(engine: wasmtime.Engine, path: str) -> wasmtime.Module:

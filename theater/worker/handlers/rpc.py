@@ -1,0 +1,43 @@
+"""Handler `rpc`: call what other actors export. All that is permitted the broker answers."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from typing import Any
+
+from theater.addresses import check_address, permitted
+from theater.calls import DESCRIBED, RPC, rpc_body
+from theater.worker.handlers import ASK, Handler
+
+
+class Rpc(Handler):
+    interface = RPC
+
+    def __init__(
+        self,
+        actor: str,
+        call_to: tuple[str, ...] | None,
+        message_max: int,
+        senders: Set[str],
+    ) -> None:
+        """`senders`: who has sent to the actor, as it grows."""
+        self._actor = actor
+        self._call_to = call_to
+        self._message_max = message_max
+        self._senders = senders
+
+    def call(self, function: str, arguments: list[Any]) -> Any:
+        to = arguments[0]
+        if function == "call":
+            size = len(rpc_body(*arguments[1:3]))
+            if size > self._message_max:
+                most = f"a message has at most {self._message_max}"
+                return {"err": f"too-large: {size} bytes; {most}"}
+        elif function not in DESCRIBED:
+            raise LookupError(function)
+        wrong = check_address(to)
+        if wrong is not None:
+            return {"err": f"no-actor: {wrong}"}
+        if not permitted(self._call_to, self._actor, to, self._senders):
+            return {"err": f"refused: send_to in the manifest of {self._actor} does not grant {to}"}
+        return ASK
