@@ -125,11 +125,17 @@ def test_its_interfaces_are_sorted_by_who_is_at_the_other_end() -> None:
         ("my:own/thing", End.NOBODY, None),
         ("theater:simple/tcp", End.NOBODY, "cd" * 32),
     ]
-    exports = {"x": interface({}), TIMER: interface({}), ACTOR: ANY}
+    exports = {
+        "theater:simple/timer-client": interface({}),
+        "x": interface({}),
+        TIMER: interface({}),
+        ACTOR: ANY,
+    }
     assert [(each.name, each.end) for each in exported(exports)] == [
         (ACTOR, End.THEATER),
         (TIMER, End.THEATER),
-        ("x", End.UNUSED),
+        ("theater:simple/timer-client", End.UNUSED),
+        ("x", End.ACTORS),
     ]
 
 

@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from theater.events import content_hash, ref
+from theater.pack.codec import encode
+from theater.pack.values import U64, Option
 from theater.values import DEPTH_MAX, as_text, json_value, lines, shortened, text, visible
 
 FORBIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -146,6 +148,16 @@ def test_a_reference_is_shown_as_what_it_stands_for() -> None:
 )
 def test_a_value_as_json(value: Any, shown: Any) -> None:
     assert json_value(value) == shown
+
+
+def test_a_value_of_packs_is_shown_as_that_and_is_harmless() -> None:
+    value = encode((U64(7), "\x1b[31m", Option(b"\x06", None)))
+    shown = r'(7u64, "\x1b[31m", none<string>)'
+    assert text({"ok": value}) == f"ok({shown})"
+    found = json_value(value)
+    assert found["pack"] == shown and found["text"].encode() == value
+    assert "..." in text(encode("x" * 100), limit=20)
+    assert text(b"CGRF") == '"CGRF"' and json_value(b"CGRF") == {"text": "CGRF"}
 
 
 def test_what_is_nested_without_end_is_cut() -> None:

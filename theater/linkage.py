@@ -16,7 +16,7 @@ from theater.capabilities import CALLED, FOR_PACKAGES, HANDLERS, PROVIDED
 from theater.errors import Problem
 from theater.grants import TYPES, check_grants, may_be_own
 from theater.pack.interfaces import EXPORTS as PACKAGE_CALLED
-from theater.pack.interfaces import is_package
+from theater.pack.interfaces import NOT_FOR_ACTORS, is_package
 from theater.quoting import quoted
 from theater.spec import ActorSpec, Handler
 
@@ -39,6 +39,7 @@ class End(StrEnum):
     WASI = "wasi"  # always links
     TYPES = "types"  # has no functions
     THEATER = "theater"  # calls what is exported
+    ACTORS = "actors"  # call what is exported, where they may
     UNUSED = "unused"  # nobody calls it
 
 
@@ -91,13 +92,20 @@ def _import_end(name: str, is_package: bool) -> tuple[End, str | None]:
 
 def exported(exports: Mapping[str, Any]) -> list[Interface]:
     """What an actor must export first, then what else is called, then the rest."""
-    called = [ACTOR, *(PACKAGE_CALLED if is_package(exports) else CALLED)]
+    is_pack = is_package(exports)
+    called = [ACTOR, *(PACKAGE_CALLED if is_pack else CALLED)]
+
+    def end(name: str) -> End:
+        if name in called:
+            return End.THEATER
+        return End.ACTORS if is_pack and name not in NOT_FOR_ACTORS else End.UNUSED
+
     found = [
         Interface(
             name,
             each["version"],
             each["functions"],
-            End.THEATER if name in called else End.UNUSED,
+            end(name),
             hash=_hash(each),
         )
         for name, each in exports.items()

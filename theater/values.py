@@ -22,6 +22,7 @@ from theater.harmless import visible as visible
 Content = Callable[[bytes], bytes | None]  # what a reference stands for, by its SHA-256
 
 PACK = b"CGRF"  # how a value of Pack's begins that is encoded
+PACK_MAX = 1 << 20  # characters of such a value in JSON: the bytes are there whole
 DEPTH_MAX = 64  # nested deeper than this is not shown: it is hostile, or no value of WIT
 SHOWN_HASH = 12  # hex digits of a hash in text
 _BARE_KEY = re.compile(r"[A-Za-z%][A-Za-z0-9_-]*\Z")
@@ -174,8 +175,8 @@ def json_value(value: Any, content: Content | None = None) -> Any:
     """A plain value as `json.dumps` takes it, whole.
 
     Bytes become {"text": ...} or, if they are not UTF-8, {"base64": ...}; a reference the same
-    with its "sha256" (and nothing else if `content` does not find it); numbers that JSON has no
-    words for, strings.
+    with its "sha256" (and nothing else if `content` does not find it). A value of Pack's has "pack"
+    beside it, as people see it; numbers that JSON has no words for become strings.
     """
     return _json(value, content or _unknown, 0)
 
@@ -205,10 +206,12 @@ def _json(value: Any, content: Content, depth: int) -> Any:
 
 
 def json_content(value: bytes) -> dict[str, str]:
+    graph = pack_text(value, PACK_MAX)
+    shown = {} if graph is None else {"pack": graph}
     try:
-        return {"text": value.decode()}
+        return {"text": value.decode(), **shown}
     except UnicodeDecodeError:
-        return {"base64": base64.b64encode(value).decode()}
+        return {"base64": base64.b64encode(value).decode(), **shown}
 
 
 def _json_extension(value: msgpack.ExtType, content: Content) -> Any:

@@ -156,6 +156,7 @@ def _interface(
         End.NOBODY: "provided by nobody",
         End.TYPES: "types only",
         End.UNUSED: "called by nobody",
+        End.ACTORS: 'other actors may call it, with the handler "rpc"',
         End.THEATER: "",
         End.WASI: "",
     }[interface.end]
