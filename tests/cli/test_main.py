@@ -12,7 +12,7 @@ import typer.main
 
 import theater
 from tests.cli.conftest import Home
-from theater.cli.app import application, named
+from theater.cli.app import ELSEWHERE, application, named
 
 ALL = typer.main.get_command(application()).commands  # type: ignore[attr-defined]
 BELOW = {name: getattr(each, "commands", {}) for name, each in ALL.items()}
@@ -125,3 +125,13 @@ def test_only_the_parser_of_the_command_is_made(words: str, command: str | None)
     assert named(words.split()) == command
     commands = application(command).registered_commands
     assert len(commands) == (0 if command == "dead" else 1 if command else len(commands))
+
+
+@pytest.mark.parametrize(("word", "meant"), ELSEWHERE.items())
+def test_what_is_called_otherwise_elsewhere_leads_to_the_command(word: str, meant: str) -> None:
+    assert word not in ALL and meant in ALL
+
+
+def test_who_types_another_tools_command_is_told_ours(home: Home) -> None:
+    assert 'No such command "status". Here that is `theater ps`.' in home.fails(2, "status")
+    assert "Did you mean 'logs'" in home.fails(2, "lgs")

@@ -148,6 +148,10 @@ class Book:
         )
         self.next_seq += 1
         chain.length += 1
+        self.appended(chain, type, data)
+
+    def appended(self, chain: Chain, type: str, data: bytes) -> None:
+        """A chain has one more event. Whoever is told of it is told here."""
 
     def lifecycle(self, chain: Chain, type: EventType, payload: dict[str, Any]) -> None:
         """An event that the supervisor or the broker adds to a chain."""

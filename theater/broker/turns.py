@@ -56,18 +56,7 @@ from theater.wire import pack
 class Turns(Post):
     """What steps, answers and deadlines do."""
 
-    def append(
-        self,
-        chain: Chain,
-        incarnation: int,
-        turn: int,
-        index: int,
-        type: str,
-        function: str,
-        line: str | None,
-        data: bytes,
-    ) -> None:
-        Post.append(self, chain, incarnation, turn, index, type, function, line, data)
+    def appended(self, chain: Chain, type: str, data: bytes) -> None:
         if isinstance(chain, Actor) and chain.subscription is not None:
             children.tell_event(self, chain, type, data)
 

@@ -13,14 +13,54 @@ from theater.cli.commands import checks, children, dead, debug, log, project, pr
 from theater.cli.frame import Data, Manifest, Options
 from theater.cli.place import Place
 from theater.cli.quick import QuickCommand, QuickGroup
+from theater.quoting import quoted
 
 # Modules, each with commands of its own name.
 SINGLE = (project, system, log, debug, children, checks, proof)
 GROUPS = {"dead": dead}
 
+# What people type who know it by another name: the nearest by its letters is often none of these.
+ELSEWHERE = {
+    "status": "ps",
+    "list": "ps",
+    "ls": "ps",
+    "actors": "ps",
+    "top": "ps",
+    "init": "new",
+    "create": "new",
+    "serve": "up",
+    "kill": "stop",
+    "shutdown": "down",
+    "halt": "down",
+    "call": "request",
+    "ask": "request",
+    "cast": "send",
+    "tell": "send",
+    "log": "logs",
+    "history": "events",
+    "chain": "events",
+    "trace": "events",
+    "validate": "check",
+    "lint": "check",
+    "compile": "build",
+    "remove": "delete",
+    "rm": "delete",
+    "spawn": "add",
+    "dead-letters": "dead",
+    "deadletters": "dead",
+}
+
 Debug = Annotated[
     bool, typer.Option("--debug", help="Show where an error comes from; also THEATER_DEBUG=1.")
 ]
+
+
+class Commands(QuickGroup):
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        meant = ELSEWHERE.get(args[0]) if args else None
+        if meant is not None and args[0] not in self.commands:
+            ctx.fail(f"No such command {quoted(args[0])}. Here that is `theater {meant}`.")
+        return super().resolve_command(ctx, args)
 
 
 def run(words: list[str]) -> None:
@@ -36,7 +76,7 @@ def application(only: str | None = None, is_overview: bool = False) -> typer.Typ
     are many. `is_overview`: they are only to be listed, and have none."""
     app = typer.Typer(
         name="theater",
-        cls=QuickGroup,
+        cls=Commands,
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,  # its rendering alone takes longer than most commands
