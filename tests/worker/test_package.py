@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.worker.guests import FUEL, MIB, FakeHost, resident_bytes
-from tests.worker.packages import ECHO, PROBE, compiled, start
+from tests.worker.packages import ECHO, PROBE, compiled, composite, start
 from theater.calls import ACTOR, CHILDREN, CLIENT, RUNTIME, TIMER_CLIENT
 from theater.errors import ComponentError
 from theater.pack.codec import encode
@@ -52,6 +52,17 @@ def failure(call: Callable[[], Any]) -> GuestFailure:
 
 def test_the_installed_wasmtime_has_the_quick_way() -> None:
     assert is_quick()
+
+
+@BOTH
+def test_a_composite_has_several_memories_and_is_called_by_the_one_it_exports(
+    core: Callable[..., Core],
+) -> None:
+    package = start(composite(), core=core)
+    for size in (0, 5, 5000):
+        result, _ = ask(package, b"x" * size)
+        assert result == {"ok": [EMPTY, [b"x" * size]]}
+    assert failure(lambda: ask(package, b"x" * MIB)).kind == "trap"  # the part has no room
 
 
 @BOTH
