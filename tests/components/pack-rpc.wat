@@ -9,6 +9,8 @@
 ;;   fail                returns an error
 ;;   refuse              refuses the call, as the ABI has it
 ;;   spin                goes round for ever
+;;   old, old-fail       take their parameters in one tuple, as before April 2026, and answer them; what
+;;                       is none the one refuses, and of the other it is an error
 ;;   lie                 answers what it does not declare
 ;;
 ;; The encoding is told in pack-probe.wat. An answer is the nodes that it was given, and some more.
@@ -71,10 +73,10 @@
   ;; Its metadata: what it imports and exports, with the hashes of the interfaces.
   (func (export "__pack_types") (param $out-ptr i32) (param $out-len i32) (result i32)
     (i32.store (local.get $out-ptr) (i32.const 0x3000))
-    (i32.store (local.get $out-len) (i32.const 6402))
+    (i32.store (local.get $out-len) (i32.const 7501))
     (i32.const 0))
   (data (i32.const 0x3000)
-    "CGRF\02\00\00\00\a9\00\00\00\a8\00\00\00\06\00\00\00\16\00\00\00\12\00\00\00theater:simple/rpc\06"
+    "CGRF\02\00\00\00\c7\00\00\00\c6\00\00\00\06\00\00\00\16\00\00\00\12\00\00\00theater:simple/rpc\06"
     "\00\00\00\08\00\00\00\04\00\00\00call\06\00\00\00\0c\00\00\00\08\00\00\00actor-id\08\00\00\00\1f"
     "\00\00\00\09\00\00\00type-desc\06\00\00\00string\0c\00\00\00\00\00\00\00\09\00\00\00%\00\00\00\05"
     "\00\00\00param\02\00\00\00\04\00\00\00name\04\00\00\00type\02\00\00\00\03\00\00\00\06\00\00\00\0c"
@@ -193,34 +195,60 @@
     "\00\00\00\00\00\07\00\00\00\16\00\00\00\08\09\00\00\00type-desc\01\00\00\00\8a\00\00\00\09\00\00"
     "\00N\00\00\00\0c\00\00\00function-sig\04\00\00\00\09\00\00\00interface\04\00\00\00name\06\00\00\00"
     "params\07\00\00\00results\84\00\00\00\85\00\00\00\89\00\00\00\8b\00\00\00\06\00\00\00\12\00\00\00"
-    "\0e\00\00\00test:calc/calc\06\00\00\00\07\00\00\00\03\00\00\00lie\06\00\00\00\09\00\00\00\05\00\00"
+    "\0e\00\00\00test:calc/calc\06\00\00\00\07\00\00\00\03\00\00\00old\06\00\00\00\09\00\00\00\05\00\00"
     "\00state\08\00\00\00\1e\00\00\00\09\00\00\00type-desc\05\00\00\00value\14\00\00\00\00\00\00\00\09"
     "\00\00\00%\00\00\00\05\00\00\00param\02\00\00\00\04\00\00\00name\04\00\00\00type\8f\00\00\00\90\00"
-    "\00\00\07\00\00\00\16\00\00\00\08\09\00\00\00type-desc\01\00\00\00\91\00\00\00\08\00\00\00\1e\00"
-    "\00\00\09\00\00\00type-desc\05\00\00\00value\14\00\00\00\00\00\00\00\08\00\00\00\1f\00\00\00\09\00"
-    "\00\00type-desc\06\00\00\00string\0c\00\00\00\00\00\00\00\09\00\00\00\1d\00\00\00\00\00\00\00\02"
-    "\00\00\00\02\00\00\00ok\03\00\00\00err\93\00\00\00\94\00\00\00\08\00\00\00#\00\00\00\09\00\00\00"
-    "type-desc\06\00\00\00result\10\00\00\00\01\00\00\00\95\00\00\00\07\00\00\00\16\00\00\00\08\09\00"
-    "\00\00type-desc\01\00\00\00\96\00\00\00\09\00\00\00N\00\00\00\0c\00\00\00function-sig\04\00\00\00"
-    "\09\00\00\00interface\04\00\00\00name\06\00\00\00params\07\00\00\00results\8d\00\00\00\8e\00\00\00"
-    "\92\00\00\00\97\00\00\00\07\00\00\00=\00\00\00\09\0c\00\00\00function-sig\0a\00\00\000\00\00\00@"
-    "\00\00\00L\00\00\00X\00\00\00d\00\00\00q\00\00\00z\00\00\00\83\00\00\00\8c\00\00\00\98\00\00\00\06"
-    "\00\00\00\16\00\00\00\12\00\00\00theater:simple/rpc\15\00\00\00%\00\00\00\0c \00\00\008*\c1\a9\9e"
-    "\da\cfVz}\ec\cdWVr52b\b3\cb\af\18\1d\02\94\1f\fe\f2\12\f5\be\f8\09\00\00\00.\00\00\00\0e\00\00\00"
-    "interface-hash\02\00\00\00\04\00\00\00name\04\00\00\00hash\9a\00\00\00\9b\00\00\00\07\00\00\00\1b"
-    "\00\00\00\09\0e\00\00\00interface-hash\01\00\00\00\9c\00\00\00\06\00\00\00\18\00\00\00\14\00\00\00"
-    "theater:simple/actor\15\00\00\00%\00\00\00\0c \00\00\00[\cd\98\81\f0\c4\cb_\ed\d5\b5\a5i\9ax\df\f1"
-    "\bc\ae\f6E\81\d4\97G\c6\e3\f5\f8\1cC\ab\09\00\00\00.\00\00\00\0e\00\00\00interface-hash\02\00\00"
-    "\00\04\00\00\00name\04\00\00\00hash\9e\00\00\00\9f\00\00\00\06\00\00\00(\00\00\00$\00\00\00theat"
-    "er:simple/message-server-client\15\00\00\00%\00\00\00\0c \00\00\00\9b\ec\f18.\fc\09\8c\97\db\22\ea"
-    "\a6\96\0c\87\cf/\e2K\1b\e2\c6:\ebl\e6\12\fe\cd\8df\09\00\00\00.\00\00\00\0e\00\00\00interface-ha"
-    "sh\02\00\00\00\04\00\00\00name\04\00\00\00hash\a1\00\00\00\a2\00\00\00\06\00\00\00\12\00\00\00\0e"
-    "\00\00\00test:calc/calc\15\00\00\00%\00\00\00\0c \00\00\00\b9\14\15\89\16!\e2\dc\dfE\e1\05\fc1b\a0"
-    "$:\b1\c9\0e\98\f4V\d4\93.\eaqh\e6\18\09\00\00\00.\00\00\00\0e\00\00\00interface-hash\02\00\00\00"
-    "\04\00\00\00name\04\00\00\00hash\a4\00\00\00\a5\00\00\00\07\00\00\00#\00\00\00\09\0e\00\00\00int"
-    "erface-hash\03\00\00\00\a0\00\00\00\a3\00\00\00\a6\00\00\00\09\00\00\00`\00\00\00\10\00\00\00pac"
-    "kage-metadata\04\00\00\00\07\00\00\00imports\07\00\00\00exports\0d\00\00\00import-hashes\0d\00\00"
-    "\00export-hashes'\00\00\00\99\00\00\00\9d\00\00\00\a7\00\00\00")
+    "\00\00\06\00\00\00\0a\00\00\00\06\00\00\00params\08\00\00\00\1f\00\00\00\09\00\00\00type-desc\06"
+    "\00\00\00string\0c\00\00\00\00\00\00\00\08\00\00\00\1c\00\00\00\09\00\00\00type-desc\03\00\00\00"
+    "u32\03\00\00\00\00\00\00\00\07\00\00\00\1a\00\00\00\08\09\00\00\00type-desc\02\00\00\00\93\00\00"
+    "\00\94\00\00\00\08\00\00\00\22\00\00\00\09\00\00\00type-desc\05\00\00\00tuple\13\00\00\00\01\00\00"
+    "\00\95\00\00\00\09\00\00\00%\00\00\00\05\00\00\00param\02\00\00\00\04\00\00\00name\04\00\00\00ty"
+    "pe\92\00\00\00\96\00\00\00\07\00\00\00\1a\00\00\00\08\09\00\00\00type-desc\02\00\00\00\91\00\00\00"
+    "\97\00\00\00\08\00\00\00\1e\00\00\00\09\00\00\00type-desc\05\00\00\00value\14\00\00\00\00\00\00\00"
+    "\07\00\00\00\16\00\00\00\08\09\00\00\00type-desc\01\00\00\00\99\00\00\00\09\00\00\00N\00\00\00\0c"
+    "\00\00\00function-sig\04\00\00\00\09\00\00\00interface\04\00\00\00name\06\00\00\00params\07\00\00"
+    "\00results\8d\00\00\00\8e\00\00\00\98\00\00\00\9a\00\00\00\06\00\00\00\12\00\00\00\0e\00\00\00te"
+    "st:calc/calc\06\00\00\00\0c\00\00\00\08\00\00\00old-fail\06\00\00\00\09\00\00\00\05\00\00\00stat"
+    "e\08\00\00\00\1e\00\00\00\09\00\00\00type-desc\05\00\00\00value\14\00\00\00\00\00\00\00\09\00\00"
+    "\00%\00\00\00\05\00\00\00param\02\00\00\00\04\00\00\00name\04\00\00\00type\9e\00\00\00\9f\00\00\00"
+    "\06\00\00\00\0a\00\00\00\06\00\00\00params\08\00\00\00\1f\00\00\00\09\00\00\00type-desc\06\00\00"
+    "\00string\0c\00\00\00\00\00\00\00\08\00\00\00\1c\00\00\00\09\00\00\00type-desc\03\00\00\00u32\03"
+    "\00\00\00\00\00\00\00\07\00\00\00\1a\00\00\00\08\09\00\00\00type-desc\02\00\00\00\a2\00\00\00\a3"
+    "\00\00\00\08\00\00\00\22\00\00\00\09\00\00\00type-desc\05\00\00\00tuple\13\00\00\00\01\00\00\00\a4"
+    "\00\00\00\09\00\00\00%\00\00\00\05\00\00\00param\02\00\00\00\04\00\00\00name\04\00\00\00type\a1\00"
+    "\00\00\a5\00\00\00\07\00\00\00\1a\00\00\00\08\09\00\00\00type-desc\02\00\00\00\a0\00\00\00\a6\00"
+    "\00\00\08\00\00\00\1e\00\00\00\09\00\00\00type-desc\05\00\00\00value\14\00\00\00\00\00\00\00\07\00"
+    "\00\00\16\00\00\00\08\09\00\00\00type-desc\01\00\00\00\a8\00\00\00\09\00\00\00N\00\00\00\0c\00\00"
+    "\00function-sig\04\00\00\00\09\00\00\00interface\04\00\00\00name\06\00\00\00params\07\00\00\00re"
+    "sults\9c\00\00\00\9d\00\00\00\a7\00\00\00\a9\00\00\00\06\00\00\00\12\00\00\00\0e\00\00\00test:ca"
+    "lc/calc\06\00\00\00\07\00\00\00\03\00\00\00lie\06\00\00\00\09\00\00\00\05\00\00\00state\08\00\00"
+    "\00\1e\00\00\00\09\00\00\00type-desc\05\00\00\00value\14\00\00\00\00\00\00\00\09\00\00\00%\00\00"
+    "\00\05\00\00\00param\02\00\00\00\04\00\00\00name\04\00\00\00type\ad\00\00\00\ae\00\00\00\07\00\00"
+    "\00\16\00\00\00\08\09\00\00\00type-desc\01\00\00\00\af\00\00\00\08\00\00\00\1e\00\00\00\09\00\00"
+    "\00type-desc\05\00\00\00value\14\00\00\00\00\00\00\00\08\00\00\00\1f\00\00\00\09\00\00\00type-de"
+    "sc\06\00\00\00string\0c\00\00\00\00\00\00\00\09\00\00\00\1d\00\00\00\00\00\00\00\02\00\00\00\02\00"
+    "\00\00ok\03\00\00\00err\b1\00\00\00\b2\00\00\00\08\00\00\00#\00\00\00\09\00\00\00type-desc\06\00"
+    "\00\00result\10\00\00\00\01\00\00\00\b3\00\00\00\07\00\00\00\16\00\00\00\08\09\00\00\00type-desc"
+    "\01\00\00\00\b4\00\00\00\09\00\00\00N\00\00\00\0c\00\00\00function-sig\04\00\00\00\09\00\00\00in"
+    "terface\04\00\00\00name\06\00\00\00params\07\00\00\00results\ab\00\00\00\ac\00\00\00\b0\00\00\00"
+    "\b5\00\00\00\07\00\00\00E\00\00\00\09\0c\00\00\00function-sig\0c\00\00\000\00\00\00@\00\00\00L\00"
+    "\00\00X\00\00\00d\00\00\00q\00\00\00z\00\00\00\83\00\00\00\8c\00\00\00\9b\00\00\00\aa\00\00\00\b6"
+    "\00\00\00\06\00\00\00\16\00\00\00\12\00\00\00theater:simple/rpc\15\00\00\00%\00\00\00\0c \00\00\00"
+    "8*\c1\a9\9e\da\cfVz}\ec\cdWVr52b\b3\cb\af\18\1d\02\94\1f\fe\f2\12\f5\be\f8\09\00\00\00.\00\00\00"
+    "\0e\00\00\00interface-hash\02\00\00\00\04\00\00\00name\04\00\00\00hash\b8\00\00\00\b9\00\00\00\07"
+    "\00\00\00\1b\00\00\00\09\0e\00\00\00interface-hash\01\00\00\00\ba\00\00\00\06\00\00\00\18\00\00\00"
+    "\14\00\00\00theater:simple/actor\15\00\00\00%\00\00\00\0c \00\00\00[\cd\98\81\f0\c4\cb_\ed\d5\b5"
+    "\a5i\9ax\df\f1\bc\ae\f6E\81\d4\97G\c6\e3\f5\f8\1cC\ab\09\00\00\00.\00\00\00\0e\00\00\00interface"
+    "-hash\02\00\00\00\04\00\00\00name\04\00\00\00hash\bc\00\00\00\bd\00\00\00\06\00\00\00(\00\00\00$"
+    "\00\00\00theater:simple/message-server-client\15\00\00\00%\00\00\00\0c \00\00\00\9b\ec\f18.\fc\09"
+    "\8c\97\db\22\ea\a6\96\0c\87\cf/\e2K\1b\e2\c6:\ebl\e6\12\fe\cd\8df\09\00\00\00.\00\00\00\0e\00\00"
+    "\00interface-hash\02\00\00\00\04\00\00\00name\04\00\00\00hash\bf\00\00\00\c0\00\00\00\06\00\00\00"
+    "\12\00\00\00\0e\00\00\00test:calc/calc\15\00\00\00%\00\00\00\0c \00\00\00\be\8bK\04\8dA\11%\e8\b2"
+    "\fd\ed\ce\bb\b0-l\8f\f8\a0=\c4\1b\fe\ea\88\f8\bb\e1\c3\ef\cc\09\00\00\00.\00\00\00\0e\00\00\00in"
+    "terface-hash\02\00\00\00\04\00\00\00name\04\00\00\00hash\c2\00\00\00\c3\00\00\00\07\00\00\00#\00"
+    "\00\00\09\0e\00\00\00interface-hash\03\00\00\00\be\00\00\00\c1\00\00\00\c4\00\00\00\09\00\00\00`"
+    "\00\00\00\10\00\00\00package-metadata\04\00\00\00\07\00\00\00imports\07\00\00\00exports\0d\00\00"
+    "\00import-hashes\0d\00\00\00export-hashes'\00\00\00\b7\00\00\00\bb\00\00\00\c5\00\00\00")
   (data (i32.const 0x2000) "missing parameter in tuple")
   (data (i32.const 0x2020) "\06\00\00\00\0d\00\00\00\09\00\00\00not today") ;; a string: one node
 
@@ -311,7 +339,7 @@
     (call $begin (local.get $in) (local.get $size) (i32.const 64))
     (call $end-with (call $two (call $given (i32.const 1)) (call $given (i32.const 0)))
       (i32.const 0) (local.get $ptr) (local.get $len)))
-  (func (export "test:calc/calc.fail")
+  (func $fail (export "test:calc/calc.fail")
     (param $in i32) (param $size i32) (param $ptr i32) (param $len i32) (result i32)
     (call $begin (local.get $in) (local.get $size) (i32.const 64))
     (memory.copy (global.get $end) (i32.const 0x2020) (i32.const 21))
@@ -319,7 +347,7 @@
     (global.set $nodes (i32.add (global.get $nodes) (i32.const 1)))
     (call $end-with (i32.sub (global.get $nodes) (i32.const 1)) (i32.const 1)
       (local.get $ptr) (local.get $len)))
-  (func (export "test:calc/calc.refuse")
+  (func $refuse (export "test:calc/calc.refuse")
     (param $in i32) (param $size i32) (param $ptr i32) (param $len i32) (result i32)
     (call $begin (local.get $in) (local.get $size) (i32.const 64))
     (memory.copy (global.get $out) (i32.const 0x2000) (i32.const 26))
@@ -330,6 +358,28 @@
     (param $in i32) (param $size i32) (param $ptr i32) (param $len i32) (result i32)
     (call $panic)
     (unreachable))
+  (func $is-old (param $in i32) (result i32)
+    (global.set $in (local.get $in))
+    (global.set $root (call $node (i32.load offset=12 (local.get $in))))
+    (if (i32.lt_u (i32.load offset=8 (global.get $root)) (i32.const 2))
+      (then (return (i32.const 0))))
+    (i32.eq (i32.load8_u (call $node (call $given (i32.const 1)))) (i32.const 0x0b)))
+  (func (export "test:calc/calc.old")
+    (param $in i32) (param $size i32) (param $ptr i32) (param $len i32) (result i32)
+    (if (call $is-old (local.get $in))
+      (then
+        (return
+          (call $echo
+            (local.get $in) (local.get $size) (local.get $ptr) (local.get $len)))))
+    (call $refuse (local.get $in) (local.get $size) (local.get $ptr) (local.get $len)))
+  (func (export "test:calc/calc.old-fail")
+    (param $in i32) (param $size i32) (param $ptr i32) (param $len i32) (result i32)
+    (if (call $is-old (local.get $in))
+      (then
+        (return
+          (call $echo
+            (local.get $in) (local.get $size) (local.get $ptr) (local.get $len)))))
+    (call $fail (local.get $in) (local.get $size) (local.get $ptr) (local.get $len)))
   ;; What it was called with itself, which is no result.
   (func (export "test:calc/calc.lie")
     (param $in i32) (param $size i32) (param $ptr i32) (param $len i32) (result i32)

@@ -83,7 +83,7 @@ def test_its_stores_and_timers_are_those_of_components(theater: Theater) -> None
         (b"!", "fuel: used up its fuel of 20,000,000 (a Pack guest's panic is an endless loop)"),
         (b"t", "trap: wasm `unreachable` instruction executed"),
         (b"e not today", "err: not today"),
-        (b"n missing parameter", "could not take the call of"),
+        (b"n missing parameter", "could not take the call: missing parameter"),
         (b"x", "32 bytes at 4,294,967,280 lie outside of its memory"),
         (b"b", "is no value of Pack's"),
         (b"z", "theater:simple/runtime.log: what it was given cannot be taken"),

@@ -17,7 +17,9 @@ from theater.worker.core import Core, make
 from theater.worker.package import Package
 
 COMPONENTS = Path(__file__).parent.parent / "components"
-PROBE, ECHO = ((COMPONENTS / f"pack-{name}.wat").read_text() for name in ("probe", "echo"))
+PROBE, ECHO, RPC = (
+    (COMPONENTS / f"pack-{name}.wat").read_text() for name in ("probe", "echo", "rpc")
+)
 
 
 @functools.cache

@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 
 from tests.worker.guests import FUEL, MIB, FakeHost, resident_bytes
-from tests.worker.packages import ECHO, PROBE, compiled, composite, start
+from tests.worker.packages import ECHO, PROBE, RPC, compiled, composite, start
 from theater.calls import ACTOR, CHILDREN, CLIENT, RUNTIME, TIMER_CLIENT
 from theater.errors import ComponentError
-from theater.pack.codec import encode
+from theater.pack.bridge import takes_one_tuple
+from theater.pack.codec import decode, encode
+from theater.pack.parsing import parse_function
+from theater.pack.values import U32
 from theater.worker.core import Core, PublicCore, QuickCore, is_quick
 from theater.worker.failure import Abort, GuestFailure
 from theater.worker.guest import instantiate, is_module
@@ -63,6 +66,66 @@ def test_a_composite_has_several_memories_and_is_called_by_the_one_it_exports(
         result, _ = ask(package, b"x" * size)
         assert result == {"ok": [EMPTY, [b"x" * size]]}
     assert failure(lambda: ask(package, b"x" * MIB)).kind == "trap"  # the part has no room
+
+
+CALC = "test:calc/calc"
+
+
+@BOTH
+@pytest.mark.parametrize("function", ["old", "old-fail"])
+def test_one_of_before_is_called_as_it_was_then(core: Callable[..., Core], function: str) -> None:
+    package = start(RPC, core=core)
+    state = encode("state")
+    result, used = package.call(CALC, function, [state, [encode(("x", U32(7)))]], FUEL)
+    returned, (answer,) = result["ok"]
+    assert returned == state and decode(answer["ok"]) == ("x", U32(7))
+    _, alone = package.call(CALC, "echo", [state, [encode((("x", U32(7)),))]], FUEL)
+    assert used > alone  # it was asked twice
+    result, _ = package.call(CALC, function, [state, [encode((("x", U32(7)),))]], FUEL)
+    assert decode(result["ok"][1][0]["ok"]) == ("x", U32(7))  # as packages are called now
+
+
+def test_what_fails_both_ways_tells_what_it_said_as_it_is_called_now() -> None:
+    package = start(RPC)
+    state = encode("state")
+    result, _ = package.call(CALC, "refuse", [state, [encode(())]], FUEL)
+    assert "could not take the call: missing parameter" in result["ok"][1][0]["err"]
+    with pytest.raises(GuestFailure) as caught:
+        package.call(CALC, "spin", [state, [encode(())]], 100_000)
+    assert caught.value.kind == "fuel"
+
+
+@pytest.mark.parametrize(
+    ("signature", "is_so"),
+    [
+        ("func(state: value, params: tuple<string, list<u8>>) -> value", True),
+        ("func(state: value, params: tuple<>) -> value", True),
+        ("func(state: value, params: value) -> value", False),
+        ("func(state: value, id: string, body: list<u8>) -> value", False),
+        ("func(state: value, id: string, at: tuple<u32, u32>) -> value", False),
+        ("func(state: tuple<u32>) -> value", False),
+    ],
+)
+def test_what_may_be_of_before_declares_one_tuple(signature: str, is_so: bool) -> None:
+    assert takes_one_tuple(parse_function(signature)) is is_so
+
+
+def test_a_package_that_has_called_the_host_is_not_called_again() -> None:
+    """What it has done would be done twice."""
+    wat = RPC.replace(
+        "(func $is-old (param $in i32) (result i32)",
+        """(func $is-old (param $in i32) (result i32)
+    (drop (call $exports (i32.const 0x2040) (i32.const 29) (i32.const 0x20) (i32.const 0x24)))""",
+    )
+    data = "".join(f"\\{byte:02x}" for byte in encode("b"))
+    wat = wat.replace(
+        "  ;; The address of a node",
+        f'  (data (i32.const 0x2040) "{data}")\n\n  ;; The address of a node',
+    )
+    host = FakeHost(lambda _function, _args: {"ok": []})
+    package = start(wat, host)
+    result, _ = package.call(CALC, "old-fail", [encode("s"), [encode("x")]], FUEL)
+    assert result == {"err": "not today"} and len(host.calls) == 1
 
 
 @BOTH

@@ -19,7 +19,7 @@ from theater.pack import schema, types
 from theater.pack.codec import BadGraph, decode, encode
 from theater.pack.interfaces import provided
 from theater.pack.text import text
-from theater.pack.types import BYTES, OptionType, Type
+from theater.pack.types import BYTES, Function, OptionType, Type
 from theater.pack.values import (
     NO_STATE,
     U64,
@@ -206,17 +206,35 @@ _PARAMETERS: dict[str, Callable[[list[Any]], tuple[Value, ...]]] = {
 }
 
 
+def takes_one_tuple(signature: Function | None) -> bool:
+    """Whether what is declared of an export may be how packages were called before April 2026: with
+    all parameters that follow the state in one tuple. Interfaces have gone on to say so since, so
+    whether it is meant only the package tells."""
+    if signature is None or len(signature.params) != 2:
+        return False
+    return isinstance(signature.params[1][1], types.TupleType)
+
+
 # What the guest returns
+
+
+def failure(value: Value) -> str | None:
+    """Why the call has failed, if this says that it has."""
+    match value:
+        case Result(is_err=True, item=error) | Variant(tag=1, payload=(error, *_)):
+            return error if isinstance(error, str) else text(error, ERROR_MAX)
+        case Variant(tag=tag) if tag:
+            return f"it returned {value.name}::{value.case}, which stands for no success"
+    return None
 
 
 def returned(interface: str, function: str, value: Value) -> dict[str, Any]:
     """What a component returns in such a case: {"ok": [state, ...]}, or {"err": text}."""
+    error = failure(value)
+    if error is not None:
+        return {"err": error}
     response: Value = UNIT
     match value:
-        case Result(is_err=True, item=error) | Variant(tag=1, payload=(error, *_)):
-            return {"err": error if isinstance(error, str) else text(error, ERROR_MAX)}
-        case Variant(tag=tag) if tag:
-            return {"err": f"it returned {value.name}::{value.case}, which stands for no success"}
         case Result(item=(state, *rest)) | Variant(payload=((state, *rest), *_)):
             response = rest[0] if len(rest) == 1 else tuple(rest)
         case Result(item=state) | Variant(payload=(state, *_)):

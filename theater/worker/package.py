@@ -14,6 +14,7 @@ from __future__ import annotations
 import ctypes
 import struct
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
 import wasmtime
@@ -26,7 +27,7 @@ from theater.pack.codec import BadGraph, decode, encode
 from theater.pack.interfaces import PACKAGE_NAMES, RENAMED, provided
 from theater.pack.metadata import full_name
 from theater.pack.types import Function
-from theater.pack.values import BadValue
+from theater.pack.values import UNIT, BadValue, Value
 from theater.worker.core import ARGUMENTS, Core, Failed, OutOfBounds, Stopped, make
 from theater.worker.cvalues import address_of, get_fuel, set_fuel
 from theater.worker.failure import Abort, GuestFailure, is_trap, kind_of, split_error
@@ -69,6 +70,7 @@ class Package:
         self._failed = False
         self._raised: BaseException | None = None  # the first exception out of a host function
         self._where = ""  # the function it came out of
+        self._has_called = False  # a host function, in the call that it is in
         self._fuel_left = ctypes.c_uint64()
         self._scratch = (0, 0)  # address and size of the buffer for answers
         self._core: Core | None = None
@@ -110,7 +112,6 @@ class Package:
         state, params = args
         name, signature = export
         declared = signature.params[0][1] if signature and signature.params else None
-        is_called = calls.kind_of(interface, function) == calls.CALL  # by another actor
         try:
             argument = bridge.argument(interface, function, state, params, declared)
         except BadGraph as error:
@@ -118,24 +119,44 @@ class Package:
         why = None if declared is None else schema.why_not(declared, argument[0])
         if why is not None:
             return {"err": f"State type mismatch for '{name}': {why}"}, 0
+        self._has_called = False
+        found, used = self._attempt(name, signature, argument, fuel)
+        if found.is_failure and not self._has_called and bridge.takes_one_tuple(signature):
+            # It may be of before April 2026, and has done nothing yet.
+            before = argument[0], argument[1:]
+            again, more = self._attempt(name, signature, before, fuel - used)
+            used += more
+            if not again.is_failure or (found.is_refusal and not again.is_refusal):
+                found = again
+        if found.is_refusal:
+            text = f"'{name}' could not take the call: {found.error}"
+            if calls.kind_of(interface, function) == calls.CALL:
+                return bridge.refused(state, text), used
+            return {"err": f"the package: {text}"}, used
+        if found.is_failure:
+            return {"err": found.error}, used
+        return bridge.returned(interface, function, found.value), used
+
+    def _attempt(
+        self, name: str, signature: Function | None, argument: tuple[Value, ...], fuel: int
+    ) -> tuple[_Answered, int]:
+        """What it answers to this, and the fuel it burned."""
         data = encode(argument)
         (status, answered), used = self._guarded(lambda: self._exchange(name, data), fuel, name)
         if status != 0:
             text = answered[:TEXT_MAX].decode(errors="replace")
-            if is_called:
-                return bridge.refused(state, f"'{name}' could not take the call: {text}"), used
-            return {"err": f"the package could not take the call of '{name}': {text}"}, used
+            return _Answered(UNIT, text, is_refusal=True), used
         try:
             value = decode(answered)
             result = signature.result if signature else None
             why = None if result is None else schema.why_not(result, value)
-            if why is not None:
-                return {"err": f"Return type violation from '{name}': {why}"}, used
-            return bridge.returned(interface, function, value), used
         except (BadGraph, BadValue) as error:
             self._failed = True
             text = f"what '{name}' answered is no value of Pack's: {error}"
             raise GuestFailure("trap", text, [], used) from None
+        if why is not None:
+            return _Answered(UNIT, f"Return type violation from '{name}': {why}"), used
+        return _Answered(value, bridge.failure(value)), used
 
     def limit_fuel(self, fuel: int) -> None:
         """See `Instance.limit_fuel`."""
@@ -185,6 +206,7 @@ class Package:
             arguments = bridge.arguments(interface, function, value)
         except (BadGraph, BadValue) as error:
             raise BadValue(f"what it was given cannot be taken: {error}") from None
+        self._has_called = True
         plain = self._host.call(interface, function, arguments)
         answer = encode(bridge.answer(interface, function, plain))
         address = self._room(len(answer))
@@ -290,6 +312,19 @@ class Package:
         if self._core is None:
             raise BadValue("it was called while the module was instantiated")
         return self._core
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """What a call has come to. `error`: why it has failed, if it has."""
+
+    value: Value
+    error: str | None
+    is_refusal: bool = False  # as the ABI has it: it could not take the call
+
+    @property
+    def is_failure(self) -> bool:
+        return self.error is not None
 
 
 class _NoMemory(Exception):
