@@ -113,7 +113,7 @@ def test_what_cannot_be_called_is_told_and_harms_nobody(theater: Theater) -> Non
             assert refused(system, message).startswith(words)
     system.stop("b")
     assert refused(system, call("b", echo)).startswith("stopped: b is stopped")
-    rows = {row["address"]: row["incarnation"] for row in system.info()["actors"]}
+    rows = {row["actor"]: row["incarnation"] for row in system.info()["actors"]}
     assert rows == {"a": 1, "b": 1, "c": 1}
 
 
