@@ -6,9 +6,19 @@ from typing import Any
 
 import pytest
 
-from theater.calls import ACTOR, CLIENT, MESSAGES, RUNTIME, STORE, SUPERVISOR, TIMER
+from theater.calls import (
+    ACTOR,
+    CLIENT,
+    LOOP,
+    LOOP_CLIENT,
+    MESSAGES,
+    RUNTIME,
+    STORE,
+    SUPERVISOR,
+    TIMER,
+)
 from theater.capabilities import FOR_PACKAGES, PROVIDED, PROVIDERS
-from theater.grants import check_grants
+from theater.grants import INIT, check_grants
 from theater.linkage import End, exported, imported, needed
 from theater.linkage import problems as without_manifest
 from theater.pack.hashes import interface_hash
@@ -45,7 +55,7 @@ def test_all_that_upstream_provides_and_that_is_here_may_be_imported() -> None:
     handlers = [PROVIDERS[name] for name in IMPORTS]
     assert problems(imports, *handlers) == []
     assert needed(imports) == [
-        each for each in ("message-server", "runtime", "store", "timer", "supervisor", "rpc")
+        *("message-server", "runtime", "store", "timer", "loop", "supervisor", "rpc")
     ]
     assert without_manifest(imports, {ACTOR: ANY}) == []
     [first, *_] = problems(imports, *handlers[1:])
@@ -71,7 +81,6 @@ def test_a_hash_that_contradicts_the_signatures_is_told() -> None:
 @pytest.mark.parametrize(
     ("name", "functions", "parts"),
     [
-        ("theater:simple/loop", ["start-loop"], ["not provided here", "timer"]),
         ("theater:simple/tcp", ["listen"], ["not provided here", "no sockets"]),
         (
             "theater:simple/stor",
@@ -146,6 +155,32 @@ def test_ticks_come_to_an_export_of_the_timers_own_interface() -> None:
     assert not has_export({TIMER: {"version": None, "functions": tick}}, *here)
     assert not has_export({here[0]: interface(tick)}, *here)
     assert EXPORTS[TIMER] == {"handle-tick"}
+
+
+def test_rounds_come_to_packages_alone() -> None:
+    functions = {"loop": "func(state: value, loop-state: list<u8>) -> value"}
+    assert has_export({LOOP_CLIENT: interface(functions)}, LOOP_CLIENT, "loop")
+    component = {LOOP_CLIENT: {"version": None, "functions": functions}}
+    assert not has_export(component, LOOP_CLIENT, "loop")
+    assert [(each.name, each.end) for each in exported(component)] == [(LOOP_CLIENT, End.UNUSED)]
+    package = {LOOP_CLIENT: interface(functions), ACTOR: ANY}
+    assert [each.end for each in exported(package)] == [End.THEATER] * 2
+
+
+def test_a_component_cannot_import_what_is_for_packages() -> None:
+    component = {LOOP: {"version": None, "functions": {"stop-loop": "func() -> result<_, string>"}}}
+    assert [(each.end, each.handler) for each in imported(component)] == [(End.NOBODY, None)]
+    assert needed(component) == []
+    [text] = check_components(component, "loop")
+    assert text == "imports theater:simple/loop, which is for packages of Pack's alone"
+    [text] = problems({LOOP: interface({"stop-loop": "func() -> result<_, string>"}, LOOP)})
+    assert text.startswith("imports theater:simple/loop, which the manifest does not grant")
+
+
+def check_components(imports: dict[str, Any], *handlers: str) -> list[str]:
+    actor = ActorSpec(path="a", component="/a.wasm", handlers=tuple(map(Handler, handlers)))
+    exports = {ACTOR: {"version": None, "functions": {"init": INIT}}}
+    return [each.message for each in check_grants(actor, imports, exports)]
 
 
 def test_what_is_provided_is_the_signature_of_a_handler_or_differs_on_purpose() -> None:

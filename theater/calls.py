@@ -13,6 +13,8 @@ RUNTIME = "theater:simple/runtime"
 MESSAGES = "theater:simple/message-server-host"
 TIMER = "theater:simple/timer"
 TIMER_CLIENT = "theater:simple/timer-client"
+LOOP = "theater:simple/loop"
+LOOP_CLIENT = "theater:simple/loop-client"
 STORE = "theater:simple/store"
 SUPERVISOR = "theater:simple/supervisor"
 CHILDREN = "theater:simple/supervisor-handlers"
@@ -27,6 +29,7 @@ CALLS = {
     "channel-message": (CLIENT, "handle-channel-message"),
     "channel-close": (CLIENT, "handle-channel-close"),
     "tick": (TIMER_CLIENT, "handle-tick"),
+    "loop": (LOOP_CLIENT, "loop"),
     "child-error": (CHILDREN, "handle-child-error"),
     "child-exit": (CHILDREN, "handle-child-exit"),
     "child-external-stop": (CHILDREN, "handle-child-external-stop"),
@@ -40,6 +43,7 @@ _KINDS = {export: kind for kind, export in CALLS.items()}
 WITH_BODY = frozenset({"send", "respond-to-request", "send-on-channel"})
 NAMED = frozenset({"cancel-request", "close-channel"})
 SET_INTERVAL, SET_TIMEOUT, CLEAR = "set-interval", "set-timeout", "clear-interval"
+START_LOOP, STOP_LOOP = "start-loop", "stop-loop"
 # Of a store: what puts a content into it, what changes a label, what is asked about the two.
 PUTS = frozenset({"store", "store-at-label", "replace-content-at-label"})
 LABELS = frozenset({"label", "replace-at-label", "remove-label", "remove-from-label"})
@@ -49,6 +53,7 @@ HELD = frozenset(
         (RUNTIME, "shutdown"),
         *((MESSAGES, each) for each in WITH_BODY | NAMED),
         *((TIMER, each) for each in (SET_INTERVAL, SET_TIMEOUT, CLEAR)),
+        *((LOOP, each) for each in (START_LOOP, STOP_LOOP)),
         *((STORE, each) for each in PUTS | LABELS),
     }
 )
@@ -106,7 +111,7 @@ def rpc_body(function: str, params: bytes) -> bytes:
 def parameters(kind: str, name: str, body: Any) -> list[Any]:
     """What an export is given for a message. `name`: of the request, the channel or the child."""
     match kind:
-        case "send":
+        case "send" | "loop":  # of a loop it is what the round before has left for this one
             return [body]
         case "channel-close" | "child-external-stop":
             return [name]
@@ -132,12 +137,12 @@ TOLD = frozenset({"child-error", "child-exit", "child-event", CALL})
 
 
 def answer_bytes(kind: str, returned: list[Any]) -> int:
-    """The size of the message that an export returns, if it does."""
+    """The size of the message that an export returns, if it does, or of the next loop state."""
     message = None
     if kind == "request":
         (message,) = returned[1]
     elif kind == "channel-open":
         message = returned[1][0]["message"]
-    elif kind == CALL:
+    elif kind in (CALL, "loop"):
         message = returned[1][0].get("ok")
     return 0 if message is None else len(message)

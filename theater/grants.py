@@ -84,8 +84,7 @@ def _import_problems(actor: ActorSpec, interface: str, functions: Signatures) ->
     if interface == ACTOR or interface in CALLED:
         return [f"imports {interface}, which an actor exports and nobody provides"]
     if interface in FOR_PACKAGES:
-        text = "is for packages of Pack's alone: it takes values of any type, which WIT has not"
-        return [f"imports {interface}, which {text}"]
+        return [f"imports {interface}, which is for packages of Pack's alone"]
     there_are = f"there are {', '.join(sorted(PROVIDED))} and wasi:*"
     if not interface:
         names = _listed(functions)

@@ -53,6 +53,7 @@ def order(name: str, **changes: Any) -> dict[str, Any]:
         "call_to": ["**"],
         "functions": [EXPORT],
         "interfaces": ["t:s/a"],
+        "may_loop": True,
         **changes,
         "mailbox": {**mailbox, **changes.get("mailbox", {})},
     }

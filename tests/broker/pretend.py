@@ -12,11 +12,14 @@ from theater.broker.mailbox import Mailbox
 from theater.broker.turns import Turns
 from theater.calls import (
     CLEAR,
+    LOOP,
     MESSAGES,
     RPC,
     RUNTIME,
     SET_INTERVAL,
     SET_TIMEOUT,
+    START_LOOP,
+    STOP_LOOP,
     TIMER,
     TOLD,
     called,
@@ -29,7 +32,7 @@ from theater.worker.turn import TurnRecord, body_value
 LIMIT = 1 << 20
 OUTSIDE = "test:outside/post"  # an interface of world calls
 EXPORT = "t:s/a.f"  # of each, that others may call
-KINDS = ("send", "request", "channel-open", "channel-message", "channel-close", "tick")
+KINDS = ("send", "request", "channel-open", "channel-message", "channel-close", "tick", "loop")
 
 
 def settings(**changes: Any) -> Settings:
@@ -52,6 +55,7 @@ def settings(**changes: Any) -> Settings:
         "call_to": ("**",),
         "functions": frozenset({EXPORT}),
         "interfaces": ("t:s/a",),
+        "may_loop": True,
     }
     return Settings(**{**facts, **changes})
 
@@ -153,6 +157,16 @@ class PretendedWorker:
         assert self.record is not None
         self.record.add(EventType.HOST_CALL, TIMER, function, [arguments, answer])
 
+    def start_loop(self, state: bytes) -> None:
+        self.loop(START_LOOP, [state], {"ok": None})
+
+    def stop_loop(self) -> None:
+        self.loop(STOP_LOOP, [], {"ok": None})
+
+    def loop(self, function: str, arguments: list[Any], answer: Any) -> None:
+        assert self.record is not None
+        self.record.add(EventType.HOST_CALL, LOOP, function, [arguments, answer])
+
     def request(self, to: str, body: bytes, now_s: float = 0.0) -> None:
         self.ask("request", to, body, now_s)
 
@@ -196,14 +210,17 @@ class PretendedWorker:
         reply: bytes | None = None,
         now_s: float = 0.0,
         accepted: bool = True,
+        round: bytes | None = None,
     ) -> None:
-        """`reply`: to a request, or the first message of a channel that is `accepted`."""
+        """`reply`: to a request, or the first message of a channel that is `accepted`; `round`: the
+        next loop state, if there is one."""
         assert self.record is not None
         kind, body = self.inputs[0][2], self.inputs[0][6]
         answer: dict[str, list[Any]] = {
             "request": [[reply]],
             "channel-open": [[{"accepted": accepted, "message": reply}]],
             "rpc": [[{"err": "refused: no"} if reply is None else {"ok": reply}]],
+            "loop": [[{"err": "done"} if round is None else {"ok": round}]],
         }
         value = {"ok": [state, *answer.get(kind, [])]}
         self.record.result(*called(kind, body), value, state, 7)

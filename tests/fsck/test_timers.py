@@ -146,7 +146,7 @@ TICKS = {
     ),
     "cleared, and is none": (
         "UPDATE messages SET status = 'cleared' WHERE id = 1",
-        "^message [0-9]+: a send is cleared, in turn [0-9]+; should be a tick, in none$",
+        "^message [0-9]+: a send is cleared, in turn [0-9]+; should be a tick or a round, in none$",
     ),
     "cleared, and handled": (
         "UPDATE messages SET status = 'cleared' WHERE CAST(body AS TEXT) = 'once'",

@@ -11,6 +11,8 @@ from theater.calls import (
     CALLS,
     CHILDREN,
     CLIENT,
+    LOOP,
+    LOOP_CLIENT,
     MESSAGES,
     RPC,
     RUNTIME,
@@ -86,6 +88,9 @@ ARGUMENTS: list[tuple[str, str, Value, list[Any]]] = [
     (RPC, "call", ("b", "f", (), timeout(0)), ["b", "f", encode(()), 0]),
     (RPC, "implements", ("b", "t:s/a"), ["b", "t:s/a"]),
     (RPC, "exports", "b", ["b"]),
+    (LOOP, "start-loop", b"0", [b"0"]),
+    (LOOP, "start-loop", (b"0",), [b"0"]),
+    (LOOP, "stop-loop", (), []),
 ]
 
 
@@ -165,6 +170,7 @@ CALLED: list[tuple[str, list[Any], tuple[Value, ...]]] = [
     ("channel-message", ["ch", b"x"], ("ch", b"x")),
     ("channel-close", ["ch"], ("ch",)),
     ("tick", ["name"], ("name",)),
+    ("loop", [b"x"], (b"x",)),
     (
         "child-error",
         ["kid", {"error-type": "internal", "data": b"why"}],
@@ -228,6 +234,13 @@ S = U64(9)
 SENT = CLIENT, "handle-send"
 ASKED = CLIENT, "handle-request"
 OPENED = CLIENT, "handle-channel-open"
+ROUND = LOOP_CLIENT, "loop"
+
+
+def case(name: str, *payload: Value, tag: int = 0) -> Value:
+    return Variant("result", name, tag, payload)
+
+
 RETURNED: list[tuple[tuple[str, str], Value, dict[str, Any]]] = [
     (SENT, ok((S, ())), {"ok": [encode(S)]}),
     (SENT, ok((S,)), {"ok": [encode(S)]}),
@@ -264,6 +277,12 @@ RETURNED: list[tuple[tuple[str, str], Value, dict[str, Any]]] = [
     (OPENED, ok((S, ((False,),))), (False, None)),  # type: ignore[list-item]
     (OPENED, ok((S, ())), (False, None)),  # type: ignore[list-item]
     (OPENED, ok((S, (True,))), (False, None)),  # type: ignore[list-item]
+    (ROUND, ok((S, case("ok", b"1"))), {"ok": [encode(S), [{"ok": b"1"}]]}),
+    (ROUND, ok((S, case("ok", b""))), {"ok": [encode(S), [{"ok": b""}]]}),
+    (ROUND, ok((S, case("err", "done", tag=1))), {"ok": [encode(S), [{"err": "done"}]]}),
+    (ROUND, case("ok", (S, case("ok", b"1"))), {"ok": [encode(S), [{"ok": b"1"}]]}),
+    (ROUND, err("no"), {"err": "no"}),
+    (ROUND, case("err", "no", tag=1), {"err": "no"}),
 ]
 
 
@@ -275,6 +294,27 @@ def test_what_is_returned_is_what_a_component_returns(
         accepted, message = plain
         plain = {"ok": [encode(S), [{"accepted": accepted, "message": message}]]}
     assert bridge.returned(*export, value) == plain
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (S, "()"),
+        (ok((S, ok(b"1"))), "ok<"),
+        (ok((S, err("no"))), "err<"),
+        (ok((S, case("ok", "1"))), "ok"),
+        (ok((S, case("ok"))), "ok"),
+        (ok((S, case("err", b"1", tag=1))), "err"),
+        (ok((S, case("more", b"1", tag=2))), "more"),
+        (ok((S, b"1")), "[49u8]"),
+        (ok((S, case("ok", b"1"), ())), "("),
+    ],
+)
+def test_a_round_that_answers_anything_else_has_ended_its_loop(value: Value, said: str) -> None:
+    state, (answer,) = bridge.returned(*ROUND, value)["ok"]
+    assert state == encode(S) and [*answer] == ["err"]
+    assert answer["err"].startswith("it answered ") and said in answer["err"]
+    assert answer["err"].endswith(", which is no variant of ok and err")
 
 
 def test_an_error_that_is_no_string_is_shown_and_a_third_case_is_one() -> None:

@@ -21,7 +21,9 @@ CHANNEL_OPEN = "channel-open"
 CHANNEL_MESSAGE = "channel-message"
 CHANNEL_CLOSE = "channel-close"
 TICK = "tick"
+LOOP = "loop"
 ASKED = frozenset({REQUEST, CHANNEL_OPEN, CALL})  # whoever made them waits for what comes of it
+ANSWERED = ASKED | {LOOP}  # their turns have something beside a state as their result
 
 # Phases in which new messages are collected; in the others they become dead letters.
 COLLECTING = frozenset({"starting", "running", "unresponsive", "restarting", "stopping"})
@@ -50,6 +52,7 @@ class Settings:
     call_to: tuple[str, ...] | None = None  # whom; None: the default neighbours
     functions: frozenset[str] = frozenset()  # that others may call of it
     interfaces: tuple[str, ...] = ()  # that they are told it exports
+    may_loop: bool = False  # has the loop handler
 
 
 @dataclass(slots=True)
@@ -200,6 +203,8 @@ class Actor(Chain):
     # Those it may name: open, or closed and it has not been told.
     channels: dict[str, Channel] = field(default_factory=dict)
     timers: dict[str, Timer] = field(default_factory=dict)  # by their names
+    # (message, its bytes) of its loop, until that is stopped or its next round is there.
+    loop: tuple[int, int] | None = None
     # Of one that another actor has spawned, (turn, index) of the ask; and of that one those that
     # it has, the oldest first.
     birth: tuple[int, int] | None = None

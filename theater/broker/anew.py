@@ -1,22 +1,21 @@
 """Decide what is left of an actor that begins anew: `init` with the initial state. Pure.
 
 Its mailbox stays, and with it how often each message has killed a worker. The turn it had open is
-set aside, what it owed to others is answered with an error, its timers are cleared, and its next
-turn is `init`. If the
-worker dies before that has committed, the next one does it again: it is written down that the
-actor has not been initialised.
+set aside, what it owed to others is answered with an error, its timers are cleared, its loop ends,
+and its next turn is `init`. If the worker dies before that has committed, the next one does it
+again: it is written down that the actor has not been initialised.
 """
 
 from __future__ import annotations
 
-from theater.broker import channels, outstanding, timers
+from theater.broker import channels, outstanding, rounds, timers
 from theater.broker.actors import Actor, Handed
 from theater.broker.burial import abandon
 from theater.broker.register import tell_initial_state
 from theater.broker.turns import Turns
 from theater.events import EventType
 
-RENUMBERED = "its actor began anew: its message has another turn"  # or none, if it is a tick
+RENUMBERED = "its actor began anew: its message has another turn"  # or none: a tick, a loop
 
 
 def reinitialise(turns: Turns, actor: Actor, why: str, now_s: float) -> None:
@@ -33,6 +32,7 @@ def reinitialise(turns: Turns, actor: Actor, why: str, now_s: float) -> None:
     if actor.initialised:
         _renumber(turns, actor)
     timers.clear_all(turns, actor)
+    rounds.clear(turns, actor)
     tell_initial_state(turns, actor)
     turns.lifecycle(actor, EventType.REINITIALISED, {"reason": why})
     actor.initialised = False

@@ -22,8 +22,8 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
-from theater.broker import channels, children, outstanding, timers
-from theater.broker.actors import ASKED, INIT, TICK, Actor, Handed
+from theater.broker import channels, children, outstanding, rounds, timers
+from theater.broker.actors import ASKED, INIT, LOOP, TICK, Actor, Handed
 from theater.broker.handing import take_back
 from theater.broker.mailbox import Message
 from theater.broker.turns import Turns
@@ -255,6 +255,8 @@ def set_aside(
             turns.reply(message, {"err": f"failed: {actor.name}: {reason}"}, now_s)
         elif handed.kind == TICK:
             timers.handled(turns, actor, message, now_s)
+        elif handed.kind == LOOP:
+            rounds.set_aside(actor, message)
     actor.next_turn = handed.turn + 1
     actor.committed = (handed.turn, 1 << 62)
 

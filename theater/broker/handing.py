@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from theater.broker.actors import INIT, TICK, Actor, Handed
+from theater.broker.actors import INIT, LOOP, TICK, Actor, Handed
 from theater.broker.mailbox import Message
 
 # Inputs in a worker's hands: enough to go on with while the disk is waited for.
@@ -25,7 +25,7 @@ def hand_out(actor: Actor, now_s: float) -> list[Handed]:
 
     A tick is handed as the first that the worker has, or not yet: a turn before it may clear its
     timer, and then it must not have a number. So every tick that is handed is wanted when it
-    begins, and one that is cleared has been in no worker's hands.
+    begins, and one that is cleared has been in no worker's hands. So it is with a loop's rounds.
     """
     credit = min(_credit(actor), _left(actor))
     if actor.revived and actor.route is not None and not actor.shut_down:
@@ -40,7 +40,7 @@ def hand_out(actor: Actor, now_s: float) -> list[Handed]:
         return inputs
     size = sum(len(h.message.body) for h in actor.handed if h.message)
     while len(actor.handed) < credit and (size < CREDIT_BYTES or not actor.handed):
-        if actor.handed and actor.mailbox.next_kind() == TICK:
+        if actor.handed and actor.mailbox.next_kind() in (TICK, LOOP):
             break
         message = actor.mailbox.hand()
         if message is None:
@@ -137,7 +137,7 @@ def input_message(actor: Actor, handed: Handed, journal: list[Any]) -> tuple[Any
         handed.turn,
         handed.kind,
         message.id,
-        message.sender,
+        None if message.kind == LOOP else message.sender,  # which it is itself, and may not send to
         message.name(),
         message.body,
         message.deliveries,

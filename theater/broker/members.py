@@ -17,6 +17,7 @@ from theater.broker import (
     recovery,
     register,
     revival,
+    rounds,
     timers,
 )
 from theater.broker.actors import ROOT, Actor, Chain
@@ -74,6 +75,7 @@ class Members:
             children.subscribed(turns, child, position, waiting)
         channels.load(turns, self._stored.channels())
         timers.load(turns, self._stored.timers(), now_s)
+        rounds.load(turns, self._stored.loops())
         outstanding.load(turns, self._stored.outstanding(), now_s)
         going_on = {one.name for one in living}
         asks = {(row[0], row[1]): row[2:] for row in self._stored.open_asks()}
@@ -214,6 +216,7 @@ class Members:
         if before is not None and isinstance(chain, Actor):
             recovery.load_window(chain, self._log.mailbox_after(chain.id, 0, WINDOW))
             timers.load(self._turns, self._stored.timers(chain.id), now_s)
+            rounds.load(self._turns, self._stored.loops(chain.id))
             self._recall(chain.id)
 
     def _recall(self, id: int | None) -> None:

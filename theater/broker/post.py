@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from theater.broker import channels, children, rpc
-from theater.broker.actors import CALL, CHANNEL_CLOSE, CHANNEL_MESSAGE, TICK, Actor, Handed
+from theater.broker import channels, children, rounds, rpc
+from theater.broker.actors import CALL, CHANNEL_CLOSE, CHANNEL_MESSAGE, LOOP, TICK, Actor, Handed
 from theater.broker.book import Book, ToWorker
 from theater.broker.mailbox import Message
+from theater.calls import CALLS
 from theater.events import INLINE_MAX, content_hash
 from theater.quoting import quoted
 
@@ -80,9 +81,17 @@ class Post(Book):
         message = replace(dead, id=self.next_message, client=None, deliveries=0)
         if dead.kind == CHANNEL_MESSAGE and not self._is_open(dead.channel, to):
             return 0, f"refused: channel {dead.channel} is closed"
+        target = self.actors.get(to)
+        if dead.kind == LOOP and target is not None:
+            error = rounds.why_not_again(target)
+            if error is not None:
+                return 0, error
         id, error = self._deliver_or_refuse(message, to)
-        if error is None and message.sender is not None and message.kind not in children.KINDS:
-            self.know_sender(self.actors[to], message.sender)
+        if error is None and target is not None:
+            if message.kind == LOOP:
+                rounds.again(target, message)
+            elif message.sender is not None and message.kind not in children.KINDS:
+                self.know_sender(target, message.sender)
         return id, error
 
     def _is_open(self, channel: str | None, to: str) -> bool:
@@ -110,9 +119,9 @@ class Post(Book):
         self.put_in(message, target)
         return message.id
 
-    def take_out_tick(self, target: Actor, timer: str, message: int) -> None:
-        """Its timer is cleared, and no worker has it."""
-        target.mailbox.take_out(message, len(timer.encode()))
+    def take_out(self, target: Actor, message: int, size: int) -> None:
+        """Its timer is cleared, or its loop has ended, and no worker has it."""
+        target.mailbox.take_out(message, size)
         self.batch.consumed.append(("cleared", None, message))
         if not target.mailbox.is_full():
             self.unblock(target)
@@ -127,7 +136,7 @@ class Post(Book):
         if kind == CALL:
             return rpc.why_not(target, message.body)
         if kind not in target.settings.takes:
-            return f"refused: {to} does not export handle-{kind}"
+            return f"refused: {to} does not export {CALLS[kind][1]}"
         return None
 
     def know_sender(self, target: Actor, sender: str) -> None:

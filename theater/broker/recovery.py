@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from theater.broker.actors import INIT, Actor, Ask, OpenTurn
+from theater.broker import rounds
+from theater.broker.actors import INIT, LOOP, Actor, Ask, OpenTurn
 from theater.broker.mailbox import Message
 from theater.broker.revival import is_shutdown
 from theater.broker.stored import OpenRow
@@ -72,6 +73,8 @@ def reopen(
         message.deliveries = row.deliveries
         if (body := ref_hash(message.body_value())) is not None:
             current.known.add(body)
+        if row.kind == LOOP:
+            rounds.reopened(actor, message, events)
     actor.current = current
     actor.next_turn = turn
     actor.committed = (turn, steps - 1)

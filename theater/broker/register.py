@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from theater.broker import channels, children, outstanding, timers
-from theater.broker.actors import ASKED, ROOT, Actor, Chain, Settings, Supervisor
+from theater.broker.actors import ASKED, LOOP, ROOT, Actor, Chain, Settings, Supervisor
 from theater.broker.burial import abandon
 from theater.broker.mailbox import Mailbox, Message
 from theater.broker.stored import StoredActor
@@ -146,6 +146,7 @@ def _settings(order: Order) -> Settings:
         call_to=None if order.get("call_to") is None else tuple(order["call_to"]),
         functions=frozenset(order.get("functions", ())),
         interfaces=tuple(order.get("interfaces", ())),
+        may_loop=order.get("may_loop", False),
     )
 
 
@@ -282,7 +283,7 @@ def remove(
     for message in waiting:
         turn = None
         has_begun = begun is not None and begun[1] == message.id
-        if message.id in ticks and not has_begun:
+        if (message.id in ticks or message.kind == LOOP) and not has_begun:
             turns.batch.consumed.append(("cleared", None, message.id))
             continue
         if begun is not None and has_begun:

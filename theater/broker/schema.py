@@ -83,7 +83,7 @@ WHERE type = 'created' OR type = 'component-changed' OR type = 'changed' OR type
 
 CREATE TABLE messages (
     id INTEGER PRIMARY KEY,
-    kind TEXT NOT NULL,                 -- send, request, channel-open, -message, -close, tick
+    kind TEXT NOT NULL,                 -- send, request, channel-open, -message, -close, tick, loop
     to_actor INTEGER REFERENCES actors(id),  -- NULL: no such actor
     to_name TEXT NOT NULL,
     from_actor INTEGER REFERENCES actors(id),  -- NULL: a client, or a timer of to_actor
@@ -93,7 +93,8 @@ CREATE TABLE messages (
     size INTEGER NOT NULL,
     body BLOB,                          -- NULL: over the inline size, see body_hash
     body_hash BLOB,
-    -- queued, outstanding (a request, received), done, dead, cleared (a tick, with its timer)
+    -- queued, outstanding (a request, received), done, dead; cleared: a tick with its timer, the
+    -- next round of a loop that was ended
     status TEXT NOT NULL,
     turn INTEGER,                       -- the turn of to_actor that consumed it
     answer BLOB,                        -- of a client's request: msgpack {ok: ...} or {err: ...}

@@ -12,9 +12,10 @@ from typing import Any
 
 from theater import wasi
 from theater.broker.actors import (
-    ASKED,
+    ANSWERED,
     CALL,
     CHANNEL_OPEN,
+    LOOP,
     Actor,
     Handed,
 )
@@ -28,11 +29,13 @@ from theater.calls import (
     OURS,
     RPC,
     RUNTIME,
+    START_LOOP,
     STORE,
     SUPERVISOR,
     TIMER,
     WITH_BODY,
 )
+from theater.calls import LOOP as LOOPS
 from theater.capabilities.timer import why_not
 from theater.errors import ProtocolError
 from theater.events import (
@@ -87,7 +90,7 @@ class Step:
     state: bytes | None = None  # hash after the turn
     state_bytes: bytes | None = None  # its content, if it came with the step and is nothing else
     needs_state: bool = False  # an event refers to the state before the turn, which is so needed
-    reply: bytes | None = None  # to a request; or the first message of a channel
+    reply: bytes | None = None  # to a request, a channel's first message, a loop's next state
     answer: dict[str, Any] | None = None  # to a call of another actor's
     accepted: bool = False  # the channel that the turn was asked to open
     fuel: int = 0
@@ -277,6 +280,9 @@ def _host_call(actor: Actor, step: Step, event: Event, is_last: bool, message_ma
     if event.interface == TIMER:
         step.effects.append(_timer(event, *payload))
         return
+    if event.interface == LOOPS:
+        step.effects.append(_loop(event, payload[0], payload[1], step, message_max))
+        return
     subject = ""
     content: bytes | None = b""
     if event.interface == RUNTIME:
@@ -346,6 +352,17 @@ def _timer(event: Event, arguments: Any, answer: Any) -> Effect:
     return Effect(event.index, event.interface, event.function, name, number=after_ms)
 
 
+def _loop(event: Event, arguments: Any, answer: Any, step: Step, message_max: int) -> Effect:
+    """A loop is started or stopped."""
+    starts = event.function == START_LOOP
+    if not isinstance(arguments, list) or len(arguments) != int(starts):
+        raise BadStep(f"not the arguments of {event.function}")
+    if answer != {"ok": None}:
+        raise BadStep(f"{event.function} has another answer than Ok")
+    state = content_of(arguments[0], step, message_max) if starts else b""
+    return Effect(event.index, event.interface, event.function, body=state)
+
+
 def _whole(arguments: Any, step: Step) -> list[Any]:
     """The arguments of a call with what they refer to."""
     try:
@@ -391,6 +408,16 @@ def _answer_of(value: Any, step: Step, message_max: int) -> dict[str, Any]:
     raise ValueError("a call is neither answered nor refused")
 
 
+def _next_round(value: Any, step: Step, message_max: int) -> bytes | None:
+    """What a round of a loop leaves for the next one; None: there is none."""
+    match value:
+        case {"ok": content} if len(value) == 1:
+            return content_of(content, step, message_max)
+        case {"err": str()} if len(value) == 1:
+            return None
+    raise ValueError("a loop neither goes on nor ends")
+
+
 def _result(step: Step, handed: Handed, event: Event, message_max: int, state_max: int) -> None:
     if (event.interface, event.function) != handed.called():
         raise BadStep(f"the result of {event.function[:80]!r}, which was not called")
@@ -398,7 +425,7 @@ def _result(step: Step, handed: Handed, event: Event, message_max: int, state_ma
         value, fuel = event.payload
         returned = value["ok"]
         state = returned[0]
-        if len(returned) != (2 if handed.kind in ASKED else 1):
+        if len(returned) != (2 if handed.kind in ANSWERED else 1):
             raise ValueError("wrong number of values")
         step.state = None if state is None else ref_hash(state)
         if state is not None and step.state is None:
@@ -408,7 +435,7 @@ def _result(step: Step, handed: Handed, event: Event, message_max: int, state_ma
         if type(fuel) is not int or not 0 <= fuel < 1 << 63:
             raise ValueError("fuel is not a number")
         step.fuel = fuel
-        if handed.kind in ASKED:
+        if handed.kind in ANSWERED:
             (reply,) = returned[1]
             if handed.kind == CALL:
                 step.answer = _answer_of(reply, step, message_max)
@@ -417,6 +444,8 @@ def _result(step: Step, handed: Handed, event: Event, message_max: int, state_ma
                 step.accepted, reply = reply["accepted"], reply["message"]
                 if type(step.accepted) is not bool:
                     raise ValueError("a channel is neither accepted nor refused")
+            elif handed.kind == LOOP:
+                reply = _next_round(reply, step, message_max)
             step.reply = None if reply is None else content_of(reply, step, message_max)
     except (ValueError, TypeError, KeyError, IndexError) as error:
         raise BadStep(f"not the result of a turn: {error}") from None

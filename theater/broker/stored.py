@@ -250,6 +250,16 @@ class Stored:
         ).fetchall()
         return rows
 
+    def loops(self, actor: int | None = None) -> list[tuple[int, int, int]]:
+        """(actor, message, its bytes) of the last round of a loop, of an actor or of each, that has
+        not been handled."""
+        rows: list[tuple[int, int, int]] = self._db.execute(
+            "SELECT to_actor, max(id), size FROM messages WHERE status = 'queued' AND kind = 'loop'"
+            f" {'' if actor is None else 'AND to_actor = ?'} GROUP BY to_actor ORDER BY to_actor",
+            () if actor is None else (actor,),
+        ).fetchall()
+        return rows
+
     def subscriptions(self) -> list[tuple[int, int, int]]:
         """(child, position, events of it that wait for its parent)."""
         rows: list[tuple[int, int, int]] = self._db.execute(

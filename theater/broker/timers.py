@@ -78,7 +78,7 @@ def _clear(post: Post, actor: Actor, name: str) -> None:
     post.batch.timers[actor.id, name] = None
     handled = actor.handed[0].message if actor.handed else None
     if timer.tick is not None and (handled is None or handled.id != timer.tick):
-        post.take_out_tick(actor, name, timer.tick)
+        post.take_out(actor, timer.tick, len(name.encode()))
 
 
 # What happens to them

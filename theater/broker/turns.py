@@ -19,6 +19,7 @@ from theater.broker import (
     handing,
     keeping,
     outstanding,
+    rounds,
     rpc,
     steps,
     stores,
@@ -27,6 +28,7 @@ from theater.broker import (
 from theater.broker.actors import (
     CALL,
     CHANNEL_OPEN,
+    LOOP,
     REQUEST,
     SEND,
     TICK,
@@ -146,11 +148,15 @@ class Turns(Post):
             ):
                 raise BadStep(f"it answered {effect.name!r}, which is no request to it")
         timers.check(actor, step.effects)
+        rounds.check(actor, step.effects)
 
     def _do(self, actor: Actor, turn: int, effect: Effect, now_s: float) -> None:
         """What leaves with a step, or happens with it."""
         if effect.interface == calls.TIMER:
             timers.do(self, actor, turn, effect, now_s)
+            return
+        if effect.interface == calls.LOOP:
+            rounds.do(self, actor, turn, effect)
             return
         body = effect.body or b""
         match effect.function:
@@ -279,6 +285,9 @@ class Turns(Post):
                 self.reply(handed.message, step.answer, now_s)
             elif handed.kind == TICK:
                 timers.handled(self, actor, handed.message, now_s)
+            elif handed.kind == LOOP:
+                result = step.events[-1][1]
+                rounds.ended(self, actor, handed.message, step.turn, result.index, step.reply)
         if shut_down:
             actor.shut_down = True
             actor.ignored = handed.message is None

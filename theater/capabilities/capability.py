@@ -107,7 +107,7 @@ class HandlerType:
     imports: Mapping[str, Signatures]  # interface -> what the host provides
     exports: Mapping[str, Signatures]  # interface -> what the host may call, all optional
     settings: Mapping[str, Setting] = field(default_factory=dict)
-    # Interfaces that it provides to packages alone, since their types are not in WIT: see
+    # Interfaces that it provides to packages alone, which have no WIT: see
     # `pack.interfaces`. To packages it provides those of `imports` that are known there, too.
     packages: frozenset[str] = frozenset()
     # World calls: what changes something outside. interface -> function -> what becomes of one

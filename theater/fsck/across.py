@@ -73,9 +73,10 @@ CREATORS = Source(
     " CASE WHEN type IN ('dead-letter', 'exited', 'created', 'component-changed', 'changed',"
     " 'returned') OR (type = 'host-call' AND function IN ('send', 'request', 'open-channel',"
     " 'send-on-channel', 'close-channel', 'respond-to-request', 'cancel-request',"
-    " 'set-interval', 'set-timeout', 'clear-interval', 'shutdown', 'call'))"
+    " 'set-interval', 'set-timeout', 'clear-interval', 'start-loop', 'stop-loop', 'shutdown',"
+    " 'call'))"
     f" OR (type IN ('host-call', 'host-answer') AND function IN ({_ABOUT_CHILDREN}))"
-    " OR (type = 'wasm-result' AND function = 'handle-channel-open')"
+    " OR (type = 'wasm-result' AND function IN ('handle-channel-open', 'loop'))"
     " THEN bytes END FROM events",
     ("seq",),
     CreatorRow,

@@ -24,6 +24,7 @@ TIMED = frozenset(
     (calls.TIMER, each) for each in (calls.SET_INTERVAL, calls.SET_TIMEOUT, calls.CLEAR)
 )
 CALL = (calls.RPC, "call")
+LOOPED = frozenset((calls.LOOP, each) for each in (calls.START_LOOP, calls.STOP_LOOP))
 RESPOND, CANCEL = (MESSAGES, "respond-to-request"), (MESSAGES, "cancel-request")
 NEVER = frozenset({EventType.WASM_ERROR})  # only ever evidence
 LIFECYCLE = frozenset(EventType) - IN_TURNS - NEVER

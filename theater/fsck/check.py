@@ -22,6 +22,7 @@ from theater.fsck import (
     inquiries,
     notices,
     post,
+    rounds,
     shape,
     stores,
     timers,
@@ -40,6 +41,7 @@ from theater.fsck.life import ACTOR
 from theater.fsck.notices import Notices
 from theater.fsck.numbering import Numbering
 from theater.fsck.post import Post
+from theater.fsck.rounds import Rounds
 from theater.fsck.rows import ACTORS
 from theater.fsck.source import as_of
 from theater.fsck.storefiles import StoreFiles
@@ -85,6 +87,7 @@ def check(path: str, tell: Tell, progress: Progress = lambda _text: None) -> Sum
             answers.TABLES,
             channels.TABLES,
             timers.TABLES,
+            rounds.TABLES,
             stores.TABLES,
             children.TABLES,
             notices.TABLES,
@@ -127,6 +130,7 @@ class Check:
         self._answers = Answers(file, scratch, reports)
         self._channels = Channels(file, scratch, reports)
         self._timers = Timers(file, scratch, reports)
+        self._rounds = Rounds(file, scratch, reports)
         self._stores = Stores(file, scratch, reports)
         self._files = StoreFiles(file, files, reports)
         self._children = Children(file, scratch, reports)
@@ -220,12 +224,13 @@ class Check:
         letters = Letters(tools, mark.letter)
         self._progress("checking messages")
         with part(self._reports, table="messages"):
-            others = (self._answers, self._channels, self._timers)
+            others = (self._answers, self._channels, self._timers, self._rounds)
             family = (self._children, self._notices)
             asked = Inquiries(self._file, self._scratch, self._reports, *family)
             made_by = Creators(tools, *others, *family, asked)
             Post(tools, mark.seq, mark.message, made_by, *others, self._notices).check()
             self._answers.check(self._went_on)
+            self._rounds.check(self._went_on)
         if self._version >= 4:
             with part(self._reports, table="channels"):
                 self._channels.check(self._went_on)

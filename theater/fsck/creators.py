@@ -16,6 +16,7 @@ from theater.fsck.chain import (
     CANCEL,
     CLOSE,
     EVENT_MAX,
+    LOOPED,
     OPEN_CHANNEL,
     REQUEST,
     RESPOND,
@@ -30,6 +31,7 @@ from theater.fsck.findings import shown
 from theater.fsck.inquiries import Inquiries
 from theater.fsck.notices import Notices
 from theater.fsck.numbering import Numbering
+from theater.fsck.rounds import LOOP, Rounds
 from theater.fsck.source import as_of
 from theater.fsck.timers import Timers
 from theater.fsck.tools import Tools
@@ -42,7 +44,7 @@ ASKED = {REQUEST: "request", OPEN_CHANNEL: CHANNEL_OPEN, CALL: calls.CALL}
 CALLED = {SEND: "send", SAY: CHANNEL_MESSAGE, CLOSE: CHANNEL_CLOSE}
 
 # Calls that are answered by others, or make what is no message.
-_SENDING = frozenset(function for _, function in {*ASKED, *CALLED, RESPOND, CANCEL})
+_SENDING = frozenset(function for _, function in {*ASKED, *CALLED, *LOOPED, RESPOND, CANCEL})
 
 TABLES = """
 CREATE TABLE decided (letter INTEGER PRIMARY KEY);
@@ -75,6 +77,7 @@ class Creators:
         answers: Answers,
         channels: Channels,
         timers: Timers,
+        rounds: Rounds,
         children: Children,
         notices: Notices,
         inquiries: Inquiries,
@@ -83,6 +86,7 @@ class Creators:
         self._answers = answers
         self._channels = channels
         self._timers = timers
+        self._rounds = rounds
         self._children = children
         self._notices = notices
         self._inquiries = inquiries
@@ -97,6 +101,7 @@ class Creators:
                 yield from self._made_by(event)
             elif event.type in (EventType.REINITIALISED, EventType.REMOVED):
                 self._timers.gone(event.actor)
+                self._rounds.gone(event.actor)
                 if event.type == EventType.REMOVED:
                     self._children.gone(event)
                     self._notices.gone(event)
@@ -110,8 +115,10 @@ class Creators:
             event = decode(row.data)
         except (ProtocolError, MemoryError):  # its chain's walk tells
             self._timers.lose(row.actor)
+            self._rounds.lose(row.actor)
             self._children.lose(row.actor)
-            if row.type == EventType.HOST_CALL and row.function in _SENDING:
+            is_call = row.type == EventType.HOST_CALL and row.function in _SENDING
+            if is_call or (row.type, row.function) == (EventType.WASM_RESULT, LOOP):
                 yield Creator(row.seq, row.function, *numbers, "", None, sure=False)
             return
         payload = event.payload
@@ -124,6 +131,8 @@ class Creators:
             yield from self._call(row, event, payload)
         elif kind_of((event.interface, event.function)) == CHANNEL_OPEN:
             yield from self._accept(row, payload)
+        elif kind_of((event.interface, event.function)) == LOOP:
+            yield from self._round(row, event.actor, payload)
 
     def _call(self, row: CreatorRow, event: Event, payload: list[Any]) -> Iterator[Creator]:
         """A call that sends something, or answers."""
@@ -139,6 +148,12 @@ class Creators:
                 yield _sent(row.seq, CALLED[name], numbers, arguments, event.actor)
             elif name in TIMED:
                 self._timers.call(*numbers, event.function, arguments, row.seq)
+            elif name in LOOPED:
+                self._rounds.call(*numbers, event.function)
+                if event.function == calls.START_LOOP:
+                    yield _sent(
+                        row.seq, LOOP, numbers, [event.actor, *_listed(arguments)], event.actor
+                    )
             elif name in (RESPOND, CANCEL) and isinstance(arguments, list) and arguments:
                 content = hash_of(arguments[1]) if len(arguments) == 2 else None
                 request = str(arguments[0])
@@ -171,6 +186,13 @@ class Creators:
             hash = hash_of(message)
             yield Creator(row.seq, CHANNEL_MESSAGE, *numbers, "", hash, channel=channel)
 
+    def _round(self, row: CreatorRow, actor: str, payload: Any) -> Iterator[Creator]:
+        """The end of a loop's round."""
+        numbers = (row.actor, row.turn, row.idx)
+        state = self._rounds.result(*numbers, payload)
+        if state is not None:
+            yield _sent(row.seq, LOOP, numbers, [actor, state], actor)
+
     def _decision(self, row: CreatorRow, payload: dict[str, Any]) -> Iterator[Creator]:
         """Somebody has retried or dropped a dead letter."""
         id, decision = payload.get("id"), payload.get("decision")
@@ -190,6 +212,7 @@ class Creators:
             found = "it was decided about a second time"
             self._reports.wrong(found, "once", **{"dead letter": id, "seq": row.seq})
         if decision == "retried" and isinstance(again, int):
+            self._rounds.retried(again)
             to = letter.actor if letter is not None and isinstance(letter.actor, str) else ""
             numbers = (row.actor, row.turn, row.idx)
             yield Creator(row.seq, RETRY, *numbers, to, None, again, id, letter is not None)
@@ -212,6 +235,10 @@ def _sent(
         channel = f"{actor}:{turn}:{index}" if kind == CHANNEL_OPEN else None
         return Creator(seq, kind, *numbers, name, hash_of(body), channel=channel)
     return Creator(seq, kind, *numbers, "", None, sure=False)
+
+
+def _listed(arguments: Any) -> list[Any]:
+    return arguments if isinstance(arguments, list) else []
 
 
 def hash_of(body: Any) -> bytes | None:

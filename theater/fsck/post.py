@@ -32,12 +32,13 @@ from theater.fsck.findings import shown
 from theater.fsck.notices import KINDS as CHILD_KINDS
 from theater.fsck.notices import Notices
 from theater.fsck.numbering import Numbering
+from theater.fsck.rounds import LOOP, Rounds
 from theater.fsck.source import as_of
 from theater.fsck.timers import CLEARED, TICK, Timers
 from theater.fsck.tools import Tools
 
 KINDS = (
-    *("send", "request", CHANNEL_OPEN, CHANNEL_MESSAGE, CHANNEL_CLOSE, TICK, CALL),
+    *("send", "request", CHANNEL_OPEN, CHANNEL_MESSAGE, CHANNEL_CLOSE, TICK, LOOP, CALL),
     *sorted(CHILD_KINDS),
 )
 UNSENT = {TICK, *CHILD_KINDS}  # that no call makes
@@ -81,6 +82,7 @@ class Post:
         answers: Answers,
         channels: Channels,
         timers: Timers,
+        rounds: Rounds,
         notices: Notices,
     ) -> None:
         self._file, self._version, self._scratch, self._contents, self._reports = tools
@@ -89,6 +91,7 @@ class Post:
         self._answers = answers
         self._channels = channels
         self._timers = timers
+        self._rounds = rounds
         self._notices = notices
         self._creators = creators
         self._pairs: set[tuple[int, str]] = set()
@@ -261,9 +264,12 @@ class Post:
             wrong(f"kind is {shown(message.kind)}", ", ".join(KINDS))
         if message.kind == TICK:
             self._timers.tick(message, wrong)
+        elif message.kind == LOOP:
+            self._rounds.message(message, wrong)
         elif message.kind in CHILD_KINDS:
             self._notices.message(message, wrong)
-        if (message.channel is None) != (message.kind in ("send", "request", CALL, *UNSENT)):
+        none = ("send", "request", LOOP, CALL, *UNSENT)
+        if (message.channel is None) != (message.kind in none):
             wrong(f"a {message.kind} of channel {shown(message.channel)}", "one if it is on one")
         if message.status not in STATUSES:
             wrong(f"status is {shown(message.status)}", ", ".join(STATUSES))
@@ -285,7 +291,7 @@ class Post:
             if origin != (None, None, None):
                 wrong("from_turn or from_index without from_actor", "all or none")
             return
-        if message.kind in CHILD_KINDS:
+        if message.kind in CHILD_KINDS or message.kind == LOOP:
             return  # nobody has sent it
         no_call = message.kind == CHANNEL_CLOSE and origin[1:] == (None, None)
         if (None in origin and not no_call) or message.client is not None:
@@ -325,8 +331,9 @@ class Post:
         elif status in ("done", "outstanding") and turn is None:
             wrong(f"it is {status}, and names no turn", "one")
         elif status == CLEARED:
-            if turn is not None or message.kind != TICK:
-                wrong(f"a {message.kind} is cleared, in turn {shown(turn)}", "a tick, in none")
+            if turn is not None or message.kind not in (TICK, LOOP):
+                found = f"a {message.kind} is cleared, in turn {shown(turn)}"
+                wrong(found, "a tick or a round, in none")
         elif turn is not None:
             expected = "failed" if status == "dead" else "done"
             if message.turn_status is None:

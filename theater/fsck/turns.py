@@ -30,11 +30,12 @@ from theater.fsck.findings import Reports, shown
 from theater.fsck.life import Life
 from theater.fsck.rows import AskRow, EvidenceRow, StepRow, TurnRow
 from theater.fsck.verdict import (
-    ASKED,
+    ANSWERED,
     CALL,
     DONE,
     FAILED,
     INIT,
+    LOOP,
     REQUEST,
     Ask,
     Turn,
@@ -365,11 +366,11 @@ class Turns:
             returned = value["ok"]
             state = returned[0]
             turn.state = None if state is None else ref_hash(state)
-            if len(returned) != (2 if turn.kind in ASKED else 1):
+            if len(returned) != (2 if turn.kind in ANSWERED else 1):
                 raise ValueError
             if turn.call is not None and at.name != turn.call.name:
                 raise ValueError
-            if turn.kind == CALL and not _is_answer(*returned[1]):
+            if turn.kind in (CALL, LOOP) and not _is_answer(*returned[1]):
                 raise ValueError
             if state is not None and turn.state is None:
                 raise ValueError

@@ -25,8 +25,13 @@ CHANNEL_OPEN, CHANNEL_CLOSE = "channel-open", "channel-close"
 CALL = calls.CALL
 ASKED = (REQUEST, CHANNEL_OPEN, CALL)
 TICK = "tick"
+LOOP = "loop"
+ANSWERED = (*ASKED, LOOP)  # their turns return something beside a state
 CHILDREN = ("child-error", "child-exit", "child-external-stop", "child-event")
-KINDS = (INIT, SEND, REQUEST, CHANNEL_OPEN, "channel-message", CHANNEL_CLOSE, TICK, CALL, *CHILDREN)
+KINDS = (
+    *(INIT, SEND, REQUEST, CHANNEL_OPEN, "channel-message", CHANNEL_CLOSE, TICK, LOOP, CALL),
+    *CHILDREN,
+)
 QUEUED, OUTSTANDING, DEAD = "queued", "outstanding", "dead"
 
 
@@ -353,7 +358,7 @@ class Verdict:
         if turn.kind == TICK:  # which is given the name that its message has as bytes
             parameters = [each.encode() for each in parameters if isinstance(each, str)]
         *others, body = parameters or [None]
-        if others != ([] if turn.kind in (SEND, TICK) else [row.name()]):
+        if others != ([] if turn.kind in (SEND, TICK, LOOP) else [row.name()]):
             turns.wrong(call, f"called with {shown(others)}", shown(row.name()))
         if not same_content(body, row.body, row.body_hash):
             turns.wrong(call, f"called with {shown(body)}", f"message {row.message}")

@@ -249,6 +249,8 @@ def returned(interface: str, function: str, value: Value) -> dict[str, Any]:
             results.append([_acceptance(response)])
         case "rpc":
             results.append([{"ok": encode(response)}])
+        case "loop":
+            results.append([_next_round(response)])
     return {"ok": results}
 
 
@@ -282,3 +284,15 @@ def _acceptance(response: Value) -> dict[str, Any]:
         "accepted": is_accepted,
         "message": first if is_accepted and isinstance(first, bytes) else None,
     }
+
+
+def _next_round(response: Value) -> dict[str, Any]:
+    """A variant, and not a result: `ok` of the next loop state, or `err` of why the loop ends. So
+    does it with anything else."""
+    match response:
+        case Variant(case="ok", payload=(bytes(state), *_)):
+            return {"ok": state}
+        case Variant(case="err", payload=(str(why), *_)):
+            return {"err": why}
+    said = text(response, ERROR_MAX)
+    return {"err": f"it answered {said}, which is no variant of ok and err"}

@@ -18,6 +18,8 @@ from theater.calls import (
     CALLS,
     CHILDREN,
     CLIENT,
+    LOOP,
+    LOOP_CLIENT,
     MESSAGES,
     RPC,
     RUNTIME,
@@ -98,11 +100,14 @@ IMPORTS: dict[str, dict[str, str]] = {
         "clear-interval": f"func(name: string) -> {_DONE}",
         "now": "func() -> u64",
     },
+    LOOP: {
+        "start-loop": f"func(initial-state: {_BYTES}) -> {_DONE}",
+        "stop-loop": f"func() -> {_DONE}",
+    },
 }
 
 # Of upstream's, what nothing here provides, and what does the same.
 NOT_HERE = {
-    "theater:simple/loop": "an actor that goes on by itself sets a timer: theater:simple/timer",
     "theater:simple/terminal": "an actor here has no terminal",
     "theater:simple/tcp": "an actor here has no sockets",
     "theater:simple/podman": "",
@@ -114,6 +119,8 @@ FUNCTIONS_NOT_HERE = {
     ),
 }
 
+# What components are never called with.
+PACKAGE_CALLS = frozenset({CALLS["loop"]})
 # What a package calls an export that components have under another name.
 RENAMED = {CALLS["tick"]: (TIMER, "handle-tick")}
 PACKAGE_NAMES = {named: each for each, named in RENAMED.items()}
@@ -125,7 +132,7 @@ EXPORTS: dict[str, frozenset[str]] = {
         for named, function in [RENAMED.get(each, each)]
         if named == interface
     )
-    for interface in (ACTOR, CLIENT, TIMER, CHILDREN)
+    for interface in (ACTOR, CLIENT, TIMER, LOOP_CLIENT, CHILDREN)
 }
 INIT = f"{ACTOR}.init"
 UNDECLARED = "undeclared"  # for the type of a function, where a package has not said it
@@ -152,6 +159,8 @@ def has_export(described: Mapping[str, Any], interface: str, function: str) -> b
     exports, as the compiler describes them."""
     if is_package(described):
         interface, function = RENAMED.get((interface, function), (interface, function))
+    elif (interface, function) in PACKAGE_CALLS:
+        return False
     return function in described.get(interface, {}).get("functions", {})
 
 

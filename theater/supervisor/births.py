@@ -72,6 +72,7 @@ def registration(
         "interfaces": interfaces_told(exports),
         "max_timers": timer.settings.get("max_timers", MAX_TIMERS) if timer else 0,
         "may_manage": actor.handler(SPAWNS) is not None,
+        "may_loop": actor.handler("loop") is not None,
         "spawned": actor.spawned,
         "resumed": actor.resumed,
         "spec": spec_data.pack(actor) if actor.spawned is not None else None,

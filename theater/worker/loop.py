@@ -26,6 +26,7 @@ from theater.worker.export import call_export, check_sizes
 from theater.worker.failure import Abort, GuestFailure
 from theater.worker.guest import Guest, instantiate
 from theater.worker.handlers import Handler
+from theater.worker.handlers.loop import Loop
 from theater.worker.handlers.message_server import MessageServer
 from theater.worker.handlers.rpc import Rpc
 from theater.worker.handlers.runtime import Runtime
@@ -51,7 +52,7 @@ class Worker:
         self._senders: set[str] = set()
         self._runtime = Runtime(order.actor, order.message_max)
         self._messages = self._message_server()
-        self._timers = Timers(order.handlers.get("timer", {}), self._takes_ticks)
+        self._timers = Timers(order.handlers.get("timer", {}), lambda: self._takes("tick"))
         self._wasi = self._make_wasi()
         self._contents = Contents(order.store, order.actor, order.syncs)
         self._recorder = Recorder(self._handlers(), self._wasi, self._box, order.world)
@@ -76,6 +77,8 @@ class Worker:
             handlers.append(self._messages)
         if "timer" in self._order.handlers:
             handlers.append(self._timers)
+        if "loop" in self._order.handlers:
+            handlers.append(Loop(lambda: self._takes("loop"), self._order.message_max))
         if stores.HANDLER in self._order.handlers:
             handlers.append(self._store(self._order.handlers[stores.HANDLER]))
         if "supervisor" in self._order.handlers:
@@ -99,8 +102,9 @@ class Worker:
             self._senders,
         )
 
-    def _takes_ticks(self) -> bool:
-        return self._instance is not None and CALLS["tick"] in self._instance.exports
+    def _takes(self, kind: str) -> bool:
+        """Whether the component has an export for such an input."""
+        return self._instance is not None and CALLS[kind] in self._instance.exports
 
     def _store(self, settings: dict[str, Any]) -> Store:
         access = stores.Access.of(self._order.actor, settings)
