@@ -280,7 +280,8 @@ def handlers() -> str:
         "",
         "What an actor can be granted, each in a table `[[child.handler]]` (of one actor:"
         " `[[handler]]`) with its `type`. An interface that a component imports links only with its"
-        " handler; `wasi:*` always links. What the functions do is in the [WIT](wit.md).",
+        " handler; `wasi:*` always links. What the functions do is in the [WIT](wit.md), or, of"
+        " what is for packages alone, in [packages](../pack.md).",
     ]
     for name, handler in capabilities.HANDLERS.items():
         lines += ["", f"## {name}", "", _escaped(handler.description)]

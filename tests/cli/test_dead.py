@@ -205,6 +205,11 @@ def test_a_tick_is_from_a_timer() -> None:
     assert "  from    its timer\n  kind    tick\n" in told(report(letter=tick))
 
 
+def test_a_round_of_a_loop_is_from_the_turn_that_has_left_it() -> None:
+    loop = letter(kind="loop", sender="shop/prices", sender_turn=7)
+    assert "  from    its own turn 7\n  kind    loop\n" in told(report(letter=loop))
+
+
 def test_what_is_told_of_a_child_is_no_message_from_it() -> None:
     body = msgpack.packb(["internal", b"killed by SIGKILL"])
     crash = letter(kind="child-error", sender="shop/prices/w", sender_turn=None)

@@ -267,14 +267,14 @@ def test_no_payload_whatever_breaks_the_telling(type: str, payload: Any) -> None
 
 
 def test_what_a_parent_was_to_be_told_and_was_not_is_no_message_of_its_childs() -> None:
-    row = (4, 1.0, "boss/a", "boss", "no-actor: boss has been removed: deleted", None, 1)
+    row = (4, 1.0, "boss/a", "boss", "no-actor: boss has been removed: deleted", None, "child-exit")
     (line,) = DeadLetters(Facts(undeliverable=[row]), after=3).news()
     assert line.actor == "boss/a"
     assert line.text.startswith("what boss was to be told of it is set aside as dead letter 4: no-")
 
 
 def test_a_message_for_nobody_is_told_once() -> None:
-    row = (4, 1.0, "shop/a", "nobody", "no-actor: there is no actor nobody", 9, 0)
+    row = (4, 1.0, "shop/a", "nobody", "no-actor: there is no actor nobody", 9, "send")
     letters = DeadLetters(Facts(undeliverable=[row]), after=3)
     (line,) = letters.news()
     assert line.actor == "shop/a"

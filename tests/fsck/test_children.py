@@ -252,7 +252,7 @@ MESSAGES = {
     ),
     "cleared": (
         f"UPDATE messages SET status = 'cleared' WHERE id = {LAST}",
-        "^message [0-9]+: a child-error is cleared, in turn none; should be a tick or a round, in none$",
+        "^message [0-9]+: a child-error is cleared, in turn none; should be a tick or a round, in",
     ),
 }
 

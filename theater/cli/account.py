@@ -102,8 +102,9 @@ def _failed_before(fact: Fact, account: Account) -> str | None:
 
 def _sender(log: Facts, actor: str, turn: Any) -> str:
     rows = log.query(
-        "SELECT m.kind, coalesce(s.name, CASE m.kind WHEN 'tick' THEN 'its timer'"
-        " ELSE 'a client' END) FROM dead_letters d"
+        "SELECT m.kind, CASE m.kind WHEN 'loop' THEN 'its turn ' || m.from_turn ELSE"
+        " coalesce(s.name, CASE m.kind WHEN 'tick' THEN 'its timer' ELSE 'a client' END) END"
+        " FROM dead_letters d"
         " JOIN messages m ON m.id = d.message LEFT JOIN actors s ON s.id = m.from_actor"
         " WHERE d.actor = ? AND d.turn = ?",
         actor,

@@ -228,6 +228,8 @@ def _facts(crash: Crash, log: LogReader, now_at: float) -> Iterator[tuple[str, s
 def _from(message: Message) -> str:
     if message.kind == "tick":
         return f"of its timer {visible((message.body or b'').decode(errors='replace'))}"
+    if message.kind == "loop":
+        return f"that its turn {message.sender_turn} has left"
     sender = "a client" if message.sender is None else message.sender
     if message.kind.startswith("child-"):
         return f"of its child {sender}"

@@ -164,6 +164,8 @@ def _from(letter: DeadLetter) -> str:
         return "its timer" if letter.kind == "tick" else "a client"
     if letter.kind.startswith("child-"):
         return f"what became of its child {visible(letter.sender)}"
+    if letter.kind == "loop":
+        return f"its own turn {letter.sender_turn}"
     turn = "" if letter.sender_turn is None else f", in its turn {letter.sender_turn}"
     return f"{visible(letter.sender)}{turn}"
 

@@ -248,7 +248,7 @@ class DeadLetters:
 
     _SQL = (
         "SELECT d.id, d.at, coalesce(s.name, 'client'), d.actor, d.reason, m.from_turn,"
-        " m.kind LIKE 'child-%' FROM dead_letters d JOIN messages m ON m.id = d.message"
+        " m.kind FROM dead_letters d JOIN messages m ON m.id = d.message"
         " LEFT JOIN actors s ON s.id = m.from_actor"
         " WHERE d.id > ? AND d.turn IS NULL ORDER BY d.id"
     )
@@ -259,9 +259,13 @@ class DeadLetters:
 
     def news(self) -> Iterator[Line]:
         rows = self._facts.query(self._SQL, self._last)
-        for id, at, sender, to, reason, turn, is_told in rows:
+        for id, at, sender, to, reason, turn, kind in rows:
             self._last = id
-            what = f"what {to} was to be told of it" if is_told else f"its message to {to}"
+            what = f"its message to {to}"
+            if kind.startswith("child-"):
+                what = f"what {to} was to be told of it"
+            elif kind == "loop":
+                what = "what it has left for the next round of its loop"
             text = f"{what} is set aside as dead letter {id}: {reason}"
             yield Line(0, at, sender, 0, turn or 0, Mark.BAD, text)
 

@@ -32,9 +32,10 @@ class DeadLetter:
     actor: str  # the address it was for
     status: str  # open, retried, dropped
     reason: str
-    # send, request, channel-open, ..., tick, child-error, ...; init, if it was no message
+    # send, request, channel-open, ..., tick, loop, child-error, ...; init, if it was no message
     kind: str
-    # An address, of child-... the one that it tells of; None: a client, or of a tick its own timer.
+    # An address, of child-... the one that it tells of, of a loop its own; None: a client, or of a
+    # tick its own timer.
     sender: str | None
     sender_turn: int | None
     size: int

@@ -19,8 +19,9 @@ class Message:
     """What the turn was about."""
 
     id: int
-    kind: str  # send, request, channel-open, ..., tick, child-error, ..., child-event
-    # An address, of child-... the one that it tells of; None: a client, or of a tick its own timer.
+    kind: str  # send, request, channel-open, ..., tick, loop, child-error, ..., child-event
+    # An address, of child-... the one that it tells of, of a loop its own; None: a client, or of a
+    # tick its own timer.
     sender: str | None
     sender_turn: int | None
     channel: str | None
