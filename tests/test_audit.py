@@ -10,7 +10,7 @@ import msgpack
 import pytest
 
 from theater.audit import FUNCTIONS_MAX, OTHERS, Account, Audit, manifest_lines, pools, template_of
-from theater.calls import MESSAGES, RUNTIME, SET_INTERVAL, SET_TIMEOUT, SUPERVISOR, TIMER
+from theater.calls import MESSAGES, RUNTIME, SET_INTERVAL, SET_TIMEOUT, SUPERVISOR, TIMER, WAITS
 from theater.capabilities import message_server
 from theater.capabilities.supervisor import MANIFESTS_MAX, MAX_CHILDREN
 from theater.capabilities.timer import MAX_TIMERS
@@ -220,6 +220,30 @@ def test_what_was_spawned_is_told_by_its_manifests() -> None:
     assert grant.usage.facts()["spawned"] == {"worker": 2, "y.toml": 1}
     least = {"intensity": 2, "max_children": 2, "templates": {"worker": "/w.toml"}}
     assert grant.least(LINKED) == least
+
+
+def test_what_was_spawned_and_waited_for_counts_as_often_as_it_was_there() -> None:
+    """Of its address the answer does not tell."""
+    log = Log()
+    log.created("top", PARENT)
+    log.call("top", 0, SUPERVISOR, "spawn", ["worker", None])
+    log.add("top", 0, EventType.HOST_ANSWER, [{"ok": "top/a"}], SUPERVISOR, "spawn")
+    log.created("top/a", PARENT)
+    answers: list[dict[str, object]] = [
+        {"ok": b"result"},
+        {"ok": None},
+        {"err": "timeout: top/a/w-3 has not ended within 1 s"},
+        {"err": "stopped: top/a/w-4 was stopped"},
+        {"err": "refused: there is none"},
+    ]
+    for turn, answer in enumerate(answers):
+        log.call("top/a", turn, SUPERVISOR, WAITS, ["worker", None, None, None])
+        log.add("top/a", turn, EventType.HOST_ANSWER, [answer], SUPERVISOR, WAITS)
+    audited = log.audited()
+    told = audited["top/a"].grants["supervisor"].usage.told()
+    assert told == ["worker: 4 spawned", "1 could not be spawned", "at most 4 at once"]
+    least = audited["top"].grants["supervisor"].least(LINKED)
+    assert least is not None and least["max_children"] == 5
 
 
 def test_what_is_spawned_counts_for_all_above_it() -> None:

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from theater.addresses import parent
-from theater.calls import BORN, SUPERVISOR
+from theater.calls import BORN, SUPERVISOR, WAITS
 from theater.capabilities import HANDLERS, PROVIDERS
 from theater.capabilities.capability import Call, HeardFrom, Usage
+from theater.capabilities.supervisor import as_birth
 from theater.events import FACTS, IN_TURNS, Event, EventType
 from theater.quoting import toml
 from theater.spec import Strategy
@@ -252,6 +253,8 @@ class Audit:
 
     def _call(self, account: Account, event: Event, answer: Any) -> None:
         is_ask = len(event.payload) == 1
+        if (event.interface, event.function) == (SUPERVISOR, WAITS):
+            answer = as_birth(event.actor, f"{event.turn}:{event.index}", answer)
         call = Call(event.actor, event.interface, event.function, event.payload[0], answer, is_ask)
         if event.interface in PROVIDERS or event.interface in account.own:
             if event.interface in PROVIDERS:

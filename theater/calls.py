@@ -60,7 +60,8 @@ HELD = frozenset(
 ADDRESSED = frozenset({"request", "open-channel"})
 DESCRIBED = frozenset({"implements", "exports"})  # what is asked of what another actor exports
 # Of what an actor asks about what it has spawned: what root does, and what the broker knows.
-BORN = frozenset({"spawn", "resume"})
+WAITS = "spawn-and-wait"  # for the end of what is born; only packages have it
+BORN = frozenset({"spawn", "resume", WAITS})
 MANAGED = BORN | {"stop-child", "restart-child"}
 LOOKED_AT = frozenset({"get-child-state", "get-child-events"})
 SUBSCRIBED = frozenset({"subscribe-to-child", "unsubscribe-from-child"})
@@ -130,6 +131,11 @@ def parameters(kind: str, name: str, body: Any) -> list[Any]:
             _function, params = msgpack.unpackb(body)
             return [params]
     return [name, body]
+
+
+def code_given(arguments: list[Any]) -> Any:
+    """What is to run in place of the component that the manifest of a birth names; None: that."""
+    return arguments[2] if len(arguments) > 2 else None
 
 
 # Messages whose body is msgpack of what is told: it stands in the event, and not the body.

@@ -11,8 +11,8 @@ from theater.capabilities import CALLED, FOR_PACKAGES, PROVIDED, PROVIDERS, type
 from theater.capabilities.capability import Signatures
 from theater.errors import Problem
 from theater.pack.hashes import differences
-from theater.pack.interfaces import FUNCTIONS_NOT_HERE, NOT_HERE, UNDECLARED, is_package, provided
 from theater.pack.interfaces import INIT as PACKAGE_INIT
+from theater.pack.interfaces import NOT_HERE, UNDECLARED, is_package, provided
 from theater.pack.parsing import parse_function
 from theater.pack.types import BadType, Function
 from theater.quoting import did_you_mean, escaped, nearest
@@ -118,11 +118,7 @@ def _package_import_problems(
     declared: dict[str, Function] = {}
     is_whole = True  # else the hash differs for a reason that is told
     for name, text in sorted(described["functions"].items()):
-        why = FUNCTIONS_NOT_HERE.get((interface, name))
-        if why is not None:
-            problems.append(f"wants {interface}.{name}, which is not provided here; {why}")
-            is_whole = False
-        elif name not in here or text != UNDECLARED:
+        if name not in here or text != UNDECLARED:
             try:
                 declared[name] = parse_function("func()" if text == UNDECLARED else text)
             except BadType as error:

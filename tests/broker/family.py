@@ -6,20 +6,23 @@ from pathlib import Path
 from typing import Any
 
 from tests.broker.logged import order
-from tests.broker.pretend import KINDS, PretendedWorker
+from tests.broker.pretend import KINDS, LIMIT, PretendedWorker
 from tests.broker.whole import Whole, give
 from theater import spec_data
 from theater.broker import children
 from theater.broker.burial import Death, bury
-from theater.calls import SUPERVISOR
+from theater.calls import SUPERVISOR, WAITS
 from theater.events import EventType
 from theater.spec import ActorSpec, Handler, Limits
+from theater.worker.turn import TurnRecord
 
 BOSS = "boss"
 TAKES = (*KINDS, *("child-error", "child-exit", "child-external-stop", "child-event"))
 
 
 class FamilyWorker(PretendedWorker):
+    has_place = False
+
     def about(self, function: str, *arguments: Any) -> tuple[int, int]:
         """Ask about a child; which turn and event that was."""
         record = self.record
@@ -30,9 +33,10 @@ class FamilyWorker(PretendedWorker):
         return asked
 
     def heard(self) -> None:
-        """The answer has come, whatever it is."""
+        """The answer has come, whatever it is. Of a turn that is gone on with its place is free."""
         assert self.record is not None
-        self.record.answered(SUPERVISOR, "", None)
+        self.record.answered(SUPERVISOR, "", None, has_place=self.has_place)
+        self.has_place = False
 
 
 class Family(Whole):
@@ -54,28 +58,76 @@ class Family(Whole):
         worker.heard()
         worker.end(worker.state)
         self.step()
-        [answer] = [
-            event.payload[0]
-            for event in self.chain(BOSS)
-            if (event.turn, event.index) == (turn, index + 1)
-        ]
+        answer = self.answer_of((turn, index))
+        assert answer is not None
         return answer
 
     def spawn(self, name: str, function: str = "spawn", state: bytes | None = None) -> str:
         """As root does it: it is added, it starts, and the ask is answered."""
-        worker = give(self, BOSS)
-        assert isinstance(worker, FamilyWorker)
-        turn, index = worker.about(function, f"{name}.toml", state)
-        self.step()
-        child = born(name, (turn, index), state, function == "resume")
-        self.orders = (*self.orders, child)
-        self.adopt(child)
+        asked = self.bear(name, function, f"{name}.toml", state)
         path = f"{BOSS}/{name}"
         self.start(path)
-        children.answered(self.turns, BOSS, turn, index, {"ok": path}, self.now_s)
-        self.step()
-        assert self.end_ask(turn, index) == {"ok": path}
+        self.runs(asked, path)
+        assert self.end_ask(*asked) == {"ok": path}
         return path
+
+    def bear(self, name: str, function: str, *arguments: Any) -> tuple[int, int]:
+        """It is asked for, and added; which turn and event that was."""
+        worker = give(self, BOSS)
+        assert isinstance(worker, FamilyWorker)
+        asked = worker.about(function, *arguments)
+        self.step()
+        state = arguments[1]
+        child = born(name, asked, state, function == "resume")
+        self.orders = (*self.orders, child)
+        self.adopt(child)
+        return asked
+
+    def runs(self, asked: tuple[int, int], path: str) -> None:
+        """Root says so to who has asked for it."""
+        self.root_says(asked, {"ok": path})
+
+    def root_says(self, asked: tuple[int, int], value: dict[str, Any]) -> None:
+        children.answered(self.turns, BOSS, *asked, value, self.now_s)
+        self.step()
+
+    def wait_for(self, name: str, timeout_ms: int | None = None) -> tuple[int, int]:
+        """It has been spawned, runs, and the boss waits for its end."""
+        asked = self.bear(name, WAITS, f"{name}.toml", None, None, timeout_ms)
+        self.start(f"{BOSS}/{name}")
+        self.runs(asked, f"{BOSS}/{name}")
+        assert self.answer_of(asked) is None
+        return asked
+
+    def go_on(self) -> None:
+        """The boss goes on with its open turn: it is another one, or has another broker."""
+        worker = self.workers[BOSS]
+        assert isinstance(worker, FamilyWorker)
+        actor, current = worker.actor, worker.actor.current
+        assert current is not None
+        worker.has_place = True
+        if current.incarnation != actor.incarnation:
+            worker.begin()
+            return
+        numbers = (actor.incarnation, current.turn)
+        worker.record = record = TurnRecord(actor.name, *numbers, LIMIT, LIMIT)
+        record.know(actor.state)
+        record.go_on(current.step, current.index + (current.ask is not None), current.size, 0, ())
+
+    def last_answer(self, name: str) -> Any:
+        """That stands in an actor's chain."""
+        answers = [event for event in self.chain(name) if event.type == EventType.HOST_ANSWER]
+        return answers[-1].payload[0]
+
+    def answer_of(self, asked: tuple[int, int]) -> Any:
+        """What stands in the boss's chain; None: nothing yet."""
+        turn, index = asked
+        found = [
+            event.payload[0]
+            for event in self.chain(BOSS)
+            if (event.turn, event.index) == (turn, index + 1)
+        ]
+        return found[0] if found else None
 
     def work(self, child: str, state: bytes = b"1") -> None:
         """A turn of a child's."""

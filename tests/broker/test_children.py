@@ -11,11 +11,11 @@ from theater.broker import children
 from theater.broker.book import ToRoot
 from theater.broker.steps import BadStep
 from theater.broker.turns import Turns
-from theater.calls import ABOUT_CHILDREN, SUPERVISOR
+from theater.calls import ABOUT_CHILDREN, BORN, SUPERVISOR
 from theater.events import EventType
 from theater.stores import Access
 
-ABOUT_ONE = sorted(ABOUT_CHILDREN - {"spawn", "resume", "list-children"})
+ABOUT_ONE = sorted(ABOUT_CHILDREN - BORN - {"list-children"})
 
 
 def begun(**changes: Any) -> tuple[Turns, PretendedWorker]:
@@ -53,6 +53,17 @@ def told_root(turns: Turns) -> list[tuple[Any, ...]]:
         ("spawn", [b"m", None]),
         ("spawn", ["m", "state"]),
         ("resume", ["m", 1]),
+        ("spawn", ["m", None, None]),
+        ("spawn", ["m", None, b"", None]),
+        ("spawn-and-wait", []),
+        ("spawn-and-wait", ["m", None]),
+        ("spawn-and-wait", ["m", None, None]),
+        ("spawn-and-wait", ["m", None, "code", None]),
+        ("spawn-and-wait", ["m", None, None, b"1"]),
+        ("spawn-and-wait", ["m", None, None, -1]),
+        ("spawn-and-wait", ["m", None, None, True]),
+        ("spawn-and-wait", ["m", None, None, 1.5]),
+        ("spawn-and-wait", ["m", None, None, 1, 1]),
         ("list-children", ["x"]),
         *((function, []) for function in ABOUT_ONE),
         *((function, [b"boss/a"]) for function in ABOUT_ONE),
@@ -69,9 +80,9 @@ def test_what_no_worker_of_ours_says_ends_its_incarnation(
 
 
 def test_what_is_larger_than_it_may_be_is_known_to_its_worker() -> None:
-    for arguments in (["x" * 4097, None], ["m", bytes(1025)]):
+    for arguments in (["x" * 4097, None], ["m", bytes(1025)], ["m", None, bytes(2049)]):
         turns, worker = begun()
-        turns.state_max = 1024
+        turns.state_max, turns.message_max = 1024, 2048
         with pytest.raises(BadStep, match="it called spawn: too-large: "):
             asked(turns, worker, "spawn", *arguments)
         assert not turns.batch.events and not told_root(turns)
@@ -108,7 +119,7 @@ def test_root_is_told_what_it_has_to_do_with_all_that_belongs_to_it(
 ) -> None:
     turns, worker = begun()
     assert asked(turns, worker, function, *arguments) is None
-    assert told_root(turns) == [("child", "boss", 1, 1, function, arguments, None)]
+    assert told_root(turns) == [("child", "boss", 1, 1, function, arguments, None, False)]
     children.answered(turns, "boss", 1, 1, {"ok": "boss/m"}, 0.0)
     current = worker.actor.current
     assert current is not None and current.answered == (1, {"ok": "boss/m"})
@@ -147,7 +158,7 @@ def test_where_a_manifest_in_a_store_lies_is_known_here(
     found = asked(turns, worker, "spawn", name, None)
     if answer is None:
         kept = ["s", "01" * 32]
-        assert told_root(turns) == [("child", "boss", 1, 1, "spawn", [name, None], kept)]
+        assert told_root(turns) == [("child", "boss", 1, 1, "spawn", [name, None], kept, False)]
     else:
         assert found["err"].startswith(answer) and not told_root(turns)
 
@@ -162,5 +173,5 @@ def test_root_is_told_again_whatever_has_become_of_the_label() -> None:
     assert current is not None and current.ask is not None
     children.reopened(turns, worker.actor, current, current.ask, ["store:s#m", None])
     assert current.answered is None
-    again = ("child", "boss", 1, 1, "spawn", ["store:s#m", None], None)
+    again = ("child", "boss", 1, 1, "spawn", ["store:s#m", None], None, False)
     assert told_root(turns)[-1] == again

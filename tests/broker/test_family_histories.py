@@ -11,7 +11,7 @@ import pytest
 from tests.broker.family import BOSS, Family, family
 from tests.broker.test_dead import letter
 from tests.broker.whole import give
-from theater.broker import dead
+from theater.broker import dead, waits
 
 STEPS = 60
 SEEDS = range(25)
@@ -30,6 +30,7 @@ class History:
     def live(self) -> None:
         happenings: list[tuple[int, Callable[[], None]]] = [
             (2, self.spawn),
+            (3, self.wait_for_one),
             (8, self.work),
             (1, self.work_much),
             (2, self.subscribe),
@@ -66,6 +67,84 @@ class History:
             function = self.random.choice(["spawn", "resume"])
             state = self.random.choice([None, self.state()])
             self.children.append(self.made.spawn(f"c{self.names}", function, state))
+
+    def wait_for_one(self) -> None:
+        """Whatever happens meanwhile, the wait has one answer, that of the end."""
+        self.hear()
+        self.names += 1
+        name = f"w{self.names}"
+        child = f"{BOSS}/{name}"
+        asked = self.made.wait_for(name, self.random.choice([None, 1000]))
+        self.children.append(child)
+        others = [self.work, self.crash, self.begin_anew, self.lose_broker, self.lose_all]
+        for _ in range(self.random.randrange(4)):
+            self.random.choice(others)()
+        if self.random.random() < 0.3:
+            self.made.kill(BOSS)
+            self.made.expect(BOSS)
+        assert self.made.answer_of(asked) is None
+        begins = self.end_one(child)
+        if self.random.random() < 0.3:
+            self.lose_broker()
+        answer = self.made.answer_of(asked)
+        if answer is None:
+            assert begins == "timeout: ", "it waits without a time"
+            give(self.made, child).shutdown()
+            self.made.workers[child].end(None)
+            self.made.end(child)
+            self.made.expect(child)
+            answer, begins = self.made.answer_of(asked), "ok"
+        assert begins in str(answer)
+        if self.made.workers[BOSS].record is None:
+            self.made.go_on()
+        self.made.end_ask(*asked)
+
+    def end_one(self, child: str) -> str:
+        """One of the ends that there are; how the answer begins."""
+        how = self.random.choice(["ok", "failed: ", "stopped: ", "no-actor: ", "timeout: "])
+        match how:
+            case "ok":
+                worker = give(self.made, child)
+                worker.shutdown(self.random.choice([None, self.state()]))
+                worker.end(self.state())
+                self.made.step()
+                if self.random.random() < 0.3:
+                    self.lose_all()  # which is as good an end
+                else:
+                    self.made.end(child)
+                    self.made.expect(child)
+            case "failed: ":
+                self.made.kill(child)
+                self.says(child, "failed")
+                self.made.expect(child)
+            case "stopped: ":
+                self.made.end(child, by_others=True)
+                self.made.expect(child)
+            case "no-actor: ":
+                self.children.remove(child)
+                self.made.end(child)
+                self.made.remove(child)
+                self.made.orders = tuple(o for o in self.made.orders if o["name"] != child)
+            case "timeout: ":
+                self.made.wait(1.5)
+                self.made.turns.time_out(self.made.now_s)
+                self.made.step()
+        return how
+
+    def says(self, child: str, phase: str) -> None:
+        """The child's supervisor."""
+        self.made.phase(child, phase)
+        actor = self.made.actor(child)
+        waits.settled(self.made.turns, actor, phase, "killed", False, self.made.now_s)
+        self.made.step()
+
+    def lose_broker(self) -> None:
+        self.made = self.made.replaced(*self.made.orders, at=self.made.turns.at)
+
+    def lose_all(self) -> None:
+        self.made = self.made.again(*self.made.orders, at=self.made.turns.at)
+        for name in (BOSS, *self.children):
+            self.made.expect(name)
 
     def work(self) -> None:
         if (child := self.child()) is not None:
@@ -157,10 +236,10 @@ class History:
 
     def broker_dies(self) -> None:
         self.hear()
-        self.made = self.made.replaced(*self.made.orders)
+        self.lose_broker()
 
     def all_die(self) -> None:
-        self.made = self.made.again(*self.made.orders)
+        self.made = self.made.again(*self.made.orders, at=self.made.turns.at)
         for name in (BOSS, *self.children):
             self.made.start(name)
 

@@ -36,16 +36,16 @@ class Whole(Logged):
                 listener(item)
         super().release()
 
-    def again(self, *orders: dict[str, Any]) -> Self:
+    def again(self, *orders: dict[str, Any], at: float = 0.0) -> Self:
         """Everything dies at once, and is started again."""
-        return type(self)(self.directory, *orders, db=self.db)
+        return type(self)(self.directory, *orders, db=self.db, at=at)
 
-    def replaced(self, *orders: dict[str, Any]) -> Self:
+    def replaced(self, *orders: dict[str, Any], at: float = 0.0) -> Self:
         """The broker dies, and none of the workers, who are at nothing, has seen it."""
         names = [name for name, worker in self.workers.items() if worker.actor.live]
         actors = [self.actor(name) for name in names]
         living = [(actor.name, actor.incarnation, b"", None, "") for actor in actors]
-        next = type(self)(self.directory, *orders, db=self.db, living=living)
+        next = type(self)(self.directory, *orders, db=self.db, living=living, at=at)
         for name in names:
             actor = next.actor(name)
             actor.phase, actor.route = "running", b"route-" + name.encode()

@@ -48,6 +48,7 @@ def some(item: Value, of: bytes = OPTIONAL) -> Option:
 
 
 NONE = Option(OPTIONAL, None)
+NO_TIME = Option(OPTIONAL, None)
 
 
 def options(item: Value | None) -> Value:
@@ -76,6 +77,15 @@ ARGUMENTS: list[tuple[str, str, Value, list[Any]]] = [
     (SUPERVISOR, "spawn", ("m", some(U64(7), b"\x0f"), NONE), ["m", encode(U64(7))]),
     (SUPERVISOR, "spawn", ("m", some(NONE), NONE), ["m", encode(NONE)]),
     (SUPERVISOR, "resume", ("m", some(b"state"), NONE), ["m", b"state"]),
+    (SUPERVISOR, "spawn", ("m", NONE, some(b"\0asm")), ["m", None, b"\0asm"]),
+    (SUPERVISOR, "resume", ("m", NONE, some(b"")), ["m", None, b""]),
+    (SUPERVISOR, "spawn-and-wait", ("m", NONE, NONE, NO_TIME), ["m", None, None, None]),
+    (
+        SUPERVISOR,
+        "spawn-and-wait",
+        ("m", some("x"), some(b"\0asm"), some(U64(20))),
+        ["m", encode("x"), b"\0asm", 20],
+    ),
     (TIMER, "set-interval", ("x", U64(20)), ["x", 20]),
     (TIMER, "clear-interval", "x", ["x"]),
     (TIMER, "now", (), []),
@@ -110,8 +120,6 @@ def test_arguments_of_another_type_are_refused() -> None:
     for wrong in ("soon", options(U64(5)), Record("o", (("timeout-ms", "x"),))):
         with pytest.raises(BadValue, match=r"options of a call are a record|timeout-ms is an"):
             bridge.arguments(RPC, "call", ("b", "f", (), wrong))
-    with pytest.raises(BadValue, match="wasm-bytes are given, which nobody compiles here"):
-        bridge.arguments(SUPERVISOR, "spawn", ("m", Option(STRING.wire, None), some(b"\0asm")))
 
 
 ANSWERS: list[tuple[str, str, Any, Value]] = [
@@ -136,6 +144,9 @@ ANSWERS: list[tuple[str, str, Any, Value]] = [
     (SUPERVISOR, "get-child-state", {"ok": encode(NONE)}, ok(NONE)),
     (SUPERVISOR, "get-child-state", {"ok": encode(U64(1))}, ok(some(encode(U64(1))))),
     (SUPERVISOR, "get-child-state", {"err": "no"}, err("no")),
+    (SUPERVISOR, "spawn-and-wait", {"ok": b"result"}, ok(some(b"result"))),
+    (SUPERVISOR, "spawn-and-wait", {"ok": None}, ok(NONE)),
+    (SUPERVISOR, "spawn-and-wait", {"err": "timeout: x"}, err("timeout: x")),
     (TIMER, "now", 5, U64(5)),
     (RPC, "call", {"ok": encode((U64(5), "x"))}, ok(Variant("result", "ok", 0, ((U64(5), "x"),)))),
     (RPC, "call", {"err": "timeout: x"}, ok(Variant("result", "err", 1, ("timeout: x",)))),

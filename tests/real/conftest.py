@@ -32,6 +32,7 @@ REPLAYED = {
     "test_stores",
     "test_timers",
     "test_turns",
+    "test_waits",
     "test_world_calls",
 }
 

@@ -73,9 +73,9 @@ class Ask:
     index: int  # of the event that asks
     interface: str
     function: str
-    callee: str | None  # of a request, or of what opens a channel
+    callee: str | None  # of a request, or of what opens a channel; of a birth, who is born
     deadline_s: float | None
-    timeout_s: float = 0.0  # from when it was asked until then
+    timeout_s: float | None = None  # from when it was asked until then
     is_world: bool = False  # the worker does it itself, and has the answer in its next step
 
 

@@ -34,6 +34,7 @@ from theater.wire import pack, unpack
 _LENGTH = struct.Struct("<I")
 _CONTENT = (b"\xc4", b"\xc5", b"\xc6")  # how a byte string begins in msgpack
 DIVERGED = "diverged"  # the kind of a failure
+BY_ITSELF = "shutdown by itself"
 BOX_MAX = 64 * 1024 * 1024  # bytes of a black box that are looked at
 
 
@@ -99,7 +100,7 @@ def bury(turns: Turns, actor: Actor, death: Death, box: bytes, now_s: float) -> 
     ignored = actor.shut_down and actor.ignored
     reason, kind = death.reason, death.kind
     if actor.shut_down:
-        reason, kind = "shutdown by itself", "normal"
+        reason, kind = BY_ITSELF, "normal"
     elif kind == "normal":
         reason, kind = f"{death.reason} without a shutdown", "crash"
     found = read_box(box)
@@ -118,7 +119,7 @@ def bury(turns: Turns, actor: Actor, death: Death, box: bytes, now_s: float) -> 
     turns.lifecycle(actor, EventType.EXITED, facts)
     turns.batch.incarnation_ended.append((turns.at, reason, actor.id, actor.incarnation))
     if death.by_others or kind != "crash" or not death.wanted:
-        children.tell_end(turns, actor, kind, reason, death.by_others)
+        children.tell_end(turns, actor, kind, reason, death.by_others, now_s)
     if actor.current is None or not actor.current.shutdown:  # else whoever carries that on ends so
         actor.result = None
     turns.tell_root("buried", actor.name, actor.incarnation, kind, reason, ignored)
@@ -127,9 +128,9 @@ def bury(turns: Turns, actor: Actor, death: Death, box: bytes, now_s: float) -> 
     turns.stop_waiting(actor)
 
 
-def bury_unseen(turns: Turns, actor: Actor, box: bytes, now_s: float) -> None:
+def bury_unseen(turns: Turns, actor: Actor, box: bytes, by_itself: bool, now_s: float) -> None:
     """An incarnation that died with the whole system: judge its turn by its box, as a lost one,
-    unless it only waited for an answer."""
+    unless it only waited for an answer. `by_itself`: it has been spawned, and had shut down."""
     reason, found = "the system ended", read_box(box)
     handed = _next_input(actor)
     if handed is not None:
@@ -139,9 +140,15 @@ def bury_unseen(turns: Turns, actor: Actor, box: bytes, now_s: float) -> None:
         ask = actor.current.ask if actor.current is not None else None
         waited = ask is not None and not ask.is_world  # and so had no part in what befell all
         _judge(turns, actor, handed, Death(reason, "crash", waited), found, reason, now_s)
+    kind = "crash"
+    if by_itself:
+        reason, kind = BY_ITSELF, "normal"
     # In the same commit: it is judged once, however often the next system is killed.
-    turns.lifecycle(actor, EventType.EXITED, {"reason": reason, "kind": "crash"})
+    turns.lifecycle(actor, EventType.EXITED, {"reason": reason, "kind": kind})
     turns.batch.incarnation_ended.append((turns.at, reason, actor.id, actor.incarnation))
+    if by_itself:
+        children.tell_end(turns, actor, kind, reason, False, now_s)
+        actor.result, actor.ignored = None, False
 
 
 def _next_input(actor: Actor) -> Handed | None:

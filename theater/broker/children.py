@@ -17,14 +17,15 @@ from typing import TYPE_CHECKING, Any
 import msgpack
 
 from theater.addresses import parent as above
+from theater.broker import waits
 from theater.broker.actors import Actor, Ask, Chain, OpenTurn, Subscription
 from theater.broker.book import ChainPart, StatePart
 from theater.broker.chains import first_shown
 from theater.broker.mailbox import Message
 from theater.broker.steps import BadStep
 from theater.broker.storetables import Shelves
-from theater.calls import BORN, LOOKED_AT, MANAGED, SUBSCRIBED, SUPERVISOR
-from theater.capabilities.supervisor import too_large
+from theater.calls import BORN, LOOKED_AT, MANAGED, SUBSCRIBED, SUPERVISOR, WAITS
+from theater.capabilities.supervisor import fits_birth, too_large
 from theater.events import CHAIN_CODE, state_ref
 from theater.quoting import quoted
 from theater.stores import manifest_of
@@ -45,18 +46,17 @@ EVENTS_MAX = 1000  # of a child's, that its parent is shown
 # What an actor asks
 
 
-def check(function: str, arguments: list[Any], state_max: int) -> None:
+def check(function: str, arguments: list[Any], state_max: int, message_max: int) -> None:
     """BadStep for arguments of an ask about children that no worker of ours has sent."""
     if function == "list-children":
         fits = arguments == []
     elif function in BORN:
-        fits = len(arguments) == 2 and (arguments[1] is None or isinstance(arguments[1], bytes))
-        fits = fits and isinstance(arguments[0], str)
+        fits = fits_birth(function, arguments)
     else:
         fits = len(arguments) == 1 and isinstance(arguments[0], str)
     if not fits:
         raise BadStep(f"not the arguments of {function}")
-    if function in BORN and (wrong := too_large(arguments[0], arguments[1], state_max)):
+    if function in BORN and (wrong := too_large(arguments, state_max, message_max)):
         raise BadStep(f"it called {function}: {wrong}")
 
 
@@ -91,6 +91,8 @@ def _bear(
     """Have one spawned. Where its manifest lies in a store is known here."""
     kept, wrong = _kept(turns, actor, arguments[0])
     if wrong is None:
+        if ask.timeout_s is not None:
+            ask.deadline_s = now_s + ask.timeout_s
         _tell_root(turns, actor, current, ask, arguments, kept)
     else:
         turns.answer(actor, {"err": wrong}, now_s)
@@ -120,21 +122,26 @@ def _tell_root(
     ask: Ask,
     arguments: list[Any],
     kept: list[str] | None = None,
+    is_there: bool = False,
 ) -> None:
-    """`kept`: the store and the hash of the manifest, if it is in one."""
+    """`kept`: the store and the hash of the manifest, if it is in one; `is_there`: what is to be
+    born."""
     key = (actor.name, current.turn, ask.index)
-    turns.tell_root("child", *key, ask.function, arguments, kept)
+    turns.tell_root("child", *key, ask.function, arguments, kept, is_there)
 
 
 def reopened(turns: Turns, actor: Actor, current: OpenTurn, ask: Ask, arguments: list[Any]) -> None:
     """An ask that another broker has committed has no answer yet. Whatever has become of a label
     meanwhile, only root knows what it has begun by then."""
-    kept = _kept(turns, actor, arguments[0])[0] if ask.function in BORN else None
-    _tell_root(turns, actor, current, ask, arguments, kept)
+    kept, child = None, None
+    if ask.function in BORN:
+        kept = _kept(turns, actor, arguments[0])[0]
+        child = ask.callee = waits.born_of(turns, actor, (current.turn, ask.index))
+    _tell_root(turns, actor, current, ask, arguments, kept, child is not None)
 
 
 def dropped(turns: Turns, actor: Actor, turn: int, ask: Ask) -> None:
-    """The turn that has asked is set aside."""
+    """The turn that has asked is set aside, or waits no longer."""
     if ask.interface == SUPERVISOR and ask.function in BORN:
         turns.tell_root("child_dropped", actor.name, turn, ask.index)
 
@@ -148,7 +155,8 @@ def answered(
     ask = current.ask if current is not None else None
     if actor is not None and current is not None and ask is not None:
         is_it = (current.turn, ask.index) == (turn, index) and not ask.is_world
-        if is_it and ask.interface == SUPERVISOR:
+        runs = ask.function == WAITS and "ok" in value  # and so its end is waited for
+        if is_it and ask.interface == SUPERVISOR and not runs:
             turns.answer(actor, value, now_s)
     turns.tell_root("child_settled", parent, turn, index)
 
@@ -179,29 +187,25 @@ def _show(
 # What it is told of
 
 
-def tell_end(turns: Turns, child: Actor, kind: str, reason: str, by_others: bool) -> None:
+def tell_end(
+    turns: Turns, child: Actor, kind: str, reason: str, by_others: bool, now_s: float
+) -> None:
     """A process of the child's has ended, which is recorded in this transaction.
 
     `by_others`: somebody else than its parent has had it stopped.
     """
     parent = turns.actors.get(above(child.name)) if child.birth is not None else None
-    if parent is None or _is_asked_for(parent, child):
-        return  # what becomes of its birth is the answer to who asks for it
-    if by_others:
+    if parent is None:
+        return
+    if waits.birth_of(turns, child) is not None:  # what becomes of it is the answer to that
+        waits.ended(turns, child, kind, by_others, now_s)
+    elif by_others:
         _tell(turns, parent, child, EXTERNAL_STOP, b"")
     elif kind == "normal":
         _tell(turns, parent, child, EXIT, pack([child.result]))
     elif kind == "crash":
         type = "operation-timeout" if reason.startswith("timeout:") else "internal"
         _tell(turns, parent, child, ERROR, pack([type, reason.encode()]))
-
-
-def _is_asked_for(parent: Actor, child: Actor) -> bool:
-    """Whether its parent waits to be told that it runs."""
-    current = parent.current
-    if current is None or current.ask is None or current.ask.function not in BORN:
-        return False
-    return (current.turn, current.ask.index) == child.birth
 
 
 def tell_event(turns: Post, child: Actor, type: str, data: bytes) -> None:
@@ -281,6 +285,9 @@ def enter(turns: Turns, child: Actor, spawned: tuple[int, int], spec: bytes) -> 
     if parent is not None:
         parent.offspring[child.name] = None
         keep(turns, child, spawned, spec)
+        birth = waits.birth_of(turns, child)
+        if birth is not None:
+            birth.callee = child.name
 
 
 def keep(turns: Turns, child: Actor, spawned: tuple[int, int], spec: bytes) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import zmq
 
 from theater import linux
-from theater.broker import children, timers
+from theater.broker import children, timers, waits
 from theater.broker.anew import reinitialise
 from theater.broker.batch import Batch
 from theater.broker.book import ToClient, ToRoot
@@ -229,7 +229,8 @@ class Broker:
         """What an actor wanted done with what it has spawned is done, or cannot be."""
         children.answered(self._turns, parent, turn, index, value, self.now_s())
 
-    def _root_phase(self, name: str, phase: str, reason: str) -> None:
+    def _root_phase(self, name: str, phase: str, reason: str, by_others: bool = False) -> None:
+        """`by_others`: it was stopped, and not by what has spawned it or with it."""
         actor = self._turns.actors.get(name)
         if actor is None:
             return
@@ -239,6 +240,7 @@ class Broker:
         timers.wake(self._turns, actor)
         self._turns.batch.phases.append((phase, reason, actor.id))
         self._turns.touched[name] = actor
+        waits.settled(self._turns, actor, phase, reason, by_others, self.now_s())
 
     def _root_decided(self, subject: str, payload: dict[str, Any]) -> None:
         self._turns.decided(subject, payload)

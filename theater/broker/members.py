@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from theater import calls
+from theater.addresses import parent as above
 from theater.broker import (
     anew,
     burial,
@@ -19,6 +20,7 @@ from theater.broker import (
     revival,
     rounds,
     timers,
+    waits,
 )
 from theater.broker.actors import ROOT, Actor, Chain
 from theater.broker.boxes import Boxes
@@ -40,6 +42,9 @@ class Members:
         self._stored = log.stored
         self._boxes = boxes
         self._commit = commit
+        # By the ask that they were born of, what is answered if that is open: who is gone since
+        # the last broker.
+        self._gone: dict[tuple[str, int, int], dict[str, Any]] = {}
 
     # Start-up
 
@@ -64,6 +69,7 @@ class Members:
             if not each.removed and (order is None or role_of(order) != each.role):
                 reason = "no longer in the manifest" if order is None else "its address is reused"
                 stored[each.name] = self._remove_stored(each, opened.get(each.id), reason, now_s)
+                self._note_gone(each, reason)
         for name, order in wanted.items():
             register.enter(turns, order, stored.get(name))
         for actor in turns.actors.values():
@@ -97,6 +103,17 @@ class Members:
         self._bury_unseen(going_on, now_s)
         used = {each.name: each.last_incarnation for each in stored.values()}
         turns.tell_root("registered", dict.fromkeys(turns.actors, 0) | used)
+
+    def _note_gone(self, gone: StoredActor, reason: str) -> None:
+        spawned = gone.facts.get("spawned")
+        if spawned is None:
+            return
+        last = self._stored.last_exit(gone.id)
+        exit = {} if last is None else decode(last).payload
+        answer = waits.gone(gone.name, reason)
+        if exit.get("kind") == "crash":  # and its supervisor has given it up
+            answer = {"err": f"failed: {gone.name}: {exit['reason']}"}
+        self._gone[above(gone.name), spawned[0], spawned[1]] = answer
 
     def _remove_stored(
         self, gone: StoredActor, opened: OpenRow | None, reason: str, now_s: float
@@ -133,7 +150,7 @@ class Members:
         if open_ask is not None and timeout_s is not None:
             waited_s = self._stored.waited_s(actor.id, row.turn, open_ask)
         last = recovery.reopen(
-            self._turns, actor, row, recorded, open_ask, timeout_s or 0.0, waited_s, now_s
+            self._turns, actor, row, recorded, open_ask, timeout_s, waited_s, now_s
         )
         current = actor.current
         assert current is not None
@@ -142,7 +159,12 @@ class Members:
         if current.ask is not None and current.ask.interface == calls.SUPERVISOR:
             (arguments,) = decode(recorded[current.ask.index]).payload
             arguments = internalise(arguments, self._contents(arguments))
-            children.reopened(self._turns, actor, current, current.ask, arguments)
+            born = self._gone.get((actor.name, row.turn, current.ask.index))
+            if born is not None:
+                self._turns.answer(actor, born, now_s)
+                self._turns.tell_root("child_settled", actor.name, row.turn, open_ask)
+            else:
+                children.reopened(self._turns, actor, current, current.ask, arguments)
         if goes_on and open_ask is None:
             revival.answer_again(self._turns, actor, last, self._contents(last.payload))
 
@@ -174,16 +196,24 @@ class Members:
         limit = actor.settings.recycle_turns or 1
         ended = self._stored.ended_turns(actor.id, actor.next_turn, living.incarnation, limit)
         revival.revive(self._turns, actor, living, known is not None, is_ready, ended)
-        turn = actor.next_turn - 1
-        if actor.current is None and turn > 0:
-            last = self._stored.turn_events(actor.id, turn)
-            if revival.has_shut_down(last, living.incarnation):
-                actor.shut_down = True
-                actor.result = self._result(last)
-                actor.ignored = revival.is_init(last)
-                actor.due_s = now_s + actor.settings.turn_timeout_s
-                self._turns.deadlines.watch(actor)
+        if self._has_shut_down(actor):
+            actor.shut_down = True
+            actor.due_s = now_s + actor.settings.turn_timeout_s
+            self._turns.deadlines.watch(actor)
         self._turns.maybe_recycle(actor)
+
+    def _has_shut_down(self, actor: Actor) -> bool:
+        """Whether the last turn that its last incarnation has ended was its last: with which
+        result, and whether it was `init`, is known from then on."""
+        turn = actor.next_turn - 1
+        if actor.current is not None or turn <= 0:
+            return False
+        last = self._stored.turn_events(actor.id, turn)
+        if not revival.has_shut_down(last, actor.incarnation):
+            return False
+        actor.result = self._result(last)
+        actor.ignored = revival.is_init(last)
+        return True
 
     def _bury_unseen(self, going_on: set[str], now_s: float) -> None:
         """Incarnations of whose end the log knows nothing: the system was killed, or the broker."""
@@ -197,7 +227,9 @@ class Members:
                 actor.ended_turns = self._stored.ended_turns(
                     actor.id, actor.next_turn, actor.incarnation, 1
                 )
-                burial.bury_unseen(self._turns, actor, self._boxes.read(actor), now_s)
+                by_itself = actor.birth is not None and self._has_shut_down(actor)
+                box = self._boxes.read(actor)
+                burial.bury_unseen(self._turns, actor, box, by_itself, now_s)
         self._boxes.all_done(kept)
 
     # While the system runs

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from theater.broker.actors import REQUEST, Actor, Ask, Handed, Outstanding
 from theater.broker.book import ToWorker
 from theater.broker.mailbox import Message
+from theater.calls import SUPERVISOR
 
 if TYPE_CHECKING:
     from theater.broker.turns import Turns
@@ -71,7 +72,9 @@ def belongs_to_another(turns: Turns, actor: Actor, id: str) -> bool:
     name, _, turn = name.rpartition(":")
     asker = turns.actors.get(name)
     current = asker.current if asker is not None else None
-    if current is None or current.ask is None or current.ask.callee == actor.name:
+    if current is None or current.ask is None:
+        return False
+    if current.ask.callee == actor.name and current.ask.interface != SUPERVISOR:
         return False
     return (turn, numbers) == (str(current.turn), str(current.ask.index))
 

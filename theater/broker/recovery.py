@@ -47,15 +47,15 @@ def reopen(
     row: OpenRow,
     recorded: list[bytes],
     open_ask: int | None,
-    timeout_s: float,
+    timeout_s: float | None,
     waited_s: float,
     now_s: float,
 ) -> Event:
     """Set a turn up again that has committed steps: whoever runs the actor next goes on with it.
 
     `recorded`: its committed events, the last of which is returned; `open_ask`: the index of the
-    one whose answer is still to come; if it is a request, `timeout_s` after it was made, of which
-    `waited_s` are over.
+    one whose answer is still to come; if there is a time for it, `timeout_s` after it was made, of
+    which `waited_s` are over.
     """
     turn, steps = row.turn, row.steps
     events = [decode(data) for data in recorded]
@@ -86,10 +86,11 @@ def reopen(
             pass  # root is told of it again: see `members`
         elif (event.interface, event.function) in ASKS:
             ask.callee = event.payload[0][0]
-            ask.timeout_s, ask.deadline_s = timeout_s, now_s + max(0.0, timeout_s - waited_s)
-            turns.deadlines.watch(actor)
         else:
             ask.is_world = True
+        if timeout_s is not None:
+            ask.timeout_s, ask.deadline_s = timeout_s, now_s + max(0.0, timeout_s - waited_s)
+            turns.deadlines.watch(actor)
     return events[-1]
 
 

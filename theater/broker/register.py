@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from theater.broker import channels, children, outstanding, timers
+from theater.broker import channels, children, outstanding, timers, waits
 from theater.broker.actors import ASKED, LOOP, ROOT, Actor, Chain, Settings, Supervisor
 from theater.broker.burial import abandon
 from theater.broker.mailbox import Mailbox, Message
@@ -279,6 +279,7 @@ def remove(
         outstanding.abandon_outstanding(turns, chain, text, now_s)
         channels.close_channels(turns, chain, f"{chain.name} has been removed: {reason}")
         channels.forget(turns, chain)
+    waits.removed(turns, chain, reason, now_s)
     ticks = timers.drop(turns, chain, timed)
     for message in waiting:
         turn = None

@@ -24,6 +24,7 @@ from theater.broker import (
     steps,
     stores,
     timers,
+    waits,
 )
 from theater.broker.actors import (
     CALL,
@@ -87,7 +88,8 @@ class Turns(Post):
             self._check_permissions(actor, checked)
             changes = stores.check(actor, checked, self.message_max)
             if checked.ask is not None and checked.ask.interface == calls.SUPERVISOR:
-                children.check(checked.ask.function, checked.asked, self.state_max)
+                function, asked = checked.ask.function, checked.asked
+                children.check(function, asked, self.state_max, self.message_max)
             if checked.ask is not None and checked.ask.interface == calls.RPC:
                 rpc.check(actor, checked.ask.function, checked.asked, self.message_max)
         except ProtocolError:
@@ -211,7 +213,8 @@ class Turns(Post):
                 self._ask_row(actor, step.turn, ask, None, None)
                 self.answer(actor, stores.answer(self, event), now_s)
             case calls.SUPERVISOR:
-                self._ask_row(actor, step.turn, ask, None, None)
+                ask.timeout_s = waits.timeout_s(event.function, step.asked)
+                self._ask_row(actor, step.turn, ask, None, ask.timeout_s)
                 children.ask(self, actor, current, ask, step.asked, now_s)
             case calls.RPC if ask.function in calls.DESCRIBED:
                 self._ask_row(actor, step.turn, ask, None, None)
@@ -251,8 +254,9 @@ class Turns(Post):
             current = actor.current if actor else None
             if current is None or current.ask is None or current.ask.callee is None:
                 return None
+            if current.ask.callee in path[1:]:
+                return None  # a circle that is there, of before births were followed
             path.append(current.ask.callee)
-            assert len(path) <= len(self.actors) + 2, "open asks form a circle already"
         return path
 
     def _ask_row(
@@ -396,9 +400,12 @@ class Turns(Post):
             if ask is not None and ask.deadline_s is not None and ask.deadline_s <= now_s:
                 self.batch.count("timeouts")
                 text = f"timeout: no answer from {ask.callee} within {ask.timeout_s:g} s"
+                if ask.interface == calls.SUPERVISOR:
+                    text = waits.overdue(ask)
                 assert actor.current is not None
                 self.answer(actor, {"err": text}, now_s)
                 outstanding.forget_ask(self, actor, actor.current.turn, ask)
+                children.dropped(self, actor, actor.current.turn, ask)
             if actor.live and actor.due_s is not None and actor.due_s <= now_s:
                 self._late(actor)
             self.deadlines.watch(actor)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from theater.addresses import check_segment
-from theater.calls import BORN, CHILDREN, SUPERVISOR
+from theater.calls import BORN, CHILDREN, SUPERVISOR, WAITS, code_given
 from theater.capabilities.capability import (
     CHAIN_EVENT,
     NEW_STATE,
@@ -32,14 +32,32 @@ _ERROR_TYPES = (
 )
 
 
-def too_large(manifest: str, state: bytes | None, state_max: int) -> str | None:
+def fits_birth(function: str, arguments: list[Any]) -> bool:
+    """Whether this is what the log has of a birth: the manifest, the state, and of packages the
+    code that they have given; then, of one whose end is waited for, the milliseconds."""
+    match arguments:
+        case [str(), bytes() | None]:
+            return function != WAITS
+        case [str(), bytes() | None, bytes()]:
+            return function != WAITS
+        case [str(), bytes() | None, bytes() | None, None]:
+            return function == WAITS
+        case [str(), bytes() | None, bytes() | None, int(ms)]:
+            return function == WAITS and type(ms) is int and 0 <= ms < 1 << 64
+    return False
+
+
+def too_large(arguments: list[Any], state_max: int, message_max: int) -> str | None:
     """Why nothing can be spawned so; None: it can. For who is asked, and who checks that."""
+    manifest, state, code = arguments[0], arguments[1], code_given(arguments)
     size = len(manifest.encode("utf-8", "surrogatepass"))
     if size > MANIFEST_NAME_MAX:
         most = f"it has at most {MANIFEST_NAME_MAX}"
         return f"too-large: the name of a manifest of {size} bytes; {most}"
     if state is not None and len(state) > state_max:
         return f"too-large: {len(state)} bytes; a state has at most {state_max}"
+    if code is not None and len(code) > message_max:
+        return f"too-large: wasm-bytes of {len(code)} bytes; they are at most {message_max}"
     return None
 
 
@@ -86,6 +104,17 @@ def within(child: Mapping[str, Any], parent: Mapping[str, Any]) -> str | None:
 
 
 MANIFESTS_MAX = 1000  # that are told apart
+_BORN_BEFORE = ("timeout: ", "stopped: ", "no-actor: ")  # errors that tell of what was there
+
+
+def as_birth(actor: str, ask: str, answer: Any) -> Any:
+    """What a wait for the end of a child tells of its birth. Of the child's address it does not,
+    but no two of these are the same."""
+    error = answer.get("err") if isinstance(answer, dict) else None
+    is_born = isinstance(answer, dict) and "ok" in answer
+    if is_born or (isinstance(error, str) and error.startswith(_BORN_BEFORE)):
+        return {"ok": f"{actor}/{ask}"}
+    return answer
 
 
 class Spawned(Usage):

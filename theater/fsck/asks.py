@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import msgpack
 
 from theater import calls, wasi, wire
-from theater.calls import DESCRIBED, RPC, STORE, SUPERVISOR
+from theater.calls import DESCRIBED, RPC, STORE, SUPERVISOR, WAITS
 from theater.errors import ProtocolError
 from theater.events import CHAIN_CODE, content_hash, ref_hash
 from theater.fsck.ahead import Ahead
@@ -62,6 +62,7 @@ class Asks:
 
     def row(self, at: Crossing) -> AskRow | None:
         """The one of this ask. Rows before it have to be gone."""
+        expected = None
         if at.interface == SUPERVISOR:
             given = at.payload[0]
             expected = misfit_of_ask(at.function, given)
@@ -76,7 +77,13 @@ class Asks:
         if row.kind != at.function:
             self._wrong(at, f"kind is {shown(row.kind)} in asks", shown(at.function))
         asked_until = row.timeout_s if row.timeout_s is not None else 0
-        if (row.message is None) != (row.timeout_s is None) or asked_until < 0:
+        if (at.interface, at.function) == (SUPERVISOR, WAITS):
+            given = at.payload[0]
+            within_s = None if expected is not None or given[3] is None else given[3] / 1000
+            if expected is None and row.timeout_s != within_s:
+                found = f"timeout_s is {shown(row.timeout_s)} in asks"
+                self._wrong(at, found, f"{shown(within_s)}, as it asked")
+        elif (row.message is None) != (row.timeout_s is None) or asked_until < 0:
             expected = "none, as there is no message" if row.message is None else "a time"
             self._wrong(at, f"timeout_s is {shown(row.timeout_s)} in asks", expected)
         if row.message is None:
@@ -111,6 +118,8 @@ class Asks:
             expected = misfit(at.function, value)
             if expected is not None:
                 self._wrong(at, f"an answer {shown(value)}", expected)
+            elif at.function == WAITS:
+                self._end_of_wait(ask, at, value)
         elif at.interface == RPC and at.function in DESCRIBED:
             if not _describes(at.function, value):
                 self._wrong(at, f"an answer {shown(value)}", "what another actor exports")
@@ -118,6 +127,14 @@ class Asks:
             self._chain_part(ask.at, at, value)
         else:
             self._reply(ask, at, value)
+
+    def _end_of_wait(self, ask: Ask, at: Crossing, value: dict[str, Any]) -> None:
+        """Only who has said for how long waits in vain."""
+        if not str(value.get("err")).startswith(TIMEOUT):
+            return
+        self.timeouts += at.seq <= self._counted_until
+        if ask.row is not None and ask.row.timeout_s is None:
+            self._wrong(at, f"an answer {shown(value)}", "another: it waits without an end")
 
     def _chain_part(self, ask: Crossing, at: Crossing, value: Any) -> None:
         """It says where the part lies: up to the ask, as it was then."""

@@ -7,7 +7,8 @@ from typing import Any
 
 import msgpack
 
-from theater.calls import ABOUT_CHILDREN, BORN, LOOKED_AT, SUBSCRIBED, SUPERVISOR
+from theater.calls import ABOUT_CHILDREN, BORN, LOOKED_AT, SUBSCRIBED, SUPERVISOR, WAITS
+from theater.capabilities.supervisor import fits_birth
 from theater.events import CHAIN_CODE, Event, EventType, chain_part, ref_hash
 from theater.fsck.across import CreatorRow
 from theater.fsck.children import Children
@@ -17,7 +18,7 @@ from theater.fsck.notices import Notices
 from theater.fsck.past import Past
 from theater.fsck.tools import named
 
-NO_ACTOR = "no-actor: "
+NO_ACTOR, STOPPED = "no-actor: ", "stopped: "
 ASKS = frozenset((SUPERVISOR, each) for each in ABOUT_CHILDREN)
 
 # Of each actor its last ask about a child that has no answer yet.
@@ -33,8 +34,9 @@ def misfit_of_ask(function: str, arguments: Any) -> str | None:
     name, *others = arguments if isinstance(arguments, list) and arguments else [None]
     if function not in BORN:
         return None if isinstance(name, str) and not others else "the name of a child"
-    fits = len(others) == 1 and (others[0] is None or _is_content(others[0]))
-    return None if isinstance(name, str) and fits else "a manifest, and a state or none"
+    contents = [each if each is None or not _is_content(each) else b"" for each in others[:2]]
+    fits = isinstance(arguments, list) and fits_birth(function, [name, *contents, *others[2:]])
+    return None if fits else "a manifest, a state or none, and what else it takes"
 
 
 def misfit(function: str, value: Any) -> str | None:
@@ -49,6 +51,8 @@ def misfit(function: str, value: Any) -> str | None:
     if "ok" not in value:
         return "ok or err"
     ok = value["ok"]
+    if function == WAITS:
+        return None if ok is None or _is_content(ok) else "a result or none"
     if function in BORN:
         return None if isinstance(ok, str) else "the name of what is born"
     if function == "get-child-state":
@@ -114,6 +118,8 @@ class Inquiries:
 
         if function == "list-children":
             self._listed(row, value, wrong)
+        elif function == WAITS:
+            self._ended(row, index, value, wrong)
         elif function in BORN:
             if "ok" in value:
                 self._born(row, index, value["ok"], wrong)
@@ -143,6 +149,27 @@ class Inquiries:
         child = self._children.born_by(row.actor, row.turn, index)
         if child is None or child != self._children.id(name):
             wrong(f"it was told that {shown(name)} is born", "what it asked for")
+
+    def _ended(self, row: CreatorRow, index: int, value: dict[str, Any], wrong: Any) -> None:
+        """It was told the end of what it asked for, or why there is none yet."""
+        child = self._children.born_by(row.actor, row.turn, index)
+        if child is not None and not self._children.is_sure(child):
+            return
+        if "ok" in value:
+            found = "it was told that what it asked for has ended"
+            if child is None:
+                wrong(found, "nothing: it was not born")
+            elif (misfit := self._notices.answered(row, child, value["ok"])) is not None:
+                wrong(found, misfit)
+            return
+        error = str(value["err"])
+        if child is None:
+            if error.startswith((NO_ACTOR, STOPPED)):
+                wrong(f"it was told {shown(error)}", "another error: it was not born")
+        elif error.startswith(NO_ACTOR) and self._children.is_there(child):
+            wrong(f"it was told {shown(error)}", "another error: it is there")
+        elif self._notices.ended_before(row, child):
+            wrong(f"it was told {shown(error)}", "the result of what has ended before")
 
     def _shown_events(self, row: CreatorRow, child: int, name: str, value: Any, wrong: Any) -> None:
         """Of the child's own chain, up to where it was then."""

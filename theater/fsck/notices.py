@@ -101,6 +101,29 @@ class Notices:
             (row.seq, row.actor, row.time, *texts),
         )
 
+    def answered(self, row: CreatorRow, child: int, result: Any) -> str | None:
+        """An answer tells the parent of a child's end; what it has to be, if it is none."""
+        end = self._scratch.one(
+            "SELECT seq, time, result FROM ends WHERE actor = ? AND kind = 'normal' ORDER BY seq",
+            (child,),
+        )
+        if end is None or end[1] != row.time:
+            return "so when it does, and it has not ended then"
+        hash = ref_hash(result)
+        if hash is not None:
+            found = self._file.one("SELECT bytes FROM blobs WHERE hash = ?", (hash,))
+            result = None if found is None else found[0]
+        self._scratch.run("UPDATE ends SET told = 1 WHERE seq = ?", (end[0],))
+        fits = end[2] == content_hash(wire.pack([result]))
+        return None if fits else "with what it has given its shutdown"
+
+    def ended_before(self, row: CreatorRow, child: int) -> bool:
+        """Whether a child has ended by itself."""
+        end = self._scratch.one(
+            "SELECT 1 FROM ends WHERE actor = ? AND kind = 'normal' AND seq < ?", (child, row.seq)
+        )
+        return end is not None
+
     def _shutdown(self, row: CreatorRow, payload: list[Any]) -> None:
         """What it gives counts if its turn ends: if not, another call comes before its end."""
         try:

@@ -65,11 +65,8 @@ def arguments(interface: str, function: str, value: Value) -> list[Any]:
     if interface == STORE and function in _REFERENCES:
         at = _REFERENCES[function]
         given[at] = {"hash": given[at]}
-    elif (interface, function) in _WITH_CODE and given.pop() is not None:
-        raise BadValue(
-            "wasm-bytes are given, which nobody compiles here; name the file in the manifest that"
-            " it spawns from, and give none"
-        )
+    elif (interface, function) in _WITH_CODE and given[-1] is None:
+        del given[-1]  # as of a component, which has no code to give
     elif (interface, function) == (RPC, "call"):
         given[3] = _timeout_ms(decode(given[3]))
     return given

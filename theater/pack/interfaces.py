@@ -4,7 +4,7 @@ A package says what it was built against by hashes of these, so they are upstrea
 what a hash is compared with has to be what upstream provides, also where the component's interface
 of the same name differs. How one leads to the other is `bridge`'s matter.
 
-Of upstream's interfaces some are not here (`NOT_HERE`), and of `supervisor` one function.
+Of upstream's interfaces some are not here (`NOT_HERE`).
 """
 
 from __future__ import annotations
@@ -81,6 +81,10 @@ IMPORTS: dict[str, dict[str, str]] = {
             f"func(manifest: string, state-bytes: option<{_BYTES}>, wasm-bytes: option<{_BYTES}>)"
             f" -> {_TEXT}"
         ),
+        "spawn-and-wait": (
+            f"func(manifest: string, init-state: option<value>, wasm-bytes: option<{_BYTES}>,"
+            f" timeout-ms: option<u64>) -> result<option<{_BYTES}>, string>"
+        ),
         "list-children": "func() -> result<list<string>, string>",
         "restart-child": f"func(child-id: string) -> {_DONE}",
         "stop-child": f"func(child-id: string) -> {_DONE}",
@@ -112,11 +116,6 @@ NOT_HERE = {
     "theater:simple/tcp": "an actor here has no sockets",
     "theater:simple/podman": "",
     "wisp:assembler/runtime": "",
-}
-FUNCTIONS_NOT_HERE = {
-    (SUPERVISOR, "spawn-and-wait"): (
-        "use spawn, and be told of the end by supervisor-handlers.handle-child-exit"
-    ),
 }
 
 # What components are never called with.

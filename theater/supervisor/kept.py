@@ -18,8 +18,11 @@ from theater.supervisor.stock import Stock
 from theater.supervisor.tree import may_spawn
 
 SINCE = 5  # the first version of the log with children
+# Whose end is waited for has been told, once it was ready, that it runs.
 _CHILDREN = (
-    "SELECT a.name, c.spec, k.status FROM children c JOIN actors a ON a.id = c.actor"
+    "SELECT a.name, c.spec, k.status = 'open' AND NOT (k.kind = 'spawn-and-wait' AND EXISTS"
+    " (SELECT 1 FROM incarnations i WHERE i.actor = a.id AND i.ready_at IS NOT NULL))"
+    " FROM children c JOIN actors a ON a.id = c.actor"
     " LEFT JOIN asks k ON k.actor = c.parent AND k.turn = c.turn AND k.idx = c.idx"
     " WHERE a.removed_at IS NULL"
 )
@@ -40,13 +43,13 @@ def read(data: DataPaths, system: SystemSpec) -> Kept:
     spawning = {actor.path for actor in system.root.actors() if may_spawn(actor)}
     there: list[ActorSpec] = []
     unanswered: list[ActorSpec] = []
-    for name, spec, status in sorted(_rows(data.log), key=lambda row: row[0].count("/")):
+    for name, spec, waits in sorted(_rows(data.log), key=lambda row: row[0].count("/")):
         actor = _actor(name, spec)
         if addresses.parent(name) not in spawning:
             continue
         if may_spawn(actor):
             spawning.add(name)
-        (unanswered if status == "open" else there).append(actor)
+        (unanswered if waits else there).append(actor)
     return Kept(tuple(there), tuple(unanswered))
 
 
@@ -61,7 +64,7 @@ def _actor(name: str, spec: bytes) -> ActorSpec:
     return actor
 
 
-def _rows(log: str) -> list[tuple[str, bytes, str | None]]:
+def _rows(log: str) -> list[tuple[str, bytes, bool | None]]:
     uri = reading_uri(log)
     if not os.path.exists(f"{log}-wal"):
         # All of it is in one file, and we hold the lock. Else SQLite would make an index beside it,

@@ -182,7 +182,11 @@ class Root:
     def _phase(self, change: policy.PhaseChanged) -> None:
         self._registry.introduce(change.child, self.state)
         if not change.supervisor:
-            self.tell_broker("phase", change.child, change.phase.value, change.reason)
+            by_others = self.state is not None and (
+                view.was_stopped_by_others(self.state, change.child)
+            )
+            facts = (change.child, change.phase.value, change.reason, by_others)
+            self.tell_broker("phase", *facts)
         elif change.child == "" and change.phase is Phase.RUNNING:
             self._is_ready = True
             self._leash.tell("ready", {})
@@ -253,9 +257,10 @@ class Root:
         function: str,
         arguments: list[Any],
         kept: list[str] | None,
+        is_there: bool,
     ) -> None:
         """An actor wants something done with what it has spawned."""
-        self._spawning.take((parent, turn, index), function, arguments, kept)
+        self._spawning.take((parent, turn, index), function, arguments, kept, is_there)
 
     def _broker_child_dropped(self, parent: str, turn: int, index: int) -> None:
         self._spawning.dropped((parent, turn, index))
@@ -319,6 +324,8 @@ class Root:
             self._go_on_without_broker(how)
             return
         self._register()
+        for facts in view.ended_offspring(self.state) if self.state is not None else ():
+            self.tell_broker("phase", *facts)  # the last one may not have heard of it
         self.burials.tell_again()
         if self._going_down:
             self.tell_broker("closing")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from theater import addresses
-from theater.calls import BORN
+from theater.calls import BORN, WAITS
 from theater.crashpoints import reached
 from theater.spec import ActorSpec, ChildSpec, SupervisorSpec, SystemSpec
 from theater.supervisor import policy, view
@@ -83,10 +83,22 @@ class Spawning:
 
     # What is asked
 
-    def take(self, key: Key, function: str, arguments: list[Any], kept: list[str] | None) -> None:
-        """The broker has committed an ask, or is a new one and tells of it again."""
+    def take(
+        self,
+        key: Key,
+        function: str,
+        arguments: list[Any],
+        kept: list[str] | None,
+        is_there: bool = False,
+    ) -> None:
+        """The broker has committed an ask, or is a new one and tells of it again.
+
+        `is_there`: who is born of it. If it has been told so, it is its end that is waited for.
+        """
         if key in self._answers:
             self._say(key)
+        elif is_there and function == WAITS and key not in self.kept:
+            pass
         elif key not in self._asks:
             store = None if kept is None else (kept[0], kept[1])
             self._asks[key] = Ask(function, arguments, store)

@@ -233,6 +233,15 @@ def was_stopped_by_others(state: State, path: str) -> bool:
     return child is not None and child.external
 
 
+def ended_offspring(state: State) -> Iterator[tuple[str, str, str, bool]]:
+    """What actors have spawned and is not started again: path, phase, reason, and whether somebody
+    has stopped it."""
+    for child in below(state.root):
+        is_spawned = isinstance(child.spec, ActorSpec) and child.spec.spawned is not None
+        if is_spawned and (child.phase is Phase.FAILED or child.external):
+            yield child.path, child.phase.value, child.reason, child.external
+
+
 def actor_spec(state: State, path: str) -> ActorSpec:
     spec = spec_of(state, path)
     assert isinstance(spec, ActorSpec), f"{path} is no actor"

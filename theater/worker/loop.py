@@ -82,7 +82,7 @@ class Worker:
         if stores.HANDLER in self._order.handlers:
             handlers.append(self._store(self._order.handlers[stores.HANDLER]))
         if "supervisor" in self._order.handlers:
-            handlers.append(Supervisor(self._order.state_max))
+            handlers.append(Supervisor(self._order.state_max, self._order.message_max))
         if "rpc" in self._order.handlers:
             handlers.append(self._rpc())
         return handlers

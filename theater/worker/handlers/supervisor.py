@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from theater.calls import ABOUT_CHILDREN, BORN, SUPERVISOR
+from theater.calls import ABOUT_CHILDREN, BORN, SUPERVISOR, code_given
 from theater.capabilities.supervisor import too_large
 from theater.worker.handlers import ASK, Handler
 
@@ -12,15 +12,17 @@ from theater.worker.handlers import ASK, Handler
 class Supervisor(Handler):
     interface = SUPERVISOR
 
-    def __init__(self, state_max: int) -> None:
+    def __init__(self, state_max: int, message_max: int) -> None:
         self._state_max = state_max
+        self._message_max = message_max
 
     def call(self, function: str, arguments: list[Any]) -> Any:
         if function not in ABOUT_CHILDREN:
             raise LookupError(function)
         if function in BORN:
-            manifest, state = arguments
-            wrong = too_large(manifest, state, self._state_max)
+            wrong = too_large(arguments, self._state_max, self._message_max)
+            if code_given(arguments) is not None:
+                wrong = "refused: wasm-bytes are compiled by nobody here; name a manifest's file"
             if wrong is not None:
                 return {"err": wrong}
         return ASK
