@@ -9,8 +9,9 @@ teller's stream must be a1 b1 c1 a2 b2 c2 ...: `a` and `b` are sends with a requ
 else between them, `c` is a request to the audit itself, so the order holds between the two kinds.
 
 A guest opens channels to a host, whose first message is what the guest is to say there; the host
-passes it on to a scribe, where it must be such a stream again. And some requests are answered by
-their callee in a later turn.
+passes it on to a scribe, where it must be such a stream again. Some requests are answered by their
+callee in a later turn. And a clerk, a package of Pack's, calls what another one exports: it puts a
+number into the cell, and gets the one that was there.
 """
 
 from __future__ import annotations
@@ -22,15 +23,23 @@ from collections import Counter
 
 from tests.chaos.customer import Lane, Operation
 from tests.real.conftest import actor
+from theater.pack.codec import encode
+from theater.pack.values import NO_STATE, U32, Variant, ok
 
 TELLERS = ("ann", "bob")
 ACTORS = (
     *("north", "south", "audit", "vault", "later", "diary", "hits"),
-    *("guest", "host", "scribe"),
+    *("guest", "host", "scribe", "clerk", "cell"),
     *TELLERS,
 )
-ANSWERS = 10  # that the clients hear in a round
-COMPONENTS = {"hits": "counter.wat", "vault": "sink.wat"}
+ANSWERS = 12  # that the clients hear in a round
+COMPONENTS = {
+    "hits": "counter.wat",
+    "vault": "sink.wat",
+    "clerk": "pack-rpc.wat",
+    "cell": "pack-rpc.wat",
+}
+CALLS = '[[child.handler]]\ntype = "rpc"\n'  # which that imports
 GONE = ("north", "audit", "ann", "host")  # most of their states are not kept
 LARGE = 1500  # bytes: over what stands in an event itself
 
@@ -58,7 +67,9 @@ def manifest() -> str:
 def _actor(name: str) -> str:
     initial = f"initial_state = {json.dumps(TALK)}\n" if name == "host" else ""
     every = "state_every = 3\n" if name in GONE else ""
-    return actor(name, COMPONENTS.get(name, "probe.wat"), extra=initial + every + LIMITS)
+    component = COMPONENTS.get(name, "probe.wat")
+    calls = CALLS if component == "pack-rpc.wat" else ""
+    return actor(name, component, extra=initial + every + LIMITS) + calls
 
 
 class Bank:
@@ -69,6 +80,8 @@ class Bank:
         self._pressed = 0
         self._diary = 0
         self._talks = 0
+        self._put = 0  # numbers into the cell, one after the other
+        self._puts: list[Operation] = []
 
     def round(self) -> list[Lane]:
         """Some work for everybody."""
@@ -79,6 +92,7 @@ class Bank:
         lanes.append([self._write() for _ in range(3)])
         lanes.append([self._press() for _ in range(2)])
         lanes.append([self._open()])
+        lanes.append([self._call() for _ in range(2)])
         self._dice.shuffle(lanes)
         return lanes
 
@@ -111,6 +125,22 @@ class Bank:
         self._talks += 1
         return Operation(self._dice.choice(("send", "request")), "guest", b"open host get")
 
+    def _call(self) -> Operation:
+        self._put += 1
+        argument = ("cell", "test:calc/calc.swap", U32(self._put), ())
+        self._puts.append(Operation("request", "clerk", b"0" + encode(argument)))
+        return self._puts[-1]
+
+    def wrong_answers(self) -> list[str]:
+        """Of what the cell was told in order: it has to have answered what it was told before."""
+        found = []
+        for number, operation in enumerate(self._puts):
+            before = U32(number) if number else NO_STATE
+            expected = encode(ok(Variant("result", "ok", 0, (before,))))
+            if operation.answer != expected:
+                found.append(f"put {number + 1} was answered {operation.answer!r}")
+        return found
+
     def _press(self) -> Operation:
         self._pressed += 1
         return Operation("send", "hits", b"+")
@@ -126,6 +156,8 @@ class Bank:
             "guest": _decimal(self._talks),
             "host": TALK.encode(),
             "scribe": "".join(_stream(self._talks)).encode(),
+            "clerk": encode(NO_STATE),
+            "cell": encode(U32(self._put) if self._put else NO_STATE),
             "diary": b"".join(b",%d" % number for number in range(1, self._diary + 1)),
             **{name: _decimal(self._transfers[name]) for name in TELLERS},
         }

@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.chaos.customer import Operation
 from theater import wire
-from theater.calls import MESSAGES
+from theater.calls import MESSAGES, RPC
 from theater.client import LogReader
 from theater.events import Event, EventType
 
@@ -142,8 +142,10 @@ def _channels_of(log: LogReader) -> dict[str, tuple[str, str]]:
 def _addressee(event: Event, channels: dict[str, tuple[str, str]]) -> str | None:
     """To whom the event sends a message, if it does."""
     payload: Any = event.payload
-    if event.type != EventType.HOST_CALL or event.interface != MESSAGES:
+    if event.type != EventType.HOST_CALL or event.interface not in (MESSAGES, RPC):
         return None
+    if event.interface == RPC:
+        return str(payload[0][0])
     is_ask = event.function in ("request", "open-channel")
     if is_ask != (len(payload) == 1) or not (is_ask or "ok" in payload[1]):
         return None  # it was refused at once

@@ -212,6 +212,7 @@ class Run:
 
     def _look(self, plan: Plan, before: dict[str, int]) -> None:
         found = self._bank.wrong_states(checker.states(self._system.log, ACTORS))
+        found += self._bank.wrong_answers()
         found += checker.judge(self._system.log, self._customer.history)
         dying = plan.dying()
         found += [
