@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from theater.causes import Fact
+from theater.facts import Fact
 from theater.spec import ActorSpec, ChildSpec, Restart, SupervisorSpec
 from theater.supervisor import policy
 from theater.supervisor.births import name_in_log

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.stage import Stage, actor, supervisor
-from theater.causes import Account, Fact, Why, accounts
+from theater.causes import Account, Why, accounts
+from theater.facts import Fact
 from theater.spec import AutoShutdown, Backoff, Strategy, SupervisorSpec
 from theater.supervisor import policy
 

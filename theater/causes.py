@@ -2,71 +2,20 @@
 
 A supervisor's decisions, the starts and the deaths are facts of the log. An account picks those
 that led to one start or to one end, and follows them upwards: a child was restarted with its
-supervisor, which had given up because another child had died. What the facts are called and what
-they hold: `supervisor/orders.Decision` and whoever decides it.
+supervisor, which had given up because another child had died. What facts are: see `facts`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import takewhile
-from typing import Any, Protocol
 
 from theater.events import EventType
+from theater.facts import LAST, ROOT, Fact, Past, covered, in_order, is_below, parent
 
-ROOT = "/"  # what the root supervisor is called in the log
-LAST = 1 << 62  # a place after every event of a log
 SERIES_MAX = 10_000  # decisions that are read to find how a series of attempts began
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """One event of the life of an actor or a supervisor."""
-
-    seq: int
-    at: float  # Unix time of the commit
-    name: str  # whom it is about
-    incarnation: int
-    type: str
-    facts: Mapping[str, Any]
-
-    @property
-    def decision(self) -> str:
-        """Its word, if something was decided; else ""."""
-        word = self.facts.get("decision") if self.type == EventType.DECIDED else None
-        return word if isinstance(word, str) else ""
-
-    def text(self, key: str) -> str:
-        value = self.facts.get(key)
-        return value if isinstance(value, str) else ""
-
-    def number(self, key: str) -> int:
-        value = self.facts.get(key)
-        return value if isinstance(value, int) else 0
-
-    def paths(self, key: str) -> list[str]:
-        value = self.facts.get(key)
-        return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
-
-
-class Past(Protocol):
-    """What is asked of the log. All of it newest first, and before event `before`."""
-
-    def is_supervisor(self, name: str) -> bool: ...
-
-    def decisions(self, before: int) -> Iterator[Fact]:
-        """What all supervisors decided."""
-        ...
-
-    def starts(self, name: str, before: int) -> Iterator[Fact]:
-        """The starts of an actor's incarnations."""
-        ...
-
-    def tail(self, name: str, before: int) -> Iterator[Fact]:
-        """The facts of one chain that no event of a turn has followed."""
-        ...
 
 
 class Why(StrEnum):
@@ -191,7 +140,7 @@ def _whole_start(past: Past, name: str, started: Fact, after: int) -> Account:
     account = _start(past, name, started, after)
     since = takewhile(lambda fact: fact.type != EventType.STARTED, past.tail(name, started.seq))
     anew = [fact for fact in since if fact.type == EventType.REINITIALISED]
-    return replace(account, steps=_in_order([*account.steps, *anew])) if anew else account
+    return replace(account, steps=in_order([*account.steps, *anew])) if anew else account
 
 
 def _start(past: Past, name: str, started: Fact, after: int) -> Account:
@@ -204,7 +153,7 @@ def _start(past: Past, name: str, started: Fact, after: int) -> Account:
             begun = True
         elif _ends_system(fact):
             cause = _why_down(past, fact) if fact.decision in _DOWN else []
-            steps = _in_order([*cause, fact, started])
+            steps = in_order([*cause, fact, started])
             return Account(name, Why.UP, steps, started.incarnation, fact)
         elif not begun and _starts(fact, name):
             return _started_by(past, name, fact, started)
@@ -236,13 +185,13 @@ def _starts(fact: Fact, name: str) -> bool:
     """Whether this decision starts `name`, by itself or with what is above it."""
     match fact.decision:
         case "restart" | "retry":
-            return _covered(fact.paths("started"), name)
+            return covered(fact.paths("started"), name)
         case "recycle":
             return fact.name == name
         case "operator":
             match fact.text("call"):
                 case "start" | "restart" | "add":
-                    return _covered([fact.name], name)
+                    return covered([fact.name], name)
                 case "start-instance":
                     return is_below(fact.name, name)
                 case "scale":
@@ -279,7 +228,7 @@ def _started_by(past: Past, name: str, decision: Fact, started: Fact | None) -> 
         steps += _own_end(past, name, started.seq if started else LAST)
     steps += [started] if started else []
     incarnation = started.incarnation if started else 0
-    return Account(name, why, _in_order(steps), incarnation, decision, attempts)
+    return Account(name, why, in_order(steps), incarnation, decision, attempts)
 
 
 def _own_end(past: Past, name: str, before: int) -> list[Fact]:
@@ -357,7 +306,7 @@ def _end_of(past: Past, name: str) -> Account:
     if not any(map(_is_end, own)) and started:
         return Account(name, Why.LOST, (started,), incarnation)
     account = _end(past, name, since, own, incarnation)
-    return account or Account(name, Why.LOST, _in_order(filter(_is_end, own)), incarnation)
+    return account or Account(name, Why.LOST, in_order(filter(_is_end, own)), incarnation)
 
 
 def _removal(own: Iterable[Fact]) -> Fact | None:
@@ -384,7 +333,7 @@ def _end(past: Past, name: str, since: int, own: list[Fact], incarnation: int) -
             if removed:
                 break
             account = _started_by(past, name, fact, None)
-            steps = _in_order([*account.steps, *ends])
+            steps = in_order([*account.steps, *ends])
             return Account(name, Why.RESTARTING, steps, incarnation, fact, account.attempts)
         if fact.decision == "not-restarted" and is_below(fact.name, name):
             later.append(fact)
@@ -394,12 +343,12 @@ def _end(past: Past, name: str, since: int, own: list[Fact], incarnation: int) -
             continue
         if removed and why not in _LEAD_TO_REMOVAL:
             why = Why.REMOVED
-        steps = _in_order([*_grounds(past, fact, name), fact, *ends, *later])
+        steps = in_order([*_grounds(past, fact, name), fact, *ends, *later])
         return Account(name, why, steps, incarnation, fact)
     if removed:
-        return Account(name, Why.REMOVED, _in_order([*ends, removed]), incarnation)
+        return Account(name, Why.REMOVED, in_order([*ends, removed]), incarnation)
     if delayed := _delayed(past, name, since, ends):
-        steps = _in_order([*_grounds(past, delayed, name), delayed, *ends])
+        steps = in_order([*_grounds(past, delayed, name), delayed, *ends])
         return Account(name, Why.WITH_GROUP, steps, incarnation, delayed)
     return None
 
@@ -433,7 +382,7 @@ def _stops(fact: Fact, name: str, own: list[Fact]) -> Why | None:
             return Why.STOPPED if above else None
         if fact.text("call") == "scale" and above and _shrinks(fact):
             return Why.STOPPED if any(each.seq > fact.seq for each in own) else None
-    if fact.decision in _RESTARTS and _covered(fact.paths("stopped"), name):
+    if fact.decision in _RESTARTS and covered(fact.paths("stopped"), name):
         return Why.WITH_GROUP
     return None
 
@@ -443,26 +392,3 @@ def _is_end(fact: Fact) -> bool:
     if fact.type == EventType.DECIDED:
         return fact.decision in _OWN_END or fact.decision in ("stopped", "kill")
     return fact.type in (EventType.EXITED, EventType.TURN_FAILED, EventType.REMOVED)
-
-
-# Names -------------------------------------------------------------------------------------
-
-
-def parent(name: str) -> str:
-    """The supervisor above."""
-    return name.rpartition("/")[0] or ROOT
-
-
-def is_below(supervisor: str, name: str) -> bool:
-    if supervisor == ROOT:
-        return name != ROOT
-    return name.startswith(f"{supervisor}/")
-
-
-def _covered(paths: Iterable[str], name: str) -> bool:
-    return any(path == name or is_below(path, name) for path in paths)
-
-
-def _in_order(facts: Iterable[Fact]) -> tuple[Fact, ...]:
-    by_seq = {fact.seq: fact for fact in facts}
-    return tuple(by_seq[seq] for seq in sorted(by_seq))

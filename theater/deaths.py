@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from theater.causes import LAST, Fact, Past
 from theater.events import EventType
+from theater.facts import LAST, Fact, Past
 
 
 class Cause(StrEnum):

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from theater.broker import schema
-from theater.causes import LAST, Fact
 from theater.client.history import History
 from theater.client.reader import LogReader
 from theater.events import Event, encode
+from theater.facts import LAST, Fact
 
 Row = tuple[int, str, Event]  # seq, actor, event
 

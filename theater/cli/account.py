@@ -7,13 +7,14 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from theater.causes import Account, Fact, parent
+from theater.causes import Account
 from theater.cli.decisions import Told, decided, listed, seconds
 from theater.cli.headline import headline, how_it_ended
 from theater.cli.page import NAME_MAX, utc_time
 from theater.cli.story import Facts, Mark, began_anew, exited, fate_of, pid_of, removal, spawned
 from theater.cli.terminal import BOLD, DIM, RED, Stream
 from theater.events import EventType
+from theater.facts import Fact, parent
 from theater.values import json_value, visible
 
 TEXT_MIN = 30  # columns; on a narrower terminal lines are longer than it

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime
 
-from theater.causes import ROOT, Account, Fact, Why, is_below
+from theater.causes import Account, Why
 from theater.cli.decisions import shut_down
+from theater.facts import ROOT, Fact, is_below
 
 _NOTHING = Fact(0, 0.0, "", 0, "", {})
 

@@ -36,9 +36,7 @@ if TYPE_CHECKING:
 LOOK_S = 2.0  # the log is looked at this often even if nobody says that it has grown
 LINE_MAX = 64 * 1024 * 1024  # bytes without a line's end
 # An interval is no reason to go on for ever, and neither is a loop.
-SETTLED = (
-    "SELECT 1 FROM messages WHERE status = 'queued' AND kind NOT IN ('tick', 'loop') LIMIT 1"
-)
+SETTLED = "SELECT 1 FROM messages WHERE status = 'queued' AND kind NOT IN ('tick', 'loop') LIMIT 1"
 OVER = ("stopped", "failed")
 
 

@@ -6,12 +6,13 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from theater.causes import ROOT, accounts
+from theater.causes import accounts
 from theater.cli.account import account_json, tell
 from theater.cli.place import Place, meant
 from theater.cli.status import status
 from theater.cli.terminal import Terminal
 from theater.errors import NotRunning, TheaterError
+from theater.facts import ROOT
 
 if TYPE_CHECKING:
     from theater.client.reader import LogReader

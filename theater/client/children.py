@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from theater.causes import ROOT
 from theater.client.control import Control
+from theater.facts import ROOT
 
 Row = dict[str, Any]
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from theater.causes import Fact
 from theater.client.reader import LogReader
 from theater.errors import Damaged, ProtocolError
 from theater.events import EventType, decode
+from theater.facts import Fact
 
 FIRST_PAGE = 32  # rows; most questions are about what has just happened
 PAGE = 1024

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from theater.causes import ROOT
 from theater.errors import EnvironmentProblem
+from theater.facts import ROOT
 from theater.fsck.file import LogFile, Unreadable
 from theater.fsck.findings import Reports, shown
 
