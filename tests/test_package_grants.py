@@ -22,7 +22,14 @@ from theater.grants import INIT, check_grants
 from theater.linkage import End, exported, imported, needed
 from theater.linkage import problems as without_manifest
 from theater.pack.hashes import interface_hash
-from theater.pack.interfaces import EXPORTS, IMPORTS, UNDECLARED, has_export, provided
+from theater.pack.interfaces import (
+    EXPORTS,
+    IMPORTS,
+    NOT_FOR_ACTORS,
+    UNDECLARED,
+    has_export,
+    provided,
+)
 from theater.pack.parsing import parse_function
 from theater.spec import ActorSpec, Handler
 
@@ -165,6 +172,7 @@ def test_rounds_come_to_packages_alone() -> None:
     assert [(each.name, each.end) for each in exported(component)] == [(LOOP_CLIENT, End.UNUSED)]
     package = {LOOP_CLIENT: interface(functions), ACTOR: ANY}
     assert [each.end for each in exported(package)] == [End.THEATER] * 2
+    assert LOOP_CLIENT in NOT_FOR_ACTORS  # that a round comes from its loop, nobody can pretend
 
 
 def test_a_component_cannot_import_what_is_for_packages() -> None:

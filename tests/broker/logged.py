@@ -34,7 +34,7 @@ def order(name: str, **changes: Any) -> dict[str, Any]:
         "name": name,
         "component": "c0ffee",
         "engine": {"fuel": True},
-        "grants": {"message-server": {}},
+        "grants": {"message-server": {}, "loop": {}},
         "limits": {"fuel": 1000},
         "initial_state": None,
         "send_to": ["**"],

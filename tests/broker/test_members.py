@@ -20,7 +20,7 @@ SMALL = {"max_messages": 2}
 FACTS: dict[str, Any] = {
     "component": "c0ffee",
     "engine": {"fuel": True},
-    "grants": {"message-server": {}},
+    "grants": {"message-server": {}, "loop": {}},
     "limits": {"fuel": 1000},
     "initial_state": None,
 }

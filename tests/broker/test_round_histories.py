@@ -1,10 +1,10 @@
 """A loop through any history, beside a plain model of what it is.
 
 An actor starts and stops its loop, in turns of one or more steps, and is sent messages; its worker
-is killed, fails, is stopped and started, begins anew; dead letters are retried; the broker dies
-before or after a commit, and its worker says again what nobody has heard; everything dies at once.
-Whatever happens, the turns are those of the model, in its order: no round twice, none that was
-cleared, none lost.
+is killed, fails, is stopped and started, begins anew, is granted loops no more and again; dead
+letters are retried; the broker dies before or after a commit, and its worker says again what nobody
+has heard; everything dies at once. Whatever happens, the turns are those of the model, in its
+order: no round twice, none that was cleared, none lost.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ class Model:
     queue: deque[Waiting] = field(default_factory=deque)  # the oldest first
     loop: Waiting | None = None  # that which has not been handled, if it is not over
     initialised: bool = False
+    is_granted: bool = True
     kind: str = ""  # of the turn that has committed a step
     turns: list[tuple[str, bytes]] = field(default_factory=list)
 
@@ -80,7 +81,7 @@ class Model:
         self.turns.append((kind, front.body))
         if front is self.loop:
             self.loop = None
-            if next is not None:
+            if next is not None and self.is_granted:
                 self.put("loop", next)
 
     def anew(self) -> None:
@@ -144,6 +145,8 @@ class History:
         if self.worker is None:
             if chance.random() < 0.4:
                 self.start("on_restart" if chance.random() < 0.1 else "")
+            elif chance.random() < 0.3:
+                self.grant(not self.model.is_granted)
             else:
                 self.retry()
                 self.commit()
@@ -181,7 +184,7 @@ class History:
             elif worker.inputs:
                 self.commit()  # its journal is of what is committed
                 self.begin(worker)
-        elif chance.random() < 0.15:
+        elif chance.random() < 0.15 and self.model.is_granted:
             if chance.random() < 0.6:
                 self.number += 1
                 worker.start_loop(b"%d:0" % self.number)
@@ -208,6 +211,14 @@ class History:
             loop, _, number = body.partition(b":")
             next = b"%s:%d" % (loop, int(number) + 1)
         worker.end(None, round=next)
+
+    def grant(self, is_granted: bool) -> None:
+        """Its manifest says so from now on."""
+        grants: dict[str, Any] = {"message-server": {}, **({"loop": {}} if is_granted else {})}
+        self.order = {**self.order, "may_loop": is_granted, "grants": grants}
+        self.model.is_granted = is_granted
+        self.system.adopt(self.order)
+        self.commit()
 
     def die(self) -> None:
         """Its worker: of what it was at, or because it has to."""
@@ -247,7 +258,9 @@ class History:
         if letter.message is None or not self.system.actor("a").takes_messages():
             assert error is not None
         elif letter.message.kind == "loop" and self.model.loop is not None:
-            assert error is not None and error.startswith("refused: a has another loop")
+            assert error is not None and error.startswith("refused: ")
+        elif letter.message.kind == "loop" and not self.model.is_granted:
+            assert error == "refused: the manifest of a does not grant loop"
         elif letter.actor == "a":
             assert error is None
             self.model.put(letter.message.kind, letter.message.body)

@@ -320,7 +320,7 @@ def test_a_loop_that_is_granted_no_more_ends_with_a_dead_letter(tmp_path: Path) 
     (order,) = made.orders
     looping(made, ("start_loop", b"0"))
     made.kill("a", wanted=True)
-    made.adopt({**order, "may_loop": False})
+    made.adopt({**order, "may_loop": False, "grants": {}})
     made.expect("a")
     round(made, b"1")
     assert rounds(made) == [(b"0", "done"), (b"1", "dead")]

@@ -132,6 +132,13 @@ DAMAGES = {
         f"UPDATE messages SET status = 'dead' WHERE id = ({ROUND} = 'queued')",
         "^message [0-9]+: it is dead, and there is no dead letter; should be one$",
     ),
+    "dead, as if it had come nowhere": (
+        f"INSERT INTO dead_letters (id, message, actor, reason, at) SELECT 2, ({ROUND} = 'queued'),"
+        " 'a', 'refused: the manifest of a does not grant loop any more', 1.0;"
+        f"UPDATE messages SET status = 'dead' WHERE id = ({ROUND} = 'queued');"
+        "UPDATE counters SET value = value + 1 WHERE name = 'dead_letters'",
+        "^a: round [0-9]+ is dead, and came to no turn; should be one, or no grant for loops any",
+    ),
     "the turn of a round, as of another kind": (
         "UPDATE turns SET kind = 'send' WHERE kind = 'loop' AND turn = 3",
         '^a, turn 3: kind is "send" in turns; should be "loop"$',
@@ -150,10 +157,17 @@ DAMAGES = {
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damage_to_rounds_is_told(damaged_loops: Damaged, damage: str) -> None:
     statement, expected = DAMAGES[damage]
-    damaged_loops.sql(statement)
+    damaged_loops.sql(*statement.split(";"))
     found, _ = damaged_loops.check()
     assert any(re.search(expected, line) for line in found), "\n".join(found)
     assert len(found) <= 6, "\n".join(found)
+
+
+def test_a_loop_without_a_grant_is_told(tmp_path: Path) -> None:
+    made, _ = system(tmp_path, grants={})  # and the broker believes otherwise
+    looping(made, ("start_loop", b"0"), ("stop_loop",))
+    round_, *_ = made.problems()
+    assert re.search("a, seq [0-9]+: it called start-loop; should be a grant for it", round_)
 
 
 def test_a_log_with_loops_is_whole(damaged_loops: Damaged) -> None:

@@ -117,9 +117,14 @@ class Hostile:
         known = outstanding.known(worker.actor)
         channels = sorted(worker.actor.channels.keys() - self._closed)
         body = self.dice.choice((b"", b"m" * 2000))
-        match self.dice.choice(("send", "send", "log", "respond", "cancel", "say", "close")):
+        kinds = ("send", "send", "log", "respond", "cancel", "say", "close", "loop", "no loop")
+        match self.dice.choice(kinds):
             case "send":
                 worker.send(self.dice.choice((*NAMES, "nobody")), body)
+            case "loop":
+                worker.start_loop(body)
+            case "no loop":
+                worker.stop_loop()
             case "respond" if known:
                 worker.respond(self.dice.choice(known), body)
             case "cancel" if known:
@@ -141,6 +146,7 @@ class Hostile:
         answer: dict[str, list[Any]] = {
             "request": [[reply]],
             "channel-open": [[{"accepted": self.dice.random() < 0.8, "message": reply}]],
+            "loop": [[{"err": "done"} if reply is None else {"ok": reply}]],
         }
         worker.record.result(*CALLS[kind], {"ok": [state, *answer.get(kind, [])]}, state, 7)
 

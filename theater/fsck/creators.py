@@ -125,6 +125,7 @@ class Creators:
         self._children.take(row, event)
         self._notices.take(row, event)
         self._inquiries.take(row, event)
+        self._rounds.facts(row, event)
         if event.type == EventType.DEAD_LETTER and isinstance(payload, dict):
             yield from self._decision(row, payload)
         elif event.type == EventType.HOST_CALL and isinstance(payload, list) and payload:
@@ -149,7 +150,7 @@ class Creators:
             elif name in TIMED:
                 self._timers.call(*numbers, event.function, arguments, row.seq)
             elif name in LOOPED:
-                self._rounds.call(*numbers, event.function)
+                self._rounds.call(*numbers, event.function, row.seq)
                 if event.function == calls.START_LOOP:
                     yield _sent(
                         row.seq, LOOP, numbers, [event.actor, *_listed(arguments)], event.actor

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from theater.calls import START_LOOP
-from theater.fsck.across import MessageRow
+from theater.events import FACTS, Event
+from theater.fsck.across import CreatorRow, MessageRow
 from theater.fsck.file import LogFile, Scratch
 from theater.fsck.findings import Reports, shown
 from theater.fsck.tools import named
@@ -15,12 +16,15 @@ LOOP = "loop"
 
 # What an actor's loop has come to: the event that has left its next round, or the message that a
 # retry has made of a dead one. Those that were stopped or replaced. The last turn of each actor
-# that has said so itself. The rounds that are not over, or were taken back.
+# that has said so itself. Who is granted loops; the results whose next round was refused, since
+# their actor was not any more. The rounds that are not over, were taken back, or came to no turn.
 TABLES = """
 CREATE TABLE loops (actor PRIMARY KEY, turn, idx, message);
 CREATE TABLE ended_loops (actor, turn, idx, message);
 CREATE INDEX ended_loops_of ON ended_loops (actor, turn, idx);
 CREATE TABLE loop_calls (actor PRIMARY KEY, turn);
+CREATE TABLE loop_grants (actor PRIMARY KEY);
+CREATE TABLE refused_rounds (actor, turn, idx, message, PRIMARY KEY (actor, turn, idx));
 CREATE TABLE retried_rounds (message INTEGER PRIMARY KEY);
 CREATE TABLE rounds (message INTEGER PRIMARY KEY, actor, turn, idx, status);
 CREATE TABLE unsure_loops (actor PRIMARY KEY);
@@ -35,8 +39,21 @@ class Rounds:
 
     # What is met, in the order of commits
 
-    def call(self, actor: int, turn: int, index: int, function: str) -> None:
+    def facts(self, row: CreatorRow, event: Event) -> None:
+        """An event that may say whether the actor is granted loops."""
+        if event.type not in FACTS or not isinstance(event.payload, dict):
+            return
+        grants = event.payload.get("grants")
+        if isinstance(grants, dict) and LOOP in grants:
+            self._scratch.run("INSERT OR IGNORE INTO loop_grants VALUES (?)", (row.actor,))
+        else:
+            self._scratch.run("DELETE FROM loop_grants WHERE actor = ?", (row.actor,))
+
+    def call(self, actor: int, turn: int, index: int, function: str, seq: int) -> None:
         """A loop was started or stopped, and that answered Ok."""
+        if not self._is_in("loop_grants", "actor = ?", actor) and self._is_sure(actor):
+            found = f"it called {function}"
+            self._reports.wrong(found, "a grant for it", actor=named(self._file, actor), seq=seq)
         self.gone(actor)
         self._scratch.run("INSERT OR REPLACE INTO loop_calls VALUES (?,?)", (actor, turn))
         if function == START_LOOP:
@@ -57,7 +74,12 @@ class Rounds:
         if case == "err":
             self._scratch.run("DELETE FROM loops WHERE actor = ?", (actor,))
             return None
-        self._now(actor, turn, index, None)
+        if self._is_in("loop_grants", "actor = ?", actor):
+            self._now(actor, turn, index, None)
+        else:
+            self._scratch.run("DELETE FROM loops WHERE actor = ?", (actor,))
+            row = (actor, turn, index)
+            self._scratch.run("INSERT OR IGNORE INTO refused_rounds VALUES (?,?,?,NULL)", row)
         return item
 
     def gone(self, actor: int) -> None:
@@ -91,7 +113,7 @@ class Rounds:
         if origin != (message.to_actor, None) or None in (message.from_turn, message.from_index):
             found = f"a round of a loop, from actor {shown(origin[0])}, client {shown(origin[1])}"
             wrong(found, "from a turn of its own actor's")
-        elif message.status in ("queued", "cleared"):
+        elif message.status in ("queued", "cleared", "dead") and message.turn is None:
             row = (message.id, message.to_actor, message.from_turn, message.from_index)
             self._scratch.run(
                 "INSERT OR IGNORE INTO rounds VALUES (?,?,?,?,?)", (*row, message.status)
@@ -112,11 +134,17 @@ class Rounds:
             if status == "cleared" and not self._is_in("ended_loops", same, *key):
                 found = f"round {message} is cleared, and nothing has ended its loop"
                 self._wrong(actor, found, "what has")
+            elif status == "dead" and not self._is_in("refused_rounds", same, *key):
+                found = f"round {message} is dead, and came to no turn"
+                self._wrong(actor, found, "one, or no grant for loops any more")
             elif status == "queued" and not (
                 self._is_in("loops", same, *key) or self._is_open(actor, message)
             ):
                 found = f"round {message} waits, and its loop has ended or goes on elsewhere"
                 self._wrong(actor, found, "cleared, or over")
+
+    def _is_sure(self, actor: int) -> bool:
+        return not self._is_in("unsure_loops", "actor = ?", actor)
 
     def _is_in(self, table: str, where: str, *key: Any) -> bool:
         return self._scratch.one(f"SELECT 1 FROM {table} WHERE {where} LIMIT 1", key) is not None
