@@ -207,7 +207,9 @@ def test_a_tick_is_from_a_timer() -> None:
 
 def test_a_round_of_a_loop_is_from_the_turn_that_has_left_it() -> None:
     loop = letter(kind="loop", sender="shop/prices", sender_turn=7)
-    assert "  from    its own turn 7\n  kind    loop\n" in told(report(letter=loop))
+    lines = told(report(letter=loop))
+    assert "  from    its own turn 7\n  kind    loop\n" in lines
+    assert "a new message for shop/prices, after all others; its loop goes on from there" in lines
 
 
 def test_what_is_told_of_a_child_is_no_message_from_it() -> None:

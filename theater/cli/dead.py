@@ -205,6 +205,7 @@ def _advice(letter: DeadLetter) -> Iterator[str]:
         yield f"theater restart {actor}: it was an init, not a message that could be retried"
     else:
         last = "; nobody gets the answer" if letter.asks else ""
+        last = "; its loop goes on from there" if letter.kind == "loop" else last
         yield f"theater dead retry {letter.id}  a new message for {actor}, after all others{last}"
         yield f"theater dead drop {letter.id}   let it be; it stays in the log"
 
