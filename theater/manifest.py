@@ -103,24 +103,31 @@ def load_fragment(
     return children
 
 
-def load_offspring(path: str, name: str, below: str | None, state_max_bytes: int) -> ActorSpec:
+def load_offspring(
+    path: str, name: str, below: str | None, state_max_bytes: int, component: str | None = None
+) -> ActorSpec:
     """Read the manifest of one actor that an actor spawns; its address is its name.
 
     `name`: what messages, which the actor may see, call the manifest; `below`: the directory that
     all it names has to lie in, unless whoever wrote the spawning actor's own manifest has named
-    this one. ManifestError says all that is wrong.
+    this one; `component`: in place of the one that it names, if it does. ManifestError says all
+    that is wrong.
     """
     shown = escaped(name, PATH_SHOWN_MAX)
     if below is not None and not lies_below(path, below):
         outside = "lies outside of the directory that the actor may spawn from"
         raise ManifestError(shown, [Problem("", outside)])
     text, files = _read(path, shown, below)
+    files.given = component
     return _one_actor(_parse(text, shown, files), state_max_bytes, shown)
 
 
-def parse_offspring(text: bytes, name: str, below: str, state_max_bytes: int) -> ActorSpec:
+def parse_offspring(
+    text: bytes, name: str, below: str, state_max_bytes: int, component: str | None = None
+) -> ActorSpec:
     """The same of a text that is in no file; what it names is relative to `below`."""
     files = Files(below, on_disk=True, below=below)
+    files.given = component
     return _one_actor(_parse(text, escaped(name), files), state_max_bytes, escaped(name))
 
 
@@ -143,7 +150,10 @@ def parse(text: bytes | str, file: str) -> SystemSpec:
 def _parse(text: bytes | str, file: str, files: Files) -> SystemSpec:
     from theater import manifest_check, manifest_schema
 
-    checked, problems = manifest_check.check(_tables(text, file), files)
+    tables = _tables(text, file)
+    if files.given is not None:
+        _put_component(tables, files.given)
+    checked, problems = manifest_check.check(tables, files)
     if checked is None:
         raise ManifestError(file, problems)
     if isinstance(checked, manifest_schema.SingleTable):
@@ -152,6 +162,17 @@ def _parse(text: bytes | str, file: str, files: Files) -> SystemSpec:
         system = _system(checked, files)
     _refuse_large_states(system.root, system.state_max_bytes, file)
     return replace(system, text=text if isinstance(text, bytes) else text.encode())
+
+
+def _put_component(tables: dict[str, Any], component: str) -> None:
+    """In place of the one that the actor has, if it has one."""
+    children = tables.get("child")
+    if not isinstance(children, list):
+        tables["package"] = component
+        return
+    for each in children:
+        if isinstance(each, dict):
+            each["component"] = component
 
 
 def _read(path: str | os.PathLike[str], file: str, below: str | None = None) -> tuple[bytes, Files]:

@@ -60,6 +60,7 @@ class Files:
         self._on_disk = on_disk
         self._below = below
         self.states: dict[str, bytes] = {}  # content of initial states, by path as written
+        self.given: str | None = None  # a component that is there, wherever it lies
 
     def absolute(self, path: str) -> str:
         joined = os.path.join(self.directory, path)
@@ -72,7 +73,7 @@ class Files:
         return f"{quoted(path)}: {_OUTSIDE}"
 
     def check_file(self, path: str) -> str | None:
-        if not self._on_disk:
+        if not self._on_disk or path == self.given:
             return None
         if (outside := self._outside(path)) is not None:
             return outside

@@ -24,6 +24,7 @@ REPLAYED = {
     "test_calls",
     "test_carrying_on",
     "test_failures",
+    "test_given_code",
     "test_loops",
     "test_messaging",
     "test_on_restart",

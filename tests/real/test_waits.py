@@ -41,9 +41,9 @@ def call(function: int, *given: Value) -> bytes:
     return b"%d" % function + encode(given if len(given) != 1 else given[0])
 
 
-def wait(manifest: str = "probe.toml", ms: int | None = None) -> bytes:
+def wait(manifest: str = "probe.toml", ms: int | None = None, code: bytes | None = None) -> bytes:
     time = Option(U64.wire, None if ms is None else Number(ms))
-    return call(WAIT, manifest, NONE, NONE, time)
+    return call(WAIT, manifest, NONE, Option(BYTES.wire, code), time)
 
 
 def script(home: Theater, name: str, commands: str) -> None:
@@ -79,15 +79,15 @@ def answer_with(system: System, words: str) -> Any:
     return answered(system)
 
 
-def waits(system: System) -> bool:
+def waits(system: System, child: str = CHILD) -> bool:
     """Whether the boss waits for a child that runs."""
     asks = system.log.query("SELECT 1 FROM asks WHERE status = 'open' AND kind = 'spawn-and-wait'")
-    return bool(asks) and rows(system).get(CHILD, {}).get("status") == "running"
+    return bool(asks) and rows(system).get(child, {}).get("status") == "running"
 
 
-def begin(system: System, message: bytes) -> None:
+def begin(system: System, message: bytes, child: str = CHILD) -> None:
     system.send("boss", message)
-    eventually(lambda: waits(system), "the child to run, and the boss to wait")
+    eventually(lambda: waits(system, child), "the child to run, and the boss to wait")
 
 
 def is_told(system: System, answer: Any) -> None:

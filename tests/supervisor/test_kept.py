@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -10,10 +11,11 @@ import pytest
 
 from tests.broker.family import BOSS, FamilyWorker, born, family
 from tests.broker.whole import give
+from theater.calls import WAITS
 from theater.errors import Damaged
 from theater.paths import DataPaths
 from theater.spec import ActorSpec, Handler, SupervisorSpec, SystemSpec
-from theater.supervisor import kept
+from theater.supervisor import kept, originals
 
 
 def system(*handlers: str) -> SystemSpec:
@@ -47,6 +49,50 @@ def test_they_are_there_as_long_as_their_parent_may_spawn(log: Path) -> None:
     assert found.there[1].initial_state == b"41"
     assert [actor.path for actor in found.unanswered] == ["boss/c"]
     assert read(log) == kept.Kept()
+
+
+def test_whose_end_is_waited_for_is_there_once_it_has_run(tmp_path: Path) -> None:
+    """It was said that it runs. Before that, its ask is still to be answered."""
+    made = family(tmp_path)
+    made.wait_for("a")
+    made.db.close()
+    found = read(tmp_path / "chain.db", "supervisor")
+    assert [actor.path for actor in found.there] == ["boss/a"] and found.unanswered == ()
+    (tmp_path / "other").mkdir()
+    made = family(tmp_path / "other")
+    made.bear("b", WAITS, "b.toml", None, None, None)
+    made.db.close()
+    found = read(tmp_path / "other" / "chain.db", "supervisor")
+    assert found.there == () and [actor.path for actor in found.unanswered] == ["boss/b"]
+
+
+def test_components_that_no_chain_speaks_of_are_removed(log: Path) -> None:
+    data = DataPaths(str(log.parent))
+
+    def keep(content: bytes) -> str:
+        return os.path.basename(originals.keep_bytes(data.components, content))
+
+    now, before, never, wanted = map(keep, (b"now", b"before", b"never", b"wanted"))
+    with closing(sqlite3.connect(log)) as db, db:
+        db.execute("UPDATE actors SET component = ? WHERE name = 'boss/a'", (now,))
+        db.execute(
+            "UPDATE events SET bytes = bytes || ? WHERE type = 'created' AND actor ="
+            " (SELECT id FROM actors WHERE name = 'boss/b')",
+            (before.encode(),),
+        )
+    kept.remove_leftovers(data, {wanted})
+    assert originals.names(data.components) == {now, before, wanted}
+    kept.remove_leftovers(data, {wanted})
+    assert never not in originals.names(data.components)
+
+
+def test_without_a_log_that_can_be_read_no_component_is_removed(tmp_path: Path) -> None:
+    data = DataPaths(str(tmp_path))
+    originals.keep_bytes(data.components, b"x")
+    kept.remove_leftovers(data, set())
+    (tmp_path / "chain.db").write_bytes(b"no database " * 1000)
+    kept.remove_leftovers(data, set())
+    assert len(originals.names(data.components)) == 1
 
 
 def test_nothing_has_been_spawned_where_nothing_has_run(tmp_path: Path) -> None:

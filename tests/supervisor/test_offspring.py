@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from theater.errors import ManifestError
-from theater.paths import DataPaths
+from theater.paths import DataPaths, component_path
 from theater.spec import (
     ActorSpec,
     Custom,
@@ -268,6 +269,100 @@ def test_a_link_that_comes_between_leads_nowhere(
 )
 def test_how_a_manifest_in_a_store_is_named(name: str, found: tuple[str, str] | None) -> None:
     assert manifest_of(name) == found
+
+
+# Components that an actor gives itself
+
+CODE = (COMPONENTS / "pack-echo.wat").read_bytes()
+WITHOUT = 'name = "c"\n'
+MANIFESTS = {
+    "none": WITHOUT,
+    "one": TEXT,
+    "one that is not there": 'name = "c"\npackage = "gone.wasm"\n',
+    "one that lies elsewhere": 'name = "c"\npackage = "/etc/passwd"\n',
+    "none of a child": 'name = "x"\n[[child]]\nname = "c"\n',
+    "one of a child": 'name = "x"\n[[child]]\nname = "c"\ncomponent = "counter.wat"\n',
+}
+
+
+@pytest.mark.parametrize("manifest", MANIFESTS)
+def test_what_is_given_is_run_whatever_the_manifest_names(
+    here: Path, tmp_path: Path, manifest: str
+) -> None:
+    (here / "c.toml").write_text(MANIFESTS[manifest])
+    child = judged(Birth(parent(here), "c.toml", code=CODE), str(tmp_path / "data"))
+    assert child.component_sha256 == hash_of(CODE)
+    kept = component_path(str(tmp_path / "data"), child.component_sha256)
+    assert child.component == kept and Path(kept).read_bytes() == CODE
+
+
+def test_a_manifest_in_a_store_may_be_of_what_is_given(here: Path, tmp_path: Path) -> None:
+    data, hash = str(tmp_path / "data"), hash_of(WITHOUT.encode())
+    file = Path(DataPaths(data).store) / directory_of("plans") / hash
+    file.parent.mkdir(parents=True)
+    file.write_text(WITHOUT)
+    birth = Birth(parent(here), "store:plans#c", ("plans", hash), CODE)
+    assert judged(birth, data).component_sha256 == hash_of(CODE)
+    with pytest.raises(ManifestError, match="says nothing to run"):
+        judged(replace(birth, code=None), data)
+
+
+@pytest.mark.parametrize(
+    ("code", "wrong"),
+    [
+        (b"", "wasm-bytes: the file is empty"),
+        (b"\0asm\1\0\0\0", "wasm-bytes: "),
+        (b"\0asm" + bytes(1000), "wasm-bytes: "),
+        (b"\x7fELF" + bytes(1000), "wasm-bytes: "),
+        ((COMPONENTS / "probe.wat").read_bytes(), "imports theater:simple/runtime, which the man"),
+        ((COMPONENTS / "no-actor.wat").read_bytes(), "theater:simple/actor"),
+    ],
+)
+def test_what_cannot_be_run_is_refused_and_no_path_is_told(
+    here: Path, tmp_path: Path, code: bytes, wrong: str
+) -> None:
+    (here / "c.toml").write_text(WITHOUT)
+    with pytest.raises(ManifestError, match=wrong) as caught:
+        judged(Birth(parent(here), "c.toml", code=code), str(tmp_path / "data"))
+    assert str(tmp_path) not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'name = "c"\nbuild = "counter.wat"\n',
+        'name = "x"\n[[child]]\nname = "c"\nbuild = "counter.wat"\n',
+        'name = "c"\nbuild = { source = "counter.wat" }\n',
+    ],
+)
+def test_what_is_to_be_built_is_refused_whatever_is_given(
+    here: Path, tmp_path: Path, text: str
+) -> None:
+    (here / "c.toml").write_text(text)
+    with pytest.raises(ManifestError, match="what an actor spawns is not built"):
+        judged(Birth(parent(here), "c.toml", code=CODE), str(tmp_path / "data"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'name = "x"\n[[child]]\nname = "a"\n[[child]]\nname = "b"\n',
+        'name = "x"\n[[child]]\nname = "a"\n[child.supervisor]\nintensity = 1\n',
+        'name = "x"\nchild = 1\n',
+        'name = "x"\nchild = [1]\n',
+        'name = "x"\nchild = []\n',
+    ],
+)
+def test_it_is_one_actor_that_runs_what_is_given(here: Path, tmp_path: Path, text: str) -> None:
+    (here / "c.toml").write_text(text)
+    with pytest.raises(ManifestError):
+        judged(Birth(parent(here), "c.toml", code=CODE), str(tmp_path / "data"))
+
+
+def test_what_is_given_is_granted_no_more_than_others(here: Path, tmp_path: Path) -> None:
+    (here / "c.toml").write_text(f'{WITHOUT}[[handler]]\ntype = "timer"\n')
+    with pytest.raises(ManifestError, match='"timer" is not granted to boss itself'):
+        judged(Birth(parent(here), "c.toml", code=CODE), str(tmp_path / "data"))
 
 
 def test_a_specification_comes_back_as_it_was(here: Path) -> None:

@@ -99,6 +99,26 @@ def test_a_directory_that_cannot_be_made_is_said(file: Path, kept: Path) -> None
         originals.keep(str(kept), [compiled(file)])
 
 
+def test_bytes_are_kept_as_files_are_and_once(kept: Path) -> None:
+    path = originals.keep_bytes(str(kept), WAT)
+    assert path == str(kept / SHA256) and os.listdir(kept) == [SHA256]
+    assert (kept / SHA256).read_bytes() == WAT and (kept / SHA256).stat().st_mode & 0o777 == 0o400
+    before = (kept / SHA256).stat().st_ino
+    originals.keep_bytes(str(kept), WAT)
+    assert (kept / SHA256).stat().st_ino == before
+    (kept / SHA256).chmod(0o600)
+    (kept / SHA256).write_bytes(WAT[:5])
+    originals.keep_bytes(str(kept), WAT)
+    assert (kept / SHA256).read_bytes() == WAT
+
+
+def test_bytes_for_which_there_is_no_room_leave_nothing(tmp_path: Path) -> None:
+    with mounted(tmp_path / "small", "64k") as disk:
+        with pytest.raises(EnvironmentProblem, match=r"cannot keep .*No space left.*make room"):
+            originals.keep_bytes(str(disk.path / "components"), bytes(1 << 20))
+        assert os.listdir(disk.path / "components") == []
+
+
 def test_what_a_killed_process_left_is_removed_and_nothing_else(file: Path, kept: Path) -> None:
     originals.keep(str(kept), [compiled(file)])
     (kept / f"{SHA256}.99.tmp").write_bytes(WAT[:3])

@@ -56,12 +56,13 @@ def main() -> int:
         stock = Stock()
         stock.take_all(prepared, open_artifacts(prepared, data.components, on_progress))
         system = prepared.compiled()
+        needed = {each.component_sha256 for each in prepared.artifacts.values()}
         if not fresh:
             children = kept.read(data, system)
             kept.stock(children, data, system, stock, on_progress)
+            kept.remove_leftovers(data, needed)
         else:
             children = kept.Kept()
-            needed = {each.component_sha256 for each in prepared.artifacts.values()}
             if (archive := begin_anew(data, time.time(), needed)) is not None:
                 leash.tell("archived", {"path": archive})
         keep_manifest(data.directory, system.text)

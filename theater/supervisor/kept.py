@@ -12,6 +12,7 @@ from theater.errors import ComponentError, Damaged, EnvironmentProblem, Protocol
 from theater.paths import DataPaths, component_path, reading_uri
 from theater.quoting import quoted
 from theater.spec import ActorSpec, SystemSpec
+from theater.supervisor import originals
 from theater.supervisor.cache import open_verified, prepare
 from theater.supervisor.prepare import Progress
 from theater.supervisor.stock import Stock
@@ -25,6 +26,12 @@ _CHILDREN = (
     " FROM children c JOIN actors a ON a.id = c.actor"
     " LEFT JOIN asks k ON k.actor = c.parent AND k.turn = c.turn AND k.idx = c.idx"
     " WHERE a.removed_at IS NULL"
+)
+
+# By the index of what chains say of their actors.
+_SPEAKS = (
+    "SELECT 1 FROM events WHERE (type = 'created' OR type = 'component-changed' OR type = 'changed'"
+    " OR type = 'returned') AND instr(bytes, ?) LIMIT 1"
 )
 
 
@@ -64,18 +71,37 @@ def _actor(name: str, spec: bytes) -> ActorSpec:
     return actor
 
 
-def _rows(log: str) -> list[tuple[str, bytes, bool | None]]:
+def _open(log: str) -> sqlite3.Connection:
     uri = reading_uri(log)
     if not os.path.exists(f"{log}-wal"):
         # All of it is in one file, and we hold the lock. Else SQLite would make an index beside it,
         # and a disk that is full or read-only would be told as a log that cannot be read.
         uri += "&immutable=1"
+    return sqlite3.connect(uri, uri=True, timeout=10)
+
+
+def _rows(log: str) -> list[tuple[str, bytes, bool | None]]:
     try:
-        with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=10)) as db:
+        with contextlib.closing(_open(log)) as db:
             ((version,),) = db.execute("PRAGMA user_version").fetchall()
             return db.execute(_CHILDREN).fetchall() if version >= SINCE else []
     except sqlite3.Error as error:
         raise EnvironmentProblem(f"cannot read {log}: {error}") from None
+
+
+def remove_leftovers(data: DataPaths, needed: set[str]) -> None:
+    """Of components those that were kept for births of which nothing has come. A log that speaks
+    of one needs it: what its actor did can be done again.
+
+    `needed`: the hashes of those that are to be started now.
+    """
+    left = originals.names(data.components) - needed
+    if not left or not os.path.exists(data.log) or not os.path.getsize(data.log):
+        return
+    with contextlib.suppress(sqlite3.Error), contextlib.closing(_open(data.log)) as db:
+        left -= {each for (each,) in db.execute("SELECT DISTINCT component FROM actors")}
+        left -= {each for each in left if db.execute(_SPEAKS, (each.encode(),)).fetchone()}
+        originals.keep_only(data.components, originals.names(data.components) - left)
 
 
 def stock(

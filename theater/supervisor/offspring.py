@@ -19,28 +19,53 @@ from theater.paths import DataPaths
 from theater.quoting import escaped, quoted
 from theater.spec import ActorSpec, Handler, SupervisorSpec, SystemSpec
 from theater.stores import directory_of, hash_of, manifest_of
+from theater.supervisor.originals import keep_bytes
 from theater.supervisor.prepare import PreparedFragment, Progress, prepare_children
 from theater.supervisor.tree import SPAWNS
+
+GIVEN = "wasm-bytes"  # what messages, which an actor may see, call what it has given
 
 
 @dataclass(frozen=True, slots=True)
 class Birth:
     """What an actor asks for.
 
-    `name`: of the manifest; `kept`: the store that has it, and its hash, if it is in one. With
-    which state it begins is no part of it: see `born`.
+    `name`: of the manifest; `kept`: the store that has it, and its hash, if it is in one; `code`:
+    what it is to run in place of the component that the manifest names. With which state it begins
+    is no part of it: see `born`.
     """
 
     parent: ActorSpec
     name: str
     kept: tuple[str, str] | None = None
+    code: bytes | None = None
 
 
 def prepare_birth(
     birth: Birth, system: SystemSpec, data_directory: str, on_progress: Progress
 ) -> PreparedFragment:
     """Raises ManifestError with every problem there is."""
-    file, actor = _read(birth, system.state_max_bytes, data_directory)
+    if birth.code is None:
+        return _prepared(birth, None, system, data_directory, on_progress)
+    # It is kept where all are that actors run, so that it is there when the child is started again.
+    component = keep_bytes(DataPaths(data_directory).components, birth.code)
+    try:
+        return _prepared(birth, component, system, data_directory, on_progress)
+    except ManifestError as error:
+        problems = [
+            replace(each, message=each.message.replace(component, GIVEN)) for each in error.problems
+        ]
+        raise ManifestError(error.file, problems) from None
+
+
+def _prepared(
+    birth: Birth,
+    component: str | None,
+    system: SystemSpec,
+    data_directory: str,
+    on_progress: Progress,
+) -> PreparedFragment:
+    file, actor = _read(birth, system.state_max_bytes, data_directory, component)
     parent = birth.parent
     # As its directories really are; and as they are written, which is all that can be compared when
     # the actor starts again.
@@ -67,29 +92,31 @@ def born(
     return replace(spec, path=path, spawned=ask, initial_state=state, resumed=resumed)
 
 
-def _read(birth: Birth, state_max: int, data_directory: str) -> tuple[str, ActorSpec]:
-    directory = birth.parent.directory
+def _read(
+    birth: Birth, state_max: int, data_directory: str, component: str | None
+) -> tuple[str, ActorSpec]:
+    name, directory = birth.name, birth.parent.directory
     if birth.kept is not None:
         content = _kept(birth, data_directory)
-        return birth.name, manifest.parse_offspring(content, birth.name, directory, state_max)
+        actor = manifest.parse_offspring(content, name, directory, state_max, component)
+        return name, actor
     shown = escaped(birth.name, 200)
     if manifest_of(birth.name) is not None:
         raise ManifestError(shown, [Problem("", "its store has no such label any more")])
     granted = birth.parent.handler(SPAWNS)
     templates = granted.settings.get("templates", {}) if granted is not None else {}
-    if birth.name in templates:
-        return birth.name, manifest.load_offspring(
-            templates[birth.name], birth.name, None, state_max
-        )
-    if not birth.name or os.path.isabs(birth.name) or "\0" in birth.name:
+    if name in templates:
+        path = templates[name]
+        return name, manifest.load_offspring(path, name, None, state_max, component)
+    if not name or os.path.isabs(name) or "\0" in name:
         names = ", ".join(map(quoted, templates)) or "none"
         text = (
             f"names no manifest: neither a template ({names}) nor a path relative to the"
             " directory of its own manifest"
         )
         raise ManifestError(shown, [Problem("", text)])
-    path = os.path.join(directory, birth.name)
-    return birth.name, manifest.load_offspring(path, birth.name, directory, state_max)
+    path = os.path.join(directory, name)
+    return name, manifest.load_offspring(path, name, directory, state_max, component)
 
 
 def _kept(birth: Birth, data_directory: str) -> bytes:

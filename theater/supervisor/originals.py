@@ -13,7 +13,8 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
 
 from theater import linux
 from theater.errors import ComponentError, EnvironmentProblem
@@ -38,12 +39,33 @@ def keep(directory: str, artifacts: Iterable[Artifact]) -> None:
                 _write(target, sha256, file)
         linux.sync_directory(directory)
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        raise EnvironmentProblem(
-            f"cannot keep the components in {directory}: {error.strerror};"
-            f" {'make room' if full else 'make it writable'}, or choose another data directory"
-            " with --data DIR"
-        ) from None
+        raise _unwritable(directory, error) from None
+
+
+def _unwritable(directory: str, error: OSError) -> EnvironmentProblem:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return EnvironmentProblem(
+        f"cannot keep the components in {directory}: {error.strerror};"
+        f" {'make room' if full else 'make it writable'}, or choose another data directory"
+        " with --data DIR"
+    )
+
+
+def keep_bytes(directory: str, content: bytes) -> str:
+    """The file that has a component of which there is no other one; it is on the disk by then.
+
+    Raises EnvironmentProblem if it cannot be written.
+    """
+    target = f"{directory}/{hashlib.sha256(content).hexdigest()}"
+    try:
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        if not _is_whole(target, os.path.basename(target)):
+            with _whole(target) as file:
+                file.write(content)
+        linux.sync_directory(directory)
+    except OSError as error:
+        raise _unwritable(directory, error) from None
+    return target
 
 
 def _is_whole(path: str, sha256: str) -> bool:
@@ -59,19 +81,26 @@ def _is_whole(path: str, sha256: str) -> bool:
 
 
 def _write(target: str, sha256: str, file: str) -> None:
+    with open_component(file) as source, _whole(target) as copy:
+        if _copy(file, source, copy.fileno()) != sha256:
+            raise ComponentError(f"{file}: the file has changed meanwhile; run again")
+
+
+@contextlib.contextmanager
+def _whole(target: str) -> Iterator[BinaryIO]:
+    """A file that has this name when all of it is on the disk, and never else."""
     unfinished = f"{target}.{os.getpid()}{_UNFINISHED}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-    with open_component(file) as source:
-        try:
-            with open(os.open(unfinished, flags, 0o400), "wb", buffering=0) as copy:
-                if _copy(file, source, copy.fileno()) != sha256:
-                    raise ComponentError(f"{file}: the file has changed meanwhile; run again")
-                os.fsync(copy.fileno())
-            os.rename(unfinished, target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(unfinished)
-            raise
+    try:
+        with open(os.open(unfinished, flags, 0o400), "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(unfinished, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(unfinished)
+        raise
 
 
 def _copy(file: str, source: int, target: int) -> str:
@@ -119,6 +148,11 @@ def keep_only(directory: str, needed: set[str]) -> None:
         if name not in needed:
             with contextlib.suppress(OSError):
                 os.unlink(f"{directory}/{name}")
+
+
+def names(directory: str) -> set[str]:
+    """The hashes of all that are kept."""
+    return set(_kept(directory))
 
 
 def remove_unfinished(directory: str) -> None:

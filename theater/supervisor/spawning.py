@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from theater import addresses
-from theater.calls import BORN, WAITS
+from theater.calls import BORN, WAITS, code_given
 from theater.crashpoints import reached
 from theater.spec import ActorSpec, ChildSpec, SupervisorSpec, SystemSpec
 from theater.supervisor import policy, view
@@ -173,7 +173,7 @@ class Spawning:
             self._drop(key)
             return
         parent = view.actor_spec(state, key[0])
-        birth = Birth(parent, ask.arguments[0], ask.kept)
+        birth = Birth(parent, ask.arguments[0], ask.kept, code_given(ask.arguments))
 
         def done(answer: Judged | dict[str, Any]) -> None:
             if self._asks[key].dropped:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from theater.calls import ABOUT_CHILDREN, BORN, SUPERVISOR, code_given
+from theater.calls import ABOUT_CHILDREN, BORN, SUPERVISOR
 from theater.capabilities.supervisor import too_large
 from theater.worker.handlers import ASK, Handler
 
@@ -21,8 +21,6 @@ class Supervisor(Handler):
             raise LookupError(function)
         if function in BORN:
             wrong = too_large(arguments, self._state_max, self._message_max)
-            if code_given(arguments) is not None:
-                wrong = "refused: wasm-bytes are compiled by nobody here; name a manifest's file"
             if wrong is not None:
                 return {"err": wrong}
         return ASK
