@@ -165,7 +165,7 @@ def born(
         f"{BOSS}/{name}",
         f"/{name}.wat",
         initial_state=state,
-        handlers=(Handler("message-server", {}),),
+        handlers=(Handler("message-server", {}), Handler("loop", {})),
         spawned=asked,
         resumed=resumed,
         component_sha256="c0ffee",

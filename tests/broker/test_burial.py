@@ -11,7 +11,7 @@ import pytest
 from tests.broker.pretend import PretendedWorker, answers, commit, connect, make_turns
 from theater.broker.book import ToClient, ToRoot
 from theater.broker.burial import Death, bury, read_box
-from theater.broker.steps import BadStep
+from theater.broker.step import BadStep
 from theater.broker.turns import Turns
 from theater.events import EventType, decode, encode
 from theater.worker.turn import TurnRecord

@@ -12,7 +12,7 @@ from tests.broker.pretend import answers, told
 from tests.broker.whole import Whole, end_too_late, give, up
 from theater.broker import dead
 from theater.broker.channels import close_channels
-from theater.broker.steps import BadStep
+from theater.broker.step import BadStep
 
 ID = "a:2:1"  # the first that a opens
 

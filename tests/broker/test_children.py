@@ -9,7 +9,7 @@ import pytest
 from tests.broker.pretend import PretendedWorker, make_turns
 from theater.broker import children
 from theater.broker.book import ToRoot
-from theater.broker.steps import BadStep
+from theater.broker.step import BadStep
 from theater.broker.turns import Turns
 from theater.calls import ABOUT_CHILDREN, BORN, SUPERVISOR
 from theater.events import EventType

@@ -11,7 +11,7 @@ from tests.broker.logged import order
 from tests.broker.pretend import PretendedWorker, answers, commit, told
 from tests.broker.whole import Whole, end_too_late, give, up
 from theater.broker import outstanding
-from theater.broker.steps import BadStep
+from theater.broker.step import BadStep
 
 A1 = "a:2:1"  # what a asks first
 

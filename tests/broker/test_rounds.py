@@ -10,7 +10,7 @@ import pytest
 from tests.broker.pretend import LIMIT, PretendedWorker
 from tests.broker.whole import Whole, give, up
 from theater.broker import dead
-from theater.broker.steps import BadStep
+from theater.broker.step import BadStep
 from theater.calls import CALLS, LOOP, START_LOOP, STOP_LOOP
 from theater.events import EventType, content_hash, externalise, ref, state_ref
 

@@ -10,7 +10,7 @@ from tests.broker.pretend import EXPORT, PretendedWorker, answers, commit, make_
 from tests.broker.test_burial import boxed
 from theater.broker.actors import CALL
 from theater.broker.burial import Death, bury
-from theater.broker.steps import BadStep
+from theater.broker.step import BadStep
 from theater.broker.turns import Turns
 from theater.calls import rpc_body
 from theater.events import EventType, decode

@@ -12,7 +12,7 @@ import zmq
 from tests.broker.pretend import OUTSIDE, PretendedWorker, commit, make_turns
 from theater import wire
 from theater.broker.book import ToRoot
-from theater.broker.steps import BadStep
+from theater.broker.step import BadStep
 from theater.broker.turns import Turns
 from theater.broker.workers import Workers
 from theater.calls import ACTOR, CLIENT, MESSAGES, RUNTIME

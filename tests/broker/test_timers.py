@@ -9,7 +9,7 @@ import pytest
 
 from tests.broker.pretend import PretendedWorker
 from tests.broker.whole import Whole, give, up
-from theater.broker.steps import BadStep
+from theater.broker.step import BadStep
 from theater.calls import CALLS, CLEAR, SET_INTERVAL, SET_TIMEOUT, TIMER
 from theater.events import EventType
 

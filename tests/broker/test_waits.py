@@ -13,7 +13,7 @@ from tests.broker.logged import order
 from tests.broker.whole import give
 from theater.broker import waits
 from theater.broker.book import ToRoot
-from theater.broker.steps import BadStep
+from theater.broker.step import BadStep
 from theater.calls import WAITS
 
 CHILD = f"{BOSS}/a"

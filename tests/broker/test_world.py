@@ -13,7 +13,7 @@ from tests.broker.whole import Whole
 from theater import wasi
 from theater.broker.burial import Death, bury
 from theater.broker.register import end_world_call
-from theater.broker.steps import BadStep
+from theater.broker.step import BadStep
 from theater.broker.turns import Turns
 from theater.calls import MESSAGES
 from theater.events import EventType

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from theater.broker.actors import CHANNEL_CLOSE, CHANNEL_MESSAGE, Actor, Channel, Handed
 from theater.broker.book import ToWorker
 from theater.broker.mailbox import Message
-from theater.broker.steps import Effect, Step
+from theater.broker.step import Effect, Step
 
 if TYPE_CHECKING:
     from theater.broker.post import Post

@@ -22,7 +22,7 @@ from theater.broker.actors import Actor, Ask, Chain, OpenTurn, Subscription
 from theater.broker.book import ChainPart, StatePart
 from theater.broker.chains import first_shown
 from theater.broker.mailbox import Message
-from theater.broker.steps import BadStep
+from theater.broker.step import BadStep
 from theater.broker.storetables import Shelves
 from theater.calls import BORN, LOOKED_AT, MANAGED, SUBSCRIBED, SUPERVISOR, WAITS
 from theater.capabilities.supervisor import fits_birth, too_large

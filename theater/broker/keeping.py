@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from theater.broker.actors import Actor
 from theater.broker.book import Book
-from theater.broker.steps import Step
+from theater.broker.step import Step
 
 LARGE_BYTES = 64 * 1024  # of a state; where nothing is said, every turn's is kept up to this size
 LARGE_EVERY = 100  # ... and of larger ones every hundredth

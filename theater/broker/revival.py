@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from theater.broker.actors import INIT, Actor
 from theater.broker.book import ChainPart
-from theater.broker.steps import takes_effect
+from theater.broker.step import takes_effect
 from theater.broker.turns import Turns
 from theater.calls import CALLS
 from theater.events import Event, EventType, chain_part, decode, internalise

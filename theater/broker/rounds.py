@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from theater.broker.actors import LOOP, Actor
 from theater.broker.mailbox import Message
-from theater.broker.steps import BadStep, Effect, takes_effect
+from theater.broker.step import BadStep, Effect, takes_effect
 from theater.calls import LOOP as INTERFACE
 from theater.calls import START_LOOP
 from theater.events import Event

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from theater import calls
 from theater.addresses import permitted
 from theater.broker.actors import Actor
-from theater.broker.steps import BadStep
+from theater.broker.step import BadStep
 from theater.quoting import quoted
 
 if TYPE_CHECKING:

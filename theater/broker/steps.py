@@ -7,7 +7,6 @@ must name a content that is there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from theater import wasi
@@ -19,81 +18,23 @@ from theater.broker.actors import (
     Actor,
     Handed,
 )
+from theater.broker.effects import host_call
+from theater.broker.step import BadStep, Step, content_of
 from theater.calls import (
-    ADDRESSED,
     ASKS,
-    CLEAR,
     HELD,
-    MESSAGES,
-    NAMED,
-    OURS,
-    RPC,
-    RUNTIME,
-    START_LOOP,
     STORE,
-    SUPERVISOR,
-    TIMER,
-    WITH_BODY,
 )
-from theater.calls import LOOP as LOOPS
-from theater.capabilities.timer import why_not
-from theater.errors import ProtocolError
 from theater.events import (
     Event,
     EventType,
     content_hash,
     decode,
     has_refs,
-    internalise,
     ref_hash,
     refs_in,
     state_ref,
 )
-
-ON_CHANNEL = frozenset({"send-on-channel", "close-channel"})
-
-
-class BadStep(ProtocolError):
-    """The worker sent a step it may not send; its incarnation ends."""
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """What a held call does."""
-
-    index: int
-    interface: str
-    function: str
-    name: str = ""  # of an actor, a request, a channel or a timer
-    body: bytes | None = b""  # None: a shutdown without a result
-    number: int = 0  # milliseconds
-
-
-@dataclass(slots=True)
-class Step:
-    """A checked step, in the words of what it does."""
-
-    turn: int
-    step: int
-    events: list[tuple[bytes, Event]]
-    size: int
-    contents: dict[bytes, bytes] = field(default_factory=dict)  # by hash, that events refer to
-    effects: list[Effect] = field(default_factory=list)
-    closed: set[str] = field(default_factory=set)  # channels, by it
-    store_calls: list[Event] = field(default_factory=list)  # also those that ask: see stores.py
-    ask: Event | None = None
-    callee: str = ""  # of a request, or of what opens a channel
-    question: bytes = b""
-    asked: list[Any] = field(default_factory=list)  # arguments of the ask, with their contents
-    tells: bool = False  # the answer of the world call before it
-    ends: bool = False
-    state: bytes | None = None  # hash after the turn
-    state_bytes: bytes | None = None  # its content, if it came with the step and is nothing else
-    needs_state: bool = False  # an event refers to the state before the turn, which is so needed
-    reply: bytes | None = None  # to a request, a channel's first message, a loop's next state
-    answer: dict[str, Any] | None = None  # to a call of another actor's
-    accepted: bool = False  # the channel that the turn was asked to open
-    fuel: int = 0
 
 
 def expected_call(actor: Actor, handed: Handed) -> tuple[str, str, list[Any]]:
@@ -185,7 +126,7 @@ def check(
         elif not begun:
             _prelude(event)
         elif event.type == EventType.HOST_CALL:
-            _host_call(actor, result, event, number == last, message_max)
+            host_call(actor, result, event, number == last, message_max)
         elif event.type == EventType.WASM_RESULT and number == last:
             _result(result, handed, event, message_max, state_max)
             # However its reference is spelt: the next start needs the state.
@@ -243,66 +184,6 @@ def _prelude(event: Event) -> None:
         raise BadStep(f"{event.type} {event.function} before the turn's call")
 
 
-def _host_call(actor: Actor, step: Step, event: Event, is_last: bool, message_max: int) -> None:
-    payload = event.payload
-    if not isinstance(payload, list) or len(payload) not in (1, 2):
-        raise BadStep("a host-call is not [arguments, answer]")
-    name = (event.interface, event.function)
-    if event.interface == STORE:
-        step.store_calls.append(event)
-    if len(payload) == 1:
-        if not is_last:
-            raise BadStep(f"{event.function} has no answer, and the step goes on")
-        if name not in ASKS and name not in actor.settings.world:
-            raise BadStep(f"{event.interface}.{event.function} is not an ask")
-        step.ask = event
-        if event.interface == MESSAGES and event.function in ADDRESSED:
-            step.callee, step.question = _with_body(payload[0], step, message_max)
-        elif event.interface == SUPERVISOR:
-            if not actor.settings.may_manage:
-                raise BadStep(f"it called {event.function}, which its manifest does not grant")
-            step.asked = _whole(payload[0], step)
-        elif event.interface == RPC:
-            step.asked = _whole(payload[0], step)
-        return
-    # Some functions of WASI are world calls only now and then; others always are.
-    is_wasi = event.interface.startswith(wasi.PREFIX)
-    if name in actor.settings.world and (not is_wasi or wasi.is_done(*name, payload)):
-        raise BadStep(f"{event.interface}.{event.function} was done before it was committed")
-    is_own = not is_wasi and not event.interface.startswith(OURS)
-    if is_own and name not in actor.settings.reads:
-        raise BadStep(f"it called {event.interface}.{event.function}, which is not granted")
-    if name in ASKS and event.interface != STORE and not _is_refused(payload[1]):
-        raise BadStep(f"it answered its own {event.function}")
-    if event.interface == STORE or not takes_effect(event):
-        return
-    arguments = payload[0]
-    if event.interface == TIMER:
-        step.effects.append(_timer(event, *payload))
-        return
-    if event.interface == LOOPS:
-        step.effects.append(_loop(event, payload[0], payload[1], step, message_max))
-        return
-    subject = ""
-    content: bytes | None = b""
-    if event.interface == RUNTIME:
-        content = _result_of(arguments, step, message_max)
-    elif event.function in WITH_BODY:
-        subject, content = _with_body(arguments, step, message_max)
-    elif event.function in NAMED:
-        subject = _named(arguments)
-    if event.function in ON_CHANNEL:
-        _check_channel(actor, step, subject)
-    if event.function == "close-channel":
-        step.closed.add(subject)
-    step.effects.append(Effect(event.index, event.interface, event.function, subject, content))
-
-
-def _is_refused(answer: Any) -> bool:
-    """Whether this is an error: all that a worker may answer an ask with itself."""
-    return isinstance(answer, dict) and answer.keys() == {"err"} and isinstance(answer["err"], str)
-
-
 def _is_local(event: Event) -> bool:
     """Whether this is a call of WASI that the worker has answered, or a line that was written."""
     if event.type != EventType.HOST_CALL:
@@ -310,92 +191,6 @@ def _is_local(event: Event) -> bool:
     is_answered = isinstance(event.payload, list) and len(event.payload) == 2
     is_wasi = is_answered and event.interface.startswith(wasi.PREFIX)
     return is_wasi and not wasi.is_done(event.interface, event.function, event.payload)
-
-
-def takes_effect(event: Event) -> bool:
-    """Whether this is a held call that was answered with Ok."""
-    if event.type != EventType.HOST_CALL or (event.interface, event.function) not in HELD:
-        return False
-    payload = event.payload
-    return len(payload) == 2 and isinstance(payload[1], dict) and "ok" in payload[1]
-
-
-def _with_body(arguments: Any, step: Step, message_max: int) -> tuple[str, bytes]:
-    """Whom a message is for, or what it is an answer to, and the message."""
-    if not isinstance(arguments, list) or len(arguments) != 2:
-        raise BadStep("not a (name, message)")
-    return _named(arguments[:1]), content_of(arguments[1], step, message_max)
-
-
-def _named(arguments: Any) -> str:
-    if not isinstance(arguments, list) or len(arguments) != 1 or type(arguments[0]) is not str:
-        raise BadStep("a message is not to a name")
-    return arguments[0]
-
-
-def _timer(event: Event, arguments: Any, answer: Any) -> Effect:
-    """A timer is set or cleared, in words that a worker may say Ok to."""
-    after_ms = 0
-    if event.function == CLEAR:
-        name = expected = _named(arguments)
-        wrong = None
-    elif not isinstance(arguments, list) or len(arguments) != 2 or type(arguments[1]) is not int:
-        raise BadStep("not a (name, milliseconds)")
-    else:
-        name = expected = _named(arguments[:1])
-        after_ms = arguments[1]
-        wrong = why_not(event.function, name, after_ms)
-    if wrong is not None or after_ms < 0:
-        raise BadStep(f"it set a timer that nobody may: {wrong or after_ms}")
-    if answer != {"ok": None if event.function == CLEAR else expected}:
-        raise BadStep(f"{event.function} has another answer than its name")
-    return Effect(event.index, event.interface, event.function, name, number=after_ms)
-
-
-def _loop(event: Event, arguments: Any, answer: Any, step: Step, message_max: int) -> Effect:
-    """A loop is started or stopped."""
-    starts = event.function == START_LOOP
-    if not isinstance(arguments, list) or len(arguments) != int(starts):
-        raise BadStep(f"not the arguments of {event.function}")
-    if answer != {"ok": None}:
-        raise BadStep(f"{event.function} has another answer than Ok")
-    state = content_of(arguments[0], step, message_max) if starts else b""
-    return Effect(event.index, event.interface, event.function, body=state)
-
-
-def _whole(arguments: Any, step: Step) -> list[Any]:
-    """The arguments of a call with what they refer to."""
-    try:
-        whole = internalise(arguments, step.contents)
-    except KeyError:
-        raise BadStep("an argument was not sent") from None
-    if not isinstance(whole, list):
-        raise BadStep("arguments are no list")
-    return whole
-
-
-def _result_of(arguments: Any, step: Step, message_max: int) -> bytes | None:
-    """What `shutdown` was given: its parent may be told so."""
-    if not isinstance(arguments, list) or len(arguments) != 1:
-        raise BadStep("a shutdown without its data")
-    return None if arguments[0] is None else content_of(arguments[0], step, message_max)
-
-
-def _check_channel(actor: Actor, step: Step, id: str) -> None:
-    """It is one of the actor's. Of one that it has closed or seen closed the worker knows."""
-    if id in step.closed or id not in actor.channels:
-        raise BadStep(f"it used channel {id!r}, which it does not have")
-
-
-def content_of(value: Any, step: Step, limit: int) -> bytes:
-    """The bytes behind a body, which is there itself or as a reference."""
-    hash = ref_hash(value)
-    content = step.contents.get(hash) if hash is not None else value
-    if not isinstance(content, bytes):
-        raise BadStep("a message is not bytes")
-    if len(content) > limit:
-        raise BadStep(f"a message of {len(content)} bytes is over the limit of {limit}")
-    return content
 
 
 def _answer_of(value: Any, step: Step, message_max: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from theater.broker.actors import Actor
-from theater.broker.steps import Step, content_of
+from theater.broker.step import Step, content_of
 from theater.broker.storetables import Shelves
 from theater.events import Event
 from theater.storecalls import (

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from theater.broker.actors import TICK, Actor, Chain, Timer
 from theater.broker.mailbox import Message
-from theater.broker.steps import BadStep, Effect
+from theater.broker.step import BadStep, Effect
 from theater.calls import CLEAR, SET_INTERVAL, TIMER
 
 if TYPE_CHECKING:

@@ -42,7 +42,7 @@ from theater.broker.actors import (
 from theater.broker.book import ChainPart, ToClient, ToWorker
 from theater.broker.mailbox import Message
 from theater.broker.post import Post
-from theater.broker.steps import BadStep, Effect, Step
+from theater.broker.step import BadStep, Effect, Step
 from theater.errors import ProtocolError
 from theater.events import (
     CHAIN_CODE,

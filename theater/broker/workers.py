@@ -17,7 +17,7 @@ from theater.broker import handing
 from theater.broker.actors import Actor
 from theater.broker.book import Welcome
 from theater.broker.links import Hello, Links, parse_peer
-from theater.broker.steps import BadStep
+from theater.broker.step import BadStep
 from theater.broker.turns import Turns
 from theater.errors import ProtocolError
 
