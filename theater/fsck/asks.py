@@ -18,7 +18,7 @@ from theater.fsck.chain import REQUEST as REQUESTED
 from theater.fsck.findings import shown
 from theater.fsck.inquiries import misfit, misfit_of_ask
 from theater.fsck.rows import AskRow
-from theater.fsck.verdict import (
+from theater.fsck.turn import (
     CANCELLED,
     CHANNEL_OPEN,
     DEAD,

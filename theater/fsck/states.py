@@ -14,8 +14,8 @@ from theater.fsck.chain import Crossing
 from theater.fsck.contents import Contents
 from theater.fsck.findings import Reports, shown
 from theater.fsck.rows import LastStateRow, TurnRow
+from theater.fsck.turn import FAILED
 from theater.fsck.turns import Turns
-from theater.fsck.verdict import FAILED
 
 
 class States:

@@ -11,11 +11,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from theater import wasi
-from theater.calls import OURS
-from theater.events import IN_TURNS, EventType, ref_hash
+from theater.events import IN_TURNS, EventType
 from theater.fsck.ahead import Ahead
 from theater.fsck.asks import Asks, Expect
 from theater.fsck.chain import (
@@ -26,21 +24,21 @@ from theater.fsck.chain import (
     Crossing,
     kind_of,
 )
+from theater.fsck.evidence import Evidence
 from theater.fsck.findings import Reports, shown
+from theater.fsck.granted import has_effect, is_own, why_no_ask
 from theater.fsck.life import Life
 from theater.fsck.rows import AskRow, EvidenceRow, StepRow, TurnRow
-from theater.fsck.verdict import (
-    ANSWERED,
-    CALL,
+from theater.fsck.turn import (
     DONE,
     FAILED,
     INIT,
-    LOOP,
     REQUEST,
     Ask,
     Turn,
-    Verdict,
+    take_result,
 )
+from theater.fsck.verdict import Verdict
 
 END = (1 << 64,)  # a key after every other
 # Of a stream it cannot be told what it ends in.
@@ -67,6 +65,7 @@ class Turns:
     version: int  # of the schema
     expect: Expect  # an answer by a call: see answers.py
     _asks: Asks = field(init=False)
+    _evidence: Evidence = field(init=False)
     _turn: Turn | None = None
     state: bytes | None = None  # after the last turn that is done
     state_sure: bool = True
@@ -80,6 +79,7 @@ class Turns:
         self._asks = Asks(
             self.actor, self.id, self.rows.asks, self.counted_until, self.expect, self.wrong
         )
+        self._evidence = Evidence(self.rows.evidence, self.wrong)
 
     @property
     def timeouts(self) -> int:
@@ -143,7 +143,7 @@ class Turns:
         turn.failed_by = at.incarnation
         turn.failed_reason = payload.get("reason")
         turn.set_aside = turn.index > 0 and payload.get("again") is not True
-        self._evidence(at, number, payload.get("evidence"))
+        self._evidence.take(at, number, payload.get("evidence"))
 
     def state_now(self) -> bytes | None:
         """The hash of the actor's state after all that has been seen; None: none, or unsure."""
@@ -238,7 +238,11 @@ class Turns:
             isinstance(at.payload, list) and len(at.payload) == 2
         ):
             self.wrong(at, f"a call with payload {shown(at.payload)}", "[arguments, answer]")
-        elif at.type == EventType.HOST_CALL and _is_own(at) and not self._has_effect(at, {"read"}):
+        elif (
+            at.type == EventType.HOST_CALL
+            and is_own(at)
+            and not has_effect(self.life, at, {"read"})
+        ):
             found = f"{shown('.'.join(at.name))} was answered at once"
             self.wrong(at, found, "a grant for it, as one that only reads")
         elif at.interface in COMMITTED_FIRST and wasi.is_done(*at.name, at.payload):
@@ -294,34 +298,14 @@ class Turns:
     # Asks
 
     def _ask(self, turn: Turn, at: Crossing) -> None:
-        if at.name not in ASKS and at.interface.startswith(OURS):
-            self.wrong(at, f"{shown('.'.join(at.name))} without an answer", "one")
-            turn.sure = False
-            return
-        if at.interface.startswith(wasi.PREFIX) and not self._may_change(at):
-            self.wrong(
-                at, f"{shown('.'.join(at.name))} without an answer", "one, or a grant for it"
-            )
-            turn.sure = False
-            return
-        if _is_own(at) and not self._has_effect(at, {"error", "again"}):
-            found = f"{shown('.'.join(at.name))} without an answer"
-            self.wrong(at, found, "one, or a grant for it as one that changes something")
+        wrong = why_no_ask(self.life, at)
+        if wrong is not None:
+            self.wrong(at, *wrong)
             turn.sure = False
             return
         self._step_ends(turn, at)
         self._extra_asks(self.rows.asks.before((turn.number, at.index)))
         turn.ask = Ask(at, self._asks.row(at), at.index + 1)
-
-    def _may_change(self, at: Crossing) -> bool:
-        """Whether this call of WASI may be one that is done when it is committed."""
-        may = self.life.may_exchange if at.interface == wasi.HTTP else self.life.may_write
-        granted = may or not self.life.sure
-        return granted and wasi.is_change(at.interface, at.function, at.payload[0])
-
-    def _has_effect(self, at: Crossing, effects: set[str]) -> bool:
-        """Whether a handler that its author has written is granted so."""
-        return self.life.own.get(at.name, "") in effects or not self.life.sure
 
     def _extra_asks(self, rows: Iterable[tuple[tuple[int, ...], AskRow | None]]) -> None:
         for (number, index), _ in rows:
@@ -362,49 +346,10 @@ class Turns:
         self._step_ends(turn, at)
         turn.result = at
         try:
-            value, turn.fuel = at.payload
-            returned = value["ok"]
-            state = returned[0]
-            turn.state = None if state is None else ref_hash(state)
-            if len(returned) != (2 if turn.kind in ANSWERED else 1):
-                raise ValueError
-            if turn.call is not None and at.name != turn.call.name:
-                raise ValueError
-            if turn.kind in (CALL, LOOP) and not _is_answer(*returned[1]):
-                raise ValueError
-            if state is not None and turn.state is None:
-                raise ValueError
-            if turn.kind == REQUEST:
-                (turn.reply,) = returned[1]
+            take_result(turn, at)
         except (ValueError, TypeError, KeyError, IndexError):
             self.wrong(at, f"a result {shown(at.payload)}", "[{ok: [state, ...]}, fuel]")
             turn.sure = False
-
-    def _evidence(self, at: Crossing, number: int, hash: Any) -> None:
-        if hash is None:
-            return
-        wanted = (number, at.incarnation)
-        rows = self.rows.evidence
-        while (row := rows.row) is not None and row.hash != hash:
-            if (row.turn, row.incarnation) >= wanted:
-                break
-            self.wrong(None, "is chained in no turn-failed", "in one", evidence=row.id)
-            rows.take()
-        if row is None and rows.key is not None:  # it is told already
-            rows.take()
-        elif row is None or (row.hash != hash and (row.turn, row.incarnation) != wanted):
-            self.wrong(at, f"its evidence {shown(hash)} is not there", "in evidence", turn=number)
-        else:
-            rows.take()
-            self._compare_evidence(at, row, number, hash)
-
-    def _compare_evidence(self, at: Crossing, row: EvidenceRow, number: int, hash: Any) -> None:
-        if row.hash != hash:
-            found = f"evidence {row.id} has hash {shown(row.hash)}"
-            self.wrong(at, found, f"{shown(hash)}, as is chained", turn=number)
-        if (row.turn, row.incarnation) != (number, at.incarnation):
-            found = f"evidence {row.id} is of turn {row.turn}, incarnation {row.incarnation}"
-            self.wrong(at, found, f"of turn {number}, incarnation {at.incarnation}", turn=number)
 
     def _finish(self, last: bool) -> None:
         """A turn of which no event comes any more."""
@@ -451,30 +396,12 @@ class Turns:
         self._extra_turns(self.rows.turns.before(END))
         self._extra_steps(self.rows.steps.before(END))
         self._extra_asks(self.rows.asks.before(END))
-        for (id,), _ in self.rows.evidence.before(END):
-            if sure:
-                self.wrong(None, "is chained in no turn-failed", "in one", evidence=id)
-        if first_queued is not None and last is not None and sure:
-            self._queue(first_queued, last)
+        self._evidence.end(sure)
+        # What waits comes after what has been consumed; an open turn is about the first.
+        if sure and last is not None and first_queued is not None:
+            if first_queued < self.last_message:
+                found = (
+                    f"message {first_queued} waits, and message {self.last_message} had its turn"
+                )
+                self.wrong(None, found, "in order")
         return self._initialised if sure else None
-
-    def _queue(self, first: int, last: Turn) -> None:
-        """What waits comes after what has been consumed; an open turn is about the first."""
-        if first < self.last_message:
-            found = f"message {first} waits, and message {self.last_message} had its turn"
-            self.wrong(None, found, "in order")
-
-
-def _is_answer(value: Any) -> bool:
-    """Whether this is what a call of another actor's is answered."""
-    match value:
-        case {"ok": content} if len(value) == 1:
-            return isinstance(content, bytes) or ref_hash(content) is not None
-        case {"err": str()}:
-            return len(value) == 1
-    return False
-
-
-def _is_own(at: Crossing) -> bool:
-    """Whether somebody else than Theater provides the interface."""
-    return not at.interface.startswith((OURS, wasi.PREFIX))

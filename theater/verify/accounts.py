@@ -12,7 +12,7 @@ from theater.events import EventType, decode
 from theater.fsck.file import LogFile, Row
 from theater.fsck.findings import Reports, both_shown, shown
 from theater.fsck.tools import part as readable
-from theater.fsck.verdict import FAILED, OPEN, RENUMBERED, WAITING
+from theater.fsck.turn import FAILED, OPEN, RENUMBERED, WAITING
 from theater.verify.part import Evidence, Part, Place
 
 STATUSES = (WAITING, OPEN, FAILED, RENUMBERED)  # of a turn without a result
