@@ -398,10 +398,7 @@ class Turns:
         self._extra_asks(self.rows.asks.before(END))
         self._evidence.end(sure)
         # What waits comes after what has been consumed; an open turn is about the first.
-        if sure and last is not None and first_queued is not None:
-            if first_queued < self.last_message:
-                found = (
-                    f"message {first_queued} waits, and message {self.last_message} had its turn"
-                )
-                self.wrong(None, found, "in order")
+        if sure and last is not None and (first_queued or self.last_message) < self.last_message:
+            found = f"message {first_queued} waits, and message {self.last_message} had its turn"
+            self.wrong(None, found, "in order")
         return self._initialised if sure else None
