@@ -225,7 +225,7 @@ class Root:
         """Tell a broker everything it has to know, before anybody can speak to it."""
         self.tell_broker("setup", setup(self._system, self._data, self._runtime))
         state = self.state or policy.initial(self._system.root, {}, spawned=self._kept.there)
-        orders = self._registry.everything(state, self._spawning.kept.values())
+        orders = self._registry.everything(state, self._spawning.kept())
         phases = {row.path: row.phase.value for row in policy.rows(state)}
         living = self._workers.living(self.burials.owed())
         self.tell_broker("register", orders, living, phases)
@@ -326,6 +326,7 @@ class Root:
         self._register()
         for facts in view.ended_offspring(self.state) if self.state is not None else ():
             self.tell_broker("phase", *facts)  # the last one may not have heard of it
+        self._spawning.tell_again()
         self.burials.tell_again()
         if self._going_down:
             self.tell_broker("closing")
