@@ -149,6 +149,33 @@ def test_what_is_answered_has_to_be_so(log: Damaged, damage: str) -> None:
     assert any(re.search(WHERE + ".*" + expected, line) for line in found), "\n".join(found)
 
 
+def forget_the_answer(db: sqlite3.Connection) -> None:
+    """The last event of the boss's is its ask, and what comes after that is not."""
+    ((first, last),) = db.execute(
+        "SELECT min(seq), max(seq) FROM events WHERE type = 'host-answer' AND function = ?",
+        (WAITS,),
+    ).fetchall()
+    assert first == last
+    actor = "(SELECT id FROM actors WHERE name = 'boss')"
+    db.execute(f"DELETE FROM events WHERE seq >= ? AND actor = {actor}", (first,))
+    db.execute("UPDATE asks SET status = 'open'")
+
+
+def test_who_waits_for_what_has_ended_is_told_of(tmp_path: Path) -> None:
+    made = family(tmp_path)
+    made.wait_for("a")
+    worker = give(made, "boss/a")
+    worker.shutdown(b"result")
+    worker.end(None)
+    made.end("boss/a")
+    made.db.close()
+    damaged = Damaged(tmp_path / "chain.db")
+    damaged.edit(forget_the_answer)
+    found, _ = damaged.check()
+    expected = '^boss, turn [0-9]+: it waits for "boss/a", which has ended; should be an answer$'
+    assert any(re.search(expected, line) for line in found), "\n".join(found)
+
+
 ROWS = {
     "no time": (
         "UPDATE asks SET timeout_s = NULL WHERE timeout_s = 5",

@@ -242,6 +242,7 @@ class Check:
             with part(self._reports, table="children"):
                 self._children.check(self._went_on)
                 self._notices.check(self._went_on)
+                asked.check(self._went_on)
         with part(self._reports, table="dead_letters"):
             letters.check(self._went_on)
         with part(self._reports, table="senders"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import msgpack
@@ -136,6 +137,24 @@ class Inquiries:
             else:
                 self._shown_events(row, child, name, value, wrong)
 
+    def check(self, went_on: Callable[[], bool]) -> None:
+        """All events have been seen: of what has ended its parent does not wait any more."""
+        if went_on():
+            return
+        for actor, turn, index in self._scratch.rows(
+            "SELECT actor, turn, idx FROM asked_about WHERE function = ? ORDER BY actor", (WAITS,)
+        ):
+            status = self._file.one(
+                "SELECT status FROM asks WHERE (actor, turn, idx) = (?,?,?)", (actor, turn, index)
+            )
+            child = self._children.born_by(actor, turn, index)
+            if status != ("open",) or child is None or not self._children.is_sure(actor, child):
+                continue  # else its turn was set aside
+            if not self._children.is_there(child) or self._notices.has_ended(child):
+                found = f"it waits for {shown(named(self._file, child))}, which has ended"
+                name = named(self._file, actor)
+                self._reports.wrong(found, "an answer", actor=name, turn=turn)
+
     def _listed(self, row: CreatorRow, names: list[str], wrong: Any) -> None:
         """Each is a child, and there are no others."""
         count = self._children.count_of(row.actor)
@@ -168,7 +187,7 @@ class Inquiries:
                 wrong(f"it was told {shown(error)}", "another error: it was not born")
         elif error.startswith(NO_ACTOR) and self._children.is_there(child):
             wrong(f"it was told {shown(error)}", "another error: it is there")
-        elif self._notices.ended_before(row, child):
+        elif self._notices.has_ended(child):
             wrong(f"it was told {shown(error)}", "the result of what has ended before")
 
     def _shown_events(self, row: CreatorRow, child: int, name: str, value: Any, wrong: Any) -> None:

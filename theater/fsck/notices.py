@@ -117,11 +117,9 @@ class Notices:
         fits = end[2] == content_hash(wire.pack([result]))
         return None if fits else "with what it has given its shutdown"
 
-    def ended_before(self, row: CreatorRow, child: int) -> bool:
-        """Whether a child has ended by itself."""
-        end = self._scratch.one(
-            "SELECT 1 FROM ends WHERE actor = ? AND kind = 'normal' AND seq < ?", (child, row.seq)
-        )
+    def has_ended(self, child: int) -> bool:
+        """Whether a child has ended by itself, as far as events have been seen."""
+        end = self._scratch.one("SELECT 1 FROM ends WHERE actor = ? AND kind = 'normal'", (child,))
         return end is not None
 
     def _shutdown(self, row: CreatorRow, payload: list[Any]) -> None:
