@@ -15,6 +15,7 @@ from benchmarks.commands import commands
 from benchmarks.cost import cost
 from benchmarks.fairness import fair
 from benchmarks.helper import private_bytes
+from benchmarks.packages import called
 from benchmarks.replays import replay
 from benchmarks.report import Bar, Figure, Round
 from benchmarks.verifies import verified
@@ -274,6 +275,7 @@ FIGURES: dict[str, Callable[[Bench], list[Figure]]] = {
     "relay": relay,
     "cost": cost,
     "fair": fair,
+    "package": called,
     "replay": replay,
     "verify": verified,
     "memory": memory,

@@ -7,6 +7,7 @@ fork     as the zygote: has imported and made what a worker needs, opened nothin
 router   a ROUTER that passes each message on to the other of its two DEALERs, in Python
 sender   the DEALER that sends or asks
 receiver the DEALER that takes or answers
+package  calls a package of Pack's
 client   of the system whose clients' ENDPOINT this is: floods an actor, or sends at a pace
 """
 
@@ -27,8 +28,11 @@ from typing import Any, NoReturn
 import zmq
 
 from theater import linux, wire
+from theater.pack.codec import encode
+from theater.worker.core import PublicCore, QuickCore
 from theater.worker.instance import Instance
 from theater.worker.loop import warm
+from theater.worker.package import Package
 
 Order = dict[str, Any]
 _STAMPS = struct.Struct("3d")
@@ -124,6 +128,25 @@ class Forker:
 
     def _instance(self, artifact: str) -> Instance:
         return Instance(artifact, NoHost(), memory_bytes=MEMORY_BYTES, engine=self._engine)
+
+
+def call_package(artifact: str, quick: bool, size: int, count: int, samples: int) -> list[float]:
+    """Call a package that sends back what it is sent.
+
+    Seconds that a call takes, so many times over `count` calls. `quick`: as workers call it.
+    """
+    core = QuickCore if quick else PublicCore
+    package = Package(artifact, NoHost(), memory_bytes=MEMORY_BYTES, fuel=FUEL, core=core)
+    state, body = encode(b""), b"x" * size
+    export = "theater:simple/message-server-client", "handle-request"
+    taken = []
+    for _ in range(samples + 1):  # the first one warms up
+        before_s = time.perf_counter()
+        for _ in range(count):
+            package.call(*export, [state, ["id", body]], FUEL)
+        taken.append((time.perf_counter() - before_s) / count)
+    package.close()
+    return taken[1:]
 
 
 def private_bytes(pid: int) -> int:
@@ -273,6 +296,8 @@ def main() -> None:
         serve({"start": forker.start, "hold": forker.hold})
     elif role == "router":
         forward(*arguments)
+    elif role == "package":
+        serve({"call": call_package})
     elif role == "client":
         client = Client(*arguments)
         serve({"flood": client.flood, "pace": client.pace})

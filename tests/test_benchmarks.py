@@ -39,6 +39,7 @@ def test_a_tiny_run_gives_every_figure_and_leaves_no_process(
         "fair: kept by a pair",
         "fair: memory of broker",
         "fair: memory of root",
+        "package: echo of 100 B",
         "replay: one-way turns",
         "replay: requests",
         "verify",
