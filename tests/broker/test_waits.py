@@ -33,11 +33,11 @@ def ends(made: Family) -> None:
     made.end(CHILD)
 
 
-def says(made: Family, phase: str, reason: str = "", by_others: bool = False) -> None:
+def says(made: Family, phase: str, reason: str = "", is_over: bool = False) -> None:
     """Its supervisor, as the broker's loop hears it."""
     actor = made.actor(CHILD)
     made.phase(CHILD, phase)
-    waits.settled(made.turns, actor, phase, reason, by_others, made.now_s)
+    waits.settled(made.turns, actor, phase, reason, is_over, made.now_s)
     made.step()
 
 
@@ -48,13 +48,19 @@ def crashes_for_good(made: Family) -> None:
 
 def is_stopped(made: Family) -> None:
     made.end(CHILD, by_others=True)
-    says(made, "stopped", by_others=True)
+    says(made, "stopped", is_over=True)
 
 
 def is_stopped_while_down(made: Family) -> None:
     made.kill(CHILD)
     says(made, "restarting")
-    says(made, "stopped", by_others=True)
+    says(made, "stopped", is_over=True)
+
+
+def is_ended_by_a_stranger(made: Family) -> None:
+    """Its process has been asked to end, by nobody of ours."""
+    made.end(CHILD)
+    says(made, "stopped", is_over=True)
 
 
 def is_removed(made: Family) -> None:
@@ -67,6 +73,7 @@ ENDS: dict[Callable[[Family], None], Any] = {
     crashes_for_good: {"err": "failed: boss/a: killed by SIGKILL"},
     is_stopped: {"err": "stopped: boss/a was stopped"},
     is_stopped_while_down: {"err": "stopped: boss/a was stopped"},
+    is_ended_by_a_stranger: {"err": "stopped: boss/a was stopped"},
     is_removed: {"err": "no-actor: boss/a has been removed: deleted"},
 }
 
@@ -347,6 +354,25 @@ def test_a_circle_through_others_is_one(tmp_path: Path) -> None:
     worker.request(BOSS, b"?")
     made.step()
     assert made.last_answer("other") == {"err": "cycle: other → boss → boss/a → other"}
+
+
+def test_a_circle_that_is_there_already_is_left_alone(tmp_path: Path) -> None:
+    """Of a log of before a birth was followed: a child has asked who waits for its birth."""
+    takes = ["send", "request"]
+    made = Family(tmp_path, order(BOSS, takes=takes, may_manage=True), order("other"))
+    made.start(BOSS)
+    made.start("other")
+    made.wait_for("a")
+    current = made.actor(BOSS).current
+    assert current is not None and current.ask is not None
+    current.ask.callee = None
+    give(made, CHILD).request(BOSS, b"?")
+    current.ask.callee = CHILD
+    made.step()
+    give(made, "other").request(BOSS, b"?")
+    made.step()
+    asked = made.actor("other").current
+    assert asked is not None and asked.ask is not None, "it waits, and nothing else happens"
 
 
 def test_whoever_else_asks_it_waits(tmp_path: Path) -> None:

@@ -139,11 +139,30 @@ def test_a_crash_that_is_restarted_is_no_end(home: Theater) -> None:
     is_told(system, ("ok", b"late"))
 
 
-def test_one_that_others_stop_or_delete_is_told_so(home: Theater) -> None:
+def test_one_that_others_stop_is_told_so(home: Theater) -> None:
     system = home.up(boss())
     begin(system, wait())
     system.stop(CHILD)
     is_told(system, ("err", f"stopped: {CHILD} was stopped"))
+
+
+def test_one_whose_process_a_stranger_ends_is_told_of(home: Theater) -> None:
+    system = home.up(boss())
+    begin(system, wait())
+    os.kill(int(str(rows(system)[CHILD]["pid"])), signal.SIGTERM)
+    is_told(system, ("err", f"stopped: {CHILD} was stopped"))
+
+
+def test_one_that_goes_down_with_its_parent_comes_back_with_it(home: Theater) -> None:
+    system = home.up(boss())
+    begin(system, wait())
+    system.stop("boss")
+    assert rows(system)[CHILD]["status"] == "stopped"
+    system.start_child("boss")
+    runs(system, CHILD)
+    assert waits(system)
+    system.send(CHILD, b"shutdown after all")
+    is_told(system, ("ok", b"after all"))
 
 
 def test_a_permanent_one_answers_and_is_started_again(home: Theater) -> None:
@@ -206,6 +225,27 @@ def test_the_end_in_which_the_broker_dies_is_told_once(
     arm(crash, point, Shot(times=2 if point != "broker.buried" else 1))
     system.send(CHILD, b"shutdown the end")
     is_told(system, ("ok", b"the end"))
+    home.note(system)
+
+
+@pytest.mark.parametrize(
+    ("point", "times"),
+    [
+        ("broker.buried", 1),
+        *((f"broker.{each}-commit", n) for each in ("in", "after") for n in (1, 2)),
+    ],
+)
+def test_a_crash_for_good_in_which_the_broker_dies_is_told_once(
+    home: Theater, point: str, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if the next broker hears nothing but that the child is not there any more."""
+    write(home, "probe", "probe", f'restart = "temporary"\n{PROBE}')
+    crash = armed(home, monkeypatch)
+    system = home.up(boss())
+    begin(system, wait())
+    arm(crash, point, Shot(times=times))
+    os.kill(int(str(rows(system)[CHILD]["pid"])), signal.SIGKILL)
+    is_told(system, ("err", f"failed: {CHILD}: killed by SIGKILL"))
     home.note(system)
 
 

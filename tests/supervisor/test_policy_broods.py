@@ -114,6 +114,47 @@ def test_one_that_cannot_be_started_is_forgotten() -> None:
     assert "boss/a" not in sim.state.children
 
 
+OVER: dict[str, tuple[str, bool]] = {  # how it ends: its phase, and whether it is over
+    "crash": ("restarting", False),
+    "normal": ("stopped", True),
+    "shutdown": ("stopped", True),
+    "stop": ("stopped", True),
+    "restart": ("starting", False),
+    "restart that fails": ("failed", True),
+    "with its parent": ("stopped", False),
+    "with all": ("stopped", False),
+}
+
+
+@pytest.mark.parametrize("how", OVER)
+def test_what_has_ended_and_is_not_started_again_is_over(how: str) -> None:
+    sim = with_boss(spawned("boss/a", "transient"))
+    match how:
+        case "crash" | "normal" | "shutdown":
+            sim.exit("boss/a", ExitKind(how), "so")
+        case "stop":
+            sim.send(StopChild("boss/a", 1))
+            sim.obey("boss/a")
+        case "restart" | "restart that fails":
+            sim.send(RestartChild("boss/a", 1))
+            sim.obey("boss/a")
+            if how != "restart":
+                sim.exit("boss/a", reason="it did not start")
+        case "with its parent":
+            sim.send(StopChild("boss", 1))
+            sim.settle()
+        case "with all":
+            sim.send(Shutdown())
+            sim.obey("z")
+            sim.obey("boss/a")
+    phase, is_over = OVER[how]
+    if how != "crash":
+        assert sim.row("boss/a").phase == phase
+    assert view.is_over(sim.state, "boss/a") is is_over
+    assert [each[0] for each in view.ended_offspring(sim.state)] == ["boss/a"] * is_over
+    assert not view.is_over(sim.state, "boss") and not view.is_over(sim.state, "nobody")
+
+
 def test_they_live_through_a_crash_of_their_actor() -> None:
     sim = with_boss(spawned("boss/a"), spawned("boss/b"))
     sim.exit("boss")

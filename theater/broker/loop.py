@@ -229,8 +229,8 @@ class Broker:
         """What an actor wanted done with what it has spawned is done, or cannot be."""
         children.answered(self._turns, parent, turn, index, value, self.now_s())
 
-    def _root_phase(self, name: str, phase: str, reason: str, by_others: bool = False) -> None:
-        """`by_others`: it was stopped, and not by what has spawned it or with it."""
+    def _root_phase(self, name: str, phase: str, reason: str, is_over: bool = False) -> None:
+        """`is_over`: it was spawned, and is not started again by itself, or with its parent."""
         actor = self._turns.actors.get(name)
         if actor is None:
             return
@@ -240,7 +240,7 @@ class Broker:
         timers.wake(self._turns, actor)
         self._turns.batch.phases.append((phase, reason, actor.id))
         self._turns.touched[name] = actor
-        waits.settled(self._turns, actor, phase, reason, by_others, self.now_s())
+        waits.settled(self._turns, actor, phase, reason, is_over, self.now_s())
 
     def _root_decided(self, subject: str, payload: dict[str, Any]) -> None:
         self._turns.decided(subject, payload)

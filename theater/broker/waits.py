@@ -9,7 +9,7 @@ system, after which it comes back. Its end is one of these, and the answer is co
 | has shut down, also in its init                 | ok, with what it gave `shutdown`      |
 | has crashed, or did not start, and is not       | err `failed: ...`                     |
 | started again                                   |                                       |
-| was stopped by somebody                         | err `stopped: ...`                    |
+| was stopped, and not with others                | err `stopped: ...`                    |
 | is gone for good                                | err `no-actor: ...`                   |
 
 While its parent waits it is told of the child by the answer alone.
@@ -68,12 +68,12 @@ def ended(turns: Turns, child: Actor, kind: str, by_others: bool, now_s: float) 
 
 
 def settled(
-    turns: Turns, child: Actor, phase: str, reason: str, by_others: bool, now_s: float
+    turns: Turns, child: Actor, phase: str, reason: str, is_over: bool, now_s: float
 ) -> None:
-    """Its supervisor has decided what becomes of it."""
+    """Its supervisor has decided what becomes of it. `is_over`: nothing more, as it is now."""
     if phase == "failed":
         _answer(turns, child, {"err": f"failed: {child.name}: {reason}"}, now_s)
-    elif phase == "stopped" and by_others:
+    elif phase == "stopped" and is_over:
         _answer(turns, child, _stopped(child), now_s)
 
 

@@ -188,7 +188,6 @@ def _stop(machine: Stopper, node: Node, child: Child, call: StopChild) -> None:
         machine.reply(call.call, True, "it was not running")
     elif child.book is Book.RESTARTING:
         _operator(machine, call, "stop")
-        child.external = not call.by_parent
         left = _leave_group(machine, node, child)
         if child.has_brood:
             _wait(child, call)

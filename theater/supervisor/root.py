@@ -182,10 +182,8 @@ class Root:
     def _phase(self, change: policy.PhaseChanged) -> None:
         self._registry.introduce(change.child, self.state)
         if not change.supervisor:
-            by_others = self.state is not None and (
-                view.was_stopped_by_others(self.state, change.child)
-            )
-            facts = (change.child, change.phase.value, change.reason, by_others)
+            is_over = self.state is not None and view.is_over(self.state, change.child)
+            facts = (change.child, change.phase.value, change.reason, is_over)
             self.tell_broker("phase", *facts)
         elif change.child == "" and change.phase is Phase.RUNNING:
             self._is_ready = True

@@ -233,13 +233,22 @@ def was_stopped_by_others(state: State, path: str) -> bool:
     return child is not None and child.external
 
 
+def is_over(state: State, path: str) -> bool:
+    """Whether this was spawned and has ended, and neither with what it belongs to nor to be started
+    again: nobody starts it before its parent is started again, or somebody asks for it."""
+    child = state.children.get(path)
+    node = child.parent if child is not None else None
+    if child is None or node is None or node.owner.keeper is None:
+        return False
+    is_down = child.phase in (Phase.STOPPED, Phase.FAILED) and not child.busy
+    return is_down and node.owner.alive and not node.ending
+
+
 def ended_offspring(state: State) -> Iterator[tuple[str, str, str, bool]]:
-    """What actors have spawned and is not started again: path, phase, reason, and whether somebody
-    has stopped it."""
+    """What actors have spawned and is over: path, phase, reason, and that it is."""
     for child in below(state.root):
-        is_spawned = isinstance(child.spec, ActorSpec) and child.spec.spawned is not None
-        if is_spawned and (child.phase is Phase.FAILED or child.external):
-            yield child.path, child.phase.value, child.reason, child.external
+        if is_over(state, child.path):
+            yield child.path, child.phase.value, child.reason, True
 
 
 def actor_spec(state: State, path: str) -> ActorSpec:
