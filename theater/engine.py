@@ -9,8 +9,9 @@ it. Call `make_engine` after a fork, not before; an engine installs signal handl
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
+
+from theater.installed import version
 
 if TYPE_CHECKING:
     from wasmtime import Engine
@@ -18,9 +19,12 @@ if TYPE_CHECKING:
 KIB = 1024
 MIB = 1024 * 1024
 
+_VERSION = version("wasmtime")
+assert _VERSION is not None, "wasmtime is not installed"
+
 # Plain data in a fixed order. What is not named here is wasmtime's default.
 SETTINGS: dict[str, Any] = {
-    "wasmtime": version("wasmtime"),
+    "wasmtime": _VERSION,
     # Determinism: a replay has to compute the same bytes and burn the same fuel.
     "consume_fuel": True,
     "nan_canonicalization": True,

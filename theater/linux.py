@@ -7,7 +7,6 @@ import ctypes
 import errno
 import fcntl
 import os
-import platform
 import resource
 import signal
 import sys
@@ -52,7 +51,7 @@ def require_kernel() -> None:
     """Theater needs Linux 5.9 or newer; say so in one line elsewhere."""
     if sys.platform != "linux":
         raise EnvironmentProblem(f"theater needs Linux 5.9 or newer; this is {sys.platform}")
-    release = platform.release()
+    release = os.uname().release
     numbers = []
     for part in release.split("-")[0].split(".")[:2]:
         numbers.append(int(part) if part.isdigit() else 0)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+
+from theater.records import dataclass
 
 SOCKET_PATH_MAX = 107  # bytes
 HEADS = "heads."  # how the names of files of tree heads begin

@@ -11,14 +11,16 @@ this is meant: by `private`, or since its host is an address or localhost.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from theater.quantities import MIB, duration, size
 from theater.quoting import described, did_you_mean, quoted
+from theater.records import dataclass
+
+if TYPE_CHECKING:
+    import ipaddress
 
 HANDLER = "wasi:http"
 RULES_MAX = 256  # of one actor
@@ -221,6 +223,8 @@ def _says_private(host: str) -> bool:
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    import ipaddress  # takes long, and few actors make requests
+
     try:
         return ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
     except ValueError:

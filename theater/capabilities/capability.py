@@ -8,8 +8,10 @@ parameters are for people: they take no part in linking and are not compared.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
+
+from theater.records import dataclass
 
 Signatures = Mapping[str, str]  # function -> type text
 Loc = tuple[str | int, ...]  # where in the manifest: ("child", 0, "name")

@@ -12,8 +12,10 @@ from __future__ import annotations
 import functools
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, TypeAlias
+
+from theater.records import dataclass
 
 DEPTH_MAX = 64
 _U32 = struct.Struct("<I")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any
 
+from theater.records import dataclass
 from theater.spec import ChildSpec, SupervisorSpec
 
 

@@ -7,8 +7,6 @@ import os
 import signal
 from dataclasses import dataclass
 
-import psutil
-
 from theater import linux
 from theater.supervisor.orders import ExitKind
 
@@ -68,6 +66,8 @@ def children() -> set[int]:
         with open(f"/proc/self/task/{os.getpid()}/children", "rb", buffering=0) as file:
             return set(map(int, file.readall().split()))
     except FileNotFoundError:  # a kernel without CONFIG_PROC_CHILDREN
+        import psutil  # not before it is needed: it takes long
+
         return {child.pid for child in psutil.Process().children()}
 
 

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import theater
+from theater import installed
 from theater.project.job import WIT, BuildFailed, Job, Run, ToolMissing
 from theater.project.languages import world
 from theater.project.languages.closure import GUEST_PYTHON, Closure, closure, syntax_error
@@ -112,26 +113,11 @@ def entry(module: str, actor: str) -> str:
 
 def componentize_py() -> str | None:
     """Name and version."""
-    if (version := _installed()) is not None:
+    if importlib.util.find_spec("componentize_py") is not None:
+        version = installed.version("componentize_py") or "of an unknown version"
         return f"componentize-py {version}"
     found = shutil.which("componentize-py")
     return None if found is None else answer([found, "--version"])
-
-
-def _installed() -> str | None:
-    """The version beside this Python. By a directory's name: importlib.metadata takes as long to
-    import as everything else here."""
-    found = importlib.util.find_spec("componentize_py")
-    if found is None or found.origin is None:
-        return None
-    for place in Path(found.origin).parents[1].glob("componentize_py-*.dist-info"):
-        return place.name.removesuffix(".dist-info").partition("-")[2]
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("componentize-py")
-    except PackageNotFoundError:
-        return "of an unknown version"
 
 
 def _command() -> list[str]:

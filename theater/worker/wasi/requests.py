@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from theater import requests
+from theater.records import dataclass
 from theater.requests import AUTHORITY
 from theater.worker.wasi.errors import ERR, OK, ErrorCode, internal
 from theater.worker.wasi.fields import Entries, Fields
