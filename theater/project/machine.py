@@ -32,7 +32,6 @@ PACKAGES = {
     "pyzmq": "27",
     "msgpack": "1",
     "psutil": "6",
-    "pydantic": "2",
     "cryptography": "42",
     "h11": "0",
 }
