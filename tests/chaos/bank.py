@@ -10,8 +10,11 @@ else between them, `c` is a request to the audit itself, so the order holds betw
 
 A guest opens channels to a host, whose first message is what the guest is to say there; the host
 passes it on to a scribe, where it must be such a stream again. Some requests are answered by their
-callee in a later turn. And a clerk, a package of Pack's, calls what another one exports: it puts a
-number into the cell, and gets the one that was there.
+callee in a later turn.
+
+And three are packages of Pack's. A clerk calls what another one exports: it puts a number into the
+cell, and gets the one that was there. A runner goes round in a loop, and fails when a round comes
+twice or too early. A boss spawns an actor that shuts down at once, and waits for that.
 """
 
 from __future__ import annotations
@@ -19,27 +22,51 @@ from __future__ import annotations
 import json
 import random
 import re
+import shutil
+import struct
 from collections import Counter
+from pathlib import Path
 
 from tests.chaos.customer import Lane, Operation
+from tests.real.conftest import COMPONENTS as WAT
 from tests.real.conftest import actor
 from theater.pack.codec import encode
-from theater.pack.values import NO_STATE, U32, Variant, ok
+from theater.pack.types import BYTES
+from theater.pack.types import U64 as U64_TYPE
+from theater.pack.values import NO_STATE, U32, Option, Variant, ok
 
+PROBE = WAT / "probe.wat"
 TELLERS = ("ann", "bob")
 ACTORS = (
     *("north", "south", "audit", "vault", "later", "diary", "hits"),
-    *("guest", "host", "scribe", "clerk", "cell"),
+    *("guest", "host", "scribe", "clerk", "cell", "runner", "boss"),
     *TELLERS,
 )
-ANSWERS = 12  # that the clients hear in a round
+ANSWERS = 14  # that the clients hear in a round
 COMPONENTS = {
     "hits": "counter.wat",
     "vault": "sink.wat",
     "clerk": "pack-rpc.wat",
     "cell": "pack-rpc.wat",
+    "runner": "pack-loop.wat",
+    "boss": "pack-boss.wat",
 }
-CALLS = '[[child.handler]]\ntype = "rpc"\n'  # which that imports
+# What those import beside messages.
+HANDLERS = {"clerk": "rpc", "cell": "rpc", "runner": "loop", "boss": "supervisor"}
+ROUNDS = 9  # of the runner's loop, each time
+# What the boss spawns.
+JOB = """name = "job"
+package = "probe.wat"
+restart = "temporary"
+initial_state = "init-shutdown done"
+[[handler]]
+type = "runtime"
+[[handler]]
+type = "message-server"
+"""
+NO_BYTES = Option(BYTES.wire, None)
+NOTHING = encode(b"")
+DONE = encode(ok(Option(BYTES.wire, b"done")))
 GONE = ("north", "audit", "ann", "host")  # most of their states are not kept
 LARGE = 1500  # bytes: over what stands in an event itself
 
@@ -60,16 +87,22 @@ say-state $ send scribe append c
 close $"""
 
 
-def manifest() -> str:
-    return HEAD + "\n".join(map(_actor, ACTORS))
+def write(directory: Path) -> Path:
+    """The manifest, and what belongs to it."""
+    (directory / "job.toml").write_text(JOB)
+    shutil.copy(PROBE, directory)
+    path = directory / "manifest.toml"
+    path.write_text(HEAD + "\n".join(map(_actor, ACTORS)))
+    return path
 
 
 def _actor(name: str) -> str:
     initial = f"initial_state = {json.dumps(TALK)}\n" if name == "host" else ""
     every = "state_every = 3\n" if name in GONE else ""
-    component = COMPONENTS.get(name, "probe.wat")
-    calls = CALLS if component == "pack-rpc.wat" else ""
-    return actor(name, component, extra=initial + every + LIMITS) + calls
+    component = COMPONENTS.get(name, PROBE.name)
+    handler = HANDLERS.get(name)
+    more = "" if handler is None else f'[[child.handler]]\ntype = "{handler}"\n'
+    return actor(name, component, extra=initial + every + LIMITS) + more
 
 
 class Bank:
@@ -82,6 +115,8 @@ class Bank:
         self._talks = 0
         self._put = 0  # numbers into the cell, one after the other
         self._puts: list[Operation] = []
+        self._jobs: list[Operation] = []
+        self._runs = 0
 
     def round(self) -> list[Lane]:
         """Some work for everybody."""
@@ -93,6 +128,8 @@ class Bank:
         lanes.append([self._press() for _ in range(2)])
         lanes.append([self._open()])
         lanes.append([self._call() for _ in range(2)])
+        lanes.append([self._run()])
+        lanes.append([self._spawn()])
         self._dice.shuffle(lanes)
         return lanes
 
@@ -131,9 +168,23 @@ class Bank:
         self._puts.append(Operation("request", "clerk", b"0" + encode(argument)))
         return self._puts[-1]
 
+    def _run(self) -> Operation:
+        self._runs += 1
+        return Operation("request", "runner", b"s" + struct.pack("<IIc", 0, ROUNDS, b"."))
+
+    def _spawn(self) -> Operation:
+        argument = ("job.toml", NO_BYTES, NO_BYTES, Option(U64_TYPE.wire, None))
+        self._jobs.append(Operation("request", "boss", b"2" + encode(argument)))
+        return self._jobs[-1]
+
     def wrong_answers(self) -> list[str]:
-        """Of what the cell was told in order: it has to have answered what it was told before."""
-        found = []
+        """Of what the cell was told in order: it has to have answered what it was told before. Of
+        what the boss has waited for: it may have been killed, and then it is not started again."""
+        found = [
+            f"a job was answered {job.answer!r}"
+            for job in self._jobs
+            if job.answer != DONE and b"failed: " not in (job.answer or b"")
+        ]
         for number, operation in enumerate(self._puts):
             before = U32(number) if number else NO_STATE
             expected = encode(ok(Variant("result", "ok", 0, (before,))))
@@ -158,6 +209,8 @@ class Bank:
             "scribe": "".join(_stream(self._talks)).encode(),
             "clerk": encode(NO_STATE),
             "cell": encode(U32(self._put) if self._put else NO_STATE),
+            "runner": encode(struct.pack("<I", ROUNDS if self._runs else 0)),
+            "boss": NOTHING,
             "diary": b"".join(b",%d" % number for number in range(1, self._diary + 1)),
             **{name: _decimal(self._transfers[name]) for name in TELLERS},
         }

@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.chaos.customer import Operation
 from theater import wire
-from theater.calls import MESSAGES, RPC
+from theater.calls import LOOP, LOOP_CLIENT, MESSAGES, RPC, START_LOOP
 from theater.client import LogReader
 from theater.events import Event, EventType
 
@@ -110,6 +110,8 @@ def _pairs(log: LogReader, events: list[Event]) -> list[str]:
             opener = channels[opened[event.actor, event.turn]][0]
             if event.payload[0]["ok"][1][0]["message"] is not None:
                 sent[event.actor, opener].append((event.actor, event.turn, event.index))
+        if _goes_on(event):
+            sent[event.actor, event.actor].append((event.actor, event.turn, event.index))
         to = _addressee(event, channels)
         if to is not None:
             sent[event.actor, to].append((event.actor, event.turn, event.index))
@@ -130,6 +132,12 @@ def _pairs(log: LogReader, events: list[Event]) -> list[str]:
     return found
 
 
+def _goes_on(event: Event) -> bool:
+    """Whether this ends a round of a loop that has another one."""
+    is_round = (event.type, event.interface) == (EventType.WASM_RESULT, LOOP_CLIENT)
+    return is_round and "ok" in event.payload[0]["ok"][1][0]
+
+
 def _channels_of(log: LogReader) -> dict[str, tuple[str, str]]:
     """The two actors of each channel, by its id."""
     rows = log.query(
@@ -142,10 +150,12 @@ def _channels_of(log: LogReader) -> dict[str, tuple[str, str]]:
 def _addressee(event: Event, channels: dict[str, tuple[str, str]]) -> str | None:
     """To whom the event sends a message, if it does."""
     payload: Any = event.payload
-    if event.type != EventType.HOST_CALL or event.interface not in (MESSAGES, RPC):
+    if event.type != EventType.HOST_CALL or event.interface not in (MESSAGES, RPC, LOOP):
         return None
     if event.interface == RPC:
         return str(payload[0][0])
+    if event.interface == LOOP:
+        return event.actor if event.function == START_LOOP else None
     is_ask = event.function in ("request", "open-channel")
     if is_ask != (len(payload) == 1) or not (is_ask or "ok" in payload[1]):
         return None  # it was refused at once

@@ -25,6 +25,8 @@ SLICE = (
     "worker.turn-begun@diary 1 itself + worker.loaded@diary 1 itself",
     "worker.asked@ann 3 itself",
     "worker.asked@clerk 1 itself + worker.turn-begun@cell 1 itself",
+    "worker.step-sent@runner 4 itself",
+    "worker.asked@boss 1 itself + root.birth-judged 1 root",
     "worker.step-acknowledged@bob 2 itself",
     "worker.turn-begun@hits 1 itself + zygote.ordered 1 itself",
     "worker.turn-begun@north 1 itself + broker.buried 1 itself",

@@ -101,6 +101,11 @@ class World:
                 case Do():
                     self.tree.send(action.call)
                 case Answer():
+                    born = self.born.get(action.key)
+                    is_there = born is not None and view.spec_of(self.tree.state, born) is not None
+                    asked = self.open.get(action.key)
+                    if is_there and asked is not None and asked.function in BORN:
+                        assert action.value == {"ok": born}, "it is there, and nobody knows"
                     self.on_its_way.append(action)
                 case Forget(path):
                     assert path not in self.tree.state.children

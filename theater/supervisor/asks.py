@@ -333,10 +333,17 @@ class _Step:
     def replied(self, reply: Replied) -> None:
         key = self._asks.calls.pop(reply.call)
         ask = self._asks.open[key]
-        if not reply.ok:
+        if not reply.ok and not self._is_born(ask):
             self.answer(key, {"err": f"failed: {reply.text[:TEXT_MAX]}"})
         else:
             self.answer(key, {"ok": ask.child if ask.function in BORN else None})
+
+    def _is_born(self, ask: Ask) -> bool:
+        """Whether it is there all the same: its supervisor was stopped while it started, and comes
+        up with it."""
+        if ask.function not in BORN or self._tree is None:
+            return False
+        return view.spec_of(self._tree, ask.child) is not None
 
     def answer(self, key: Key, value: dict[str, Any]) -> None:
         begun = self._asks.open.pop(key).begun
