@@ -31,8 +31,10 @@ MINUTES ?= 5
 soak: .venv/.installed-dev
 	@$(PY) -m tests.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
-# A kill at every commit point of a scenario, however long that takes; then at random until MINUTES.
+# What the suite runs a slice of, as a whole (not where SEED repeats something). Then a kill at every
+# commit point of a scenario, however long that takes; then at random until MINUTES.
 chaos: .venv/.installed-dev
+	@$(if $(SEED),:,$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder --whole -m whole -q)
 	@$(PY) -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 # Hostile input for MINUTES.

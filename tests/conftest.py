@@ -35,7 +35,15 @@ def _place(path: Path) -> int:
     return next((place for place, name in enumerate(FIRST) if name in names), len(FIRST))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--whole", action="store_true", help="run also what the suite runs a slice of")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--whole"):
+        left = [item for item in items if item.get_closest_marker("whole")]
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if not item.get_closest_marker("whole")]
     if hasattr(config, "workerinput"):  # by hand the quick ones come as they are found
         items.sort(key=lambda item: _place(item.path))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shutil
@@ -11,6 +12,7 @@ import psutil
 import pytest
 
 from tests.real.conftest import COMPONENTS, Theater, actor
+from tests.slices import sliced
 from tests.waiting import eventually
 from theater.client import System
 from theater.client.reader import LogReader
@@ -391,7 +393,9 @@ IN_BIRTH = [
 ]
 
 
-@pytest.mark.parametrize("point", IN_BIRTH)
+@pytest.mark.parametrize(
+    "point", sliced(IN_BIRTH, "root.birth-judged", "root.birth-added", "zygote.forked")
+)
 def test_a_birth_in_which_all_dies_is_one_birth(
     home: Theater, point: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -426,7 +430,14 @@ IN_COMMITS = [
 ]
 
 
-@pytest.mark.parametrize(("point", "times"), IN_COMMITS)
+@pytest.mark.parametrize(
+    ("point", "times"),
+    sliced(
+        IN_COMMITS,
+        *(("broker.in-commit", 2), ("broker.in-commit", 4), ("broker.after-commit", 1)),
+        *(("broker.before-commit", 2), ("broker.answered", 1), ("broker.released", 2)),
+    ),
+)
 def test_a_birth_in_which_the_broker_dies_is_one_birth(
     home: Theater, point: str, times: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -439,9 +450,16 @@ def test_a_birth_in_which_the_broker_dies_is_one_birth(
     assert told(system, "boss", "l") == "boss/count\n"
 
 
-@pytest.mark.parametrize("who", ["boss", "boss/count"])
+WORKERS = ["worker.loaded", "worker.turn-begun", "worker.step-sent", "worker.step-acknowledged"]
+
+
 @pytest.mark.parametrize(
-    "point", ["worker.loaded", "worker.turn-begun", "worker.step-sent", "worker.step-acknowledged"]
+    ("who", "point"),
+    sliced(
+        itertools.product(("boss", "boss/count"), WORKERS),
+        *(("boss", "worker.turn-begun"), ("boss", "worker.step-acknowledged")),
+        *(("boss/count", "worker.loaded"), ("boss/count", "worker.step-sent")),
+    ),
 )
 def test_a_birth_in_which_parent_or_child_dies_is_one_birth(
     home: Theater, point: str, who: str, monkeypatch: pytest.MonkeyPatch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import shutil
@@ -13,6 +14,7 @@ import pytest
 
 from tests.real.conftest import Theater, actor, assert_whole, gone, processes
 from tests.replay.replayed import replayed
+from tests.slices import sliced
 from tests.waiting import eventually
 from theater import crashpoints
 from theater.client import System
@@ -139,8 +141,14 @@ def test_own_stores_are_nobody_elses(stage: Stage) -> None:
     )
 
 
-@pytest.mark.parametrize("durability", ["process", "disk"])
-@pytest.mark.parametrize("point", WRITE_POINTS)
+@pytest.mark.parametrize(
+    ("point", "durability"),
+    sliced(
+        itertools.product(WRITE_POINTS, ("process", "disk")),
+        *((point, "process") for point in WRITE_POINTS),
+        ("worker.content-named", "disk"),
+    ),
+)
 def test_a_worker_that_dies_in_a_write_does_it_again(
     stage: Stage, point: str, durability: str
 ) -> None:
@@ -156,8 +164,14 @@ def test_a_worker_that_dies_in_a_write_does_it_again(
     assert stage.unfinished() == []
 
 
-@pytest.mark.parametrize("durability", ["process", "disk"])
-@pytest.mark.parametrize("point", COMMIT_POINTS)
+@pytest.mark.parametrize(
+    ("point", "durability"),
+    sliced(
+        itertools.product(COMMIT_POINTS, ("process", "disk")),
+        *((point, "process") for point in COMMIT_POINTS),
+        ("broker.in-commit", "disk"),
+    ),
+)
 def test_a_broker_that_dies_at_the_commit_loses_nothing(
     stage: Stage, point: str, durability: str
 ) -> None:
@@ -172,7 +186,14 @@ def test_a_broker_that_dies_at_the_commit_loses_nothing(
     stage.assert_sound()
 
 
-@pytest.mark.parametrize("point", [*WRITE_POINTS, *COMMIT_POINTS])
+@pytest.mark.parametrize(
+    "point",
+    sliced(
+        [*WRITE_POINTS, *COMMIT_POINTS],
+        *("worker.content-written", "worker.content-kept", "worker.step-sent"),
+        *("broker.in-commit", "broker.after-commit"),
+    ),
+)
 def test_when_all_dies_at_once_the_store_is_whole_and_the_turn_goes_on(
     stage: Stage, point: str
 ) -> None:
