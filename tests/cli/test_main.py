@@ -83,6 +83,7 @@ def test_commands_import_only_what_they_need() -> None:
         ("--version", ["typer", "msgpack", "pathlib", "subprocess"]),
         ("logs -f --data x probe", ["pydantic", "wasmtime", "rich"]),
         ("request probe hello --data x", ["pydantic", "wasmtime", "rich"]),
+        ("dead list", ["pydantic", "zmq", "wasmtime", "rich"]),
         ("--help", ["pydantic", "zmq", "sqlite3", "wasmtime", "rich", "theater.client.system"]),
         (
             "ps --json",

@@ -209,9 +209,8 @@ def test_a_call_goes_on_when_the_system_does(theater: Theater) -> None:
     everybody = processes(system)
     os.kill(system.info()["pid"], signal.SIGKILL)
     eventually(lambda: gone(everybody), "everything to die with root")
-    asking.end()
-    system.close()
     system = theater.up()
+    asking.end()  # whoever has asked says it again, to the next one
     sql = "SELECT 1 FROM asks WHERE status = 'open'"
     eventually(lambda: not system.log.query(sql), "it to be answered")
     assert told(system, call("b", f"{CALC}.swap", ())) == "after"

@@ -96,7 +96,9 @@ def application(only: str | None = None, is_overview: bool = False) -> typer.Typ
         if is_overview:
             app.command(name)(_listed(module.commands.info.help))
         elif only in (None, name):
-            app.add_typer(module.commands, name=name)
+            for command in module.commands.registered_commands:
+                command.cls = QuickCommand
+            app.add_typer(module.commands, name=name, cls=QuickGroup)
     return app
 
 
