@@ -13,8 +13,11 @@ WAIT_S = 120.0
 
 def eventually(condition: Callable[[], Any], what: str, timeout_s: float = WAIT_S) -> Any:
     """Wait until `condition()` is true; its value."""
-    deadline_s = time.monotonic() + timeout_s
+    began_s = time.monotonic()
     while not (value := condition()):
-        assert time.monotonic() < deadline_s, f"waited {timeout_s:g} s in vain for {what}"
-        time.sleep(0.01)
+        waited_s = time.monotonic() - began_s
+        assert waited_s < timeout_s, f"waited {timeout_s:g} s in vain for {what}"
+        # What comes soon is seen soon; what takes longer is not asked for all the time, since most
+        # questions are answered by the very processes that it is waited for.
+        time.sleep(min(0.05, 0.005 + waited_s / 10))
     return value

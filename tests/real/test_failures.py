@@ -16,6 +16,7 @@ from theater.client import System
 from theater.errors import NotDelivered
 from theater.paths import box_name
 
+OFTEN = "[supervisor]\nintensity = 100\n"
 SMALL = "[child.limits]\nmemory = '4MiB'\nfuel = 50_000_000\nturn_timeout = 1\n"
 
 GUEST_FAILURES = {
@@ -54,39 +55,42 @@ def restarted(system: System, name: str, incarnation: int = 2) -> None:
     )
 
 
-@pytest.mark.parametrize("command", GUEST_FAILURES)
 def test_a_failing_turn_is_set_aside_and_the_actor_comes_back_with_its_state(
-    theater: Theater, command: str
+    theater: Theater,
 ) -> None:
-    system = theater.up(actor("a", extra=SMALL), actor("b"))
+    system = theater.up(actor("a", extra=SMALL), actor("b"), head=OFTEN)
     before = system.actor("b")["pid"]
     system.send("a", b"set kept")
-    with pytest.raises(NotDelivered, match=r"failed: a: "):
-        system.request("a", command.encode())
-    restarted(system, "a")
-    assert reason_of(system, "a").startswith(GUEST_FAILURES[command])
-    assert system.actor("a")["reason"].startswith(GUEST_FAILURES[command])
-    assert system.request("a", b"get") == b"kept"
-    assert system.actor("b")["pid"] == before
-    letters = system.log.query("SELECT actor, reason FROM dead_letters")
-    assert [letter[0] for letter in letters] == ["a"]
+    for count, (command, reason) in enumerate(GUEST_FAILURES.items(), 1):
+        with pytest.raises(NotDelivered, match=r"failed: a: "):
+            system.request("a", command.encode())
+        restarted(system, "a", count + 1)
+        assert reason_of(system, "a").startswith(reason), command
+        assert system.actor("a")["reason"].startswith(reason), command
+        assert system.request("a", b"get") == b"kept", command
+        assert system.actor("b")["pid"] == before, command
+        letters = system.log.query("SELECT actor, reason FROM dead_letters")
+        assert [letter[0] for letter in letters] == ["a"] * count, command
     theater.note(system)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT])
-def test_a_killed_worker_comes_back_and_others_do_not_notice(theater: Theater, number: int) -> None:
-    system = theater.up(actor("a"), actor("b"))
+def test_a_killed_worker_comes_back_and_others_do_not_notice(theater: Theater) -> None:
+    system = theater.up(actor("a"), actor("b"), head=OFTEN)
     system.send("a", b"set kept")
     assert system.request("a", b"get") == b"kept"
     other = system.actor("b")["pid"]
-    pid = system.actor("a")["pid"]
+    for count, number in enumerate((signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT), 1):
+        _die(system.actor("a")["pid"], number)
+        restarted(system, "a", count + 1)
+        assert reason_of(system, "a") == f"killed by {number.name}"
+        assert system.request("a", b"get") == b"kept", number
+        assert system.actor("b")["pid"] == other, number
+        theater.note(system)
+
+
+def _die(pid: int, number: int) -> None:
     # wasmtime's handler lets a SIGSEGV that no instruction caused pass once.
     eventually(lambda: gone({pid}) or not _kill(pid, number), "the worker to die")
-    restarted(system, "a")
-    assert reason_of(system, "a") == f"killed by {signal.Signals(number).name}"
-    assert system.request("a", b"get") == b"kept"
-    assert system.actor("b")["pid"] == other
-    theater.note(system)
 
 
 def test_a_turn_that_takes_too_long_is_killed_and_set_aside_after_max_deliveries(
