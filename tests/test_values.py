@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import unicodedata
 from typing import Any
@@ -14,7 +15,16 @@ from hypothesis import strategies as st
 from theater.events import content_hash, ref
 from theater.pack.codec import encode
 from theater.pack.values import U64, Option
-from theater.values import DEPTH_MAX, as_text, json_value, lines, shortened, text, visible
+from theater.values import (
+    DECODED_MAX,
+    DEPTH_MAX,
+    as_text,
+    json_value,
+    lines,
+    shortened,
+    text,
+    visible,
+)
 
 FORBIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
@@ -72,6 +82,7 @@ def test_every_value_has_a_harmless_text_and_strict_json(value: Any) -> None:
 
 def test_characters_to_keep_stay() -> None:
     assert visible("a\nb\tc\x1b", keep="\n\t") == "a\nb\tc\\x1b"
+    assert visible("a\n\x1b" * 9000, keep="\n") == "a\n\\x1b" * 9000
 
 
 def test_what_an_actor_says_in_several_lines_is_several_lines() -> None:
@@ -158,6 +169,20 @@ def test_a_value_of_packs_is_shown_as_that_and_is_harmless() -> None:
     assert found["pack"] == shown and found["text"].encode() == value
     assert "..." in text(encode("x" * 100), limit=20)
     assert text(b"CGRF") == '"CGRF"' and json_value(b"CGRF") == {"text": "CGRF"}
+
+
+def test_a_large_value_of_packs_is_told_by_its_size_where_not_all_of_it_is_wanted() -> None:
+    head = len(encode(b""))
+    most = encode(bytes(DECODED_MAX - head))
+    assert text(most, limit=20) == "[0u8, 0u8, 0u8, 0..."
+    more = encode(b"\x1b" * (DECODED_MAX - head + 1))
+    told = f"a value of Pack's... ({DECODED_MAX + 1} bytes)"
+    assert text({"ok": more}, limit=60) == f"ok({told})"
+    assert text(more).startswith("[27u8, ") and text(more).endswith(", 27u8]")
+    found = json_value(more)
+    assert found["pack"] == told and base64.b64decode(found["base64"]) == more
+    other = b"CGRF\1\0" + bytes(DECODED_MAX)  # of a version that is none of ours
+    assert text(other, limit=4).startswith("0x4347...")
 
 
 def test_what_is_nested_without_end_is_cut() -> None:

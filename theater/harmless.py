@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import unicodedata
 
+_PART = 4096  # characters that are made harmless at once: each is a string of its own meanwhile
+
 
 def visible(text: str, keep: str = "") -> str:
     """`text` with everything that could move a cursor, hide or reorder what is shown escaped:
@@ -15,6 +17,9 @@ def visible(text: str, keep: str = "") -> str:
     separators, surrogates, private and unassigned characters. Those in `keep` stay."""
     if text.isprintable():
         return text
+    if len(text) > _PART:
+        parts = (text[at : at + _PART] for at in range(0, len(text), _PART))
+        return "".join([visible(part, keep) for part in parts])
     return "".join(
         char
         if char.isprintable() or char in keep or unicodedata.category(char) == "Zs"

@@ -21,8 +21,9 @@ from theater.harmless import visible as visible
 
 Content = Callable[[bytes], bytes | None]  # what a reference stands for, by its SHA-256
 
-PACK = b"CGRF"  # how a value of Pack's begins that is encoded
+PACK = b"CGRF\2\0"  # how a value of Pack's begins that is encoded
 PACK_MAX = 1 << 20  # characters of such a value in JSON: the bytes are there whole
+DECODED_MAX = 1 << 20  # bytes of one that is decoded where not all of it is wanted
 DEPTH_MAX = 64  # nested deeper than this is not shown: it is hostile, or no value of WIT
 SHOWN_HASH = 12  # hex digits of a hash in text
 _BARE_KEY = re.compile(r"[A-Za-z%][A-Za-z0-9_-]*\Z")
@@ -116,17 +117,24 @@ def _bytes(value: bytes, limit: int | None) -> str:
 
 
 def pack_text(value: bytes, limit: int | None = None) -> str | None:
-    """The value of Pack's that these bytes are, as harmless text; None if they are none."""
+    """The value of Pack's that these bytes are, as harmless text; None if they are none.
+
+    With a limit of a large one only its size is told: to show its beginning all of it would have
+    to be decoded, which can take several times its size and seconds.
+    """
     if not value.startswith(PACK):
         return None
+    if limit is not None and len(value) > DECODED_MAX:
+        return f"a value of Pack's... ({len(value)} bytes)"
     from theater.pack import codec, text  # not before it is needed: few logs have one
 
     try:
         decoded = codec.decode(value)
     except codec.BadGraph:
         return None
-    # A byte is told in six characters at most.
-    return visible(text.text(decoded, len(value) * 8 if limit is None else limit))
+    # A byte is told in eight characters at most, but for floats that are very large or small.
+    most = len(value) * 8 if limit is None else limit
+    return text.joined(map(visible, text.pieces(decoded)), most)
 
 
 def as_text(value: bytes) -> str | None:

@@ -10,7 +10,7 @@ import msgpack
 import pytest
 
 from theater import difference, values
-from theater.cli.contents import LINES_MAX, content, content_lines
+from theater.cli.contents import LINE_MAX, LINES_MAX, content, content_lines, content_parts
 from theater.pack.codec import encode
 from theater.pack.values import U64, Record
 
@@ -44,6 +44,8 @@ LONG = {"name": "x" * 60, "items": [{"price": 4}, [], {}], "esc": "\x1b[31m"}
 )
 def test_all_of_it_is_shown(body: bytes | None, expected: list[str] | None) -> None:
     found = list(content_lines(body, "none"))
+    if body:
+        assert "".join(content_parts(body)) == "".join(f"{line}\n" for line in found)
     assert not any("\x1b" in line for line in found)
     if expected is None:
         assert found[1] == f"00000010  {'ff':<23}  {'':<23}  |.|"
@@ -93,3 +95,18 @@ def test_the_state_of_a_package_is_shown_as_a_value() -> None:
     assert "\x1b" not in line
     assert len(next(iter(content_lines(encode(b"x" * 1000), "none")))) == 2 + 1000 * 5 + 999 * 2
     assert next(iter(content_lines(b"CGRF\x02\x00 and more", "none"))).startswith("0000")
+
+
+def test_a_value_of_packs_is_one_line_whatever_its_names_are() -> None:
+    state = encode(Record("a\nb", (("c\x1b\u2028", U64(3)),)))
+    assert list(content_lines(state, "none")) == [r"a\nb{c\x1b\u2028: 3u64}"]
+    assert "".join(content_parts(state)) == "a\\nb{c\\x1b\\u2028: 3u64}\n"
+
+
+def test_of_a_large_value_of_packs_no_more_is_made_than_is_shown() -> None:
+    state = encode(b"\0" * 1_000_000)
+    assert list(content(state, "none", "more")) == [f"  {'[' + '0u8, ' * 39}0...", "  ... more"]
+    assert LINE_MAX <= len(next(content_lines(state, "none", LINE_MAX))) < 20_000
+    parts = content_parts(state)
+    assert len(next(parts)) < 20_000
+    assert sum(map(len, parts)) > 4_000_000

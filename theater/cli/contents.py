@@ -13,8 +13,8 @@ from theater.cli.status import size
 from theater.cli.terminal import Stream
 from theater.decoding import Kind
 from theater.pack import bridge
-from theater.pack.text import text
-from theater.values import json_content, lines, shortened
+from theater.pack.text import pieces
+from theater.values import json_content, lines, shortened, visible
 
 LINES_MAX, LINE_MAX = 20, 200  # of a content, and characters of one of its lines
 WIDTH = 76  # characters of a value that stays in one line
@@ -24,7 +24,7 @@ _NAMES = {Kind.JSON: "JSON", Kind.MSGPACK: "msgpack", Kind.TEXT: "text"}
 
 def content(body: bytes | None, none: str, more: str) -> Iterator[str]:
     """The first lines of it, indented. `none`: what to say for None; `more`: where the rest is."""
-    first = list(itertools.islice(content_lines(body, none), LINES_MAX + 1))
+    first = list(itertools.islice(content_lines(body, none, LINE_MAX), LINES_MAX + 1))
     cut = [shortened(line, LINE_MAX) for line in first[:LINES_MAX]]
     for line in cut:
         yield f"  {line}"
@@ -41,11 +41,47 @@ def message(body: bytes | None, stream: Stream) -> Iterator[str]:
             yield f"  {line}"
 
 
-def content_lines(body: bytes | None, none: str) -> Iterator[str]:
-    """All of it, made line by line: of a large state mostly the first few are wanted."""
+def content_lines(body: bytes | None, none: str, wanted: int | None = None) -> Iterator[str]:
+    """All of it, made line by line: of a large state mostly the first few are wanted.
+
+    `wanted`: so many characters of a line, and perhaps some more; None: all of them.
+    """
     if not body:
         yield none if body is None else "empty"
-        return
+    elif (parts := _pack_parts(body)) is not None:
+        yield "".join(parts) if wanted is None else _first(parts, wanted)
+    else:
+        yield from _plain_lines(body)
+
+
+def content_parts(body: bytes) -> Iterator[str]:
+    """The same as a text with newlines, in parts: a value of Pack's is one line, which can be many
+    times as long as the value."""
+    if (parts := _pack_parts(body)) is not None:
+        yield from parts
+        yield "\n"
+    else:
+        for line in content_lines(body, ""):
+            yield f"{line}\n"
+
+
+def _pack_parts(body: bytes) -> Iterator[str] | None:
+    """The harmless text of a value of Pack's, which is nothing else besides; None: it is none."""
+    state = bridge.decoded(body)
+    return None if state is None else map(visible, pieces(state))
+
+
+def _first(parts: Iterable[str], wanted: int) -> str:
+    """More than so many characters, if there are more."""
+    found: list[str] = []
+    for part in parts:
+        found.append(part)
+        if (wanted := wanted - len(part)) < 0:
+            break
+    return "".join(found)
+
+
+def _plain_lines(body: bytes) -> Iterator[str]:
     kind, value = decoding.decode(body)
     match kind:
         case Kind.JSON if len(body) > WIDTH and b"\n" not in body.strip():
@@ -54,8 +90,6 @@ def content_lines(body: bytes | None, none: str) -> Iterator[str]:
             yield from _lines([body.decode().removesuffix("\n")])
         case Kind.MSGPACK:
             yield from pretty(value)
-        case _ if (state := bridge.decoded(body)) is not None:
-            yield from _lines([text(state, len(body) * 8)])  # a byte is told in six characters
         case _:
             yield from hex_dump(body)
 

@@ -104,11 +104,11 @@ def _computed(log: LogReader, place: Place, name: str, number: int, hash: bytes)
 
 def _show(terminal: Terminal, found: bytes) -> None:
     """All of it in a pipe, as it decodes; on a terminal no more than one can look at."""
-    lines = contents.content_lines(found, "") if found else iter(())
     if not terminal.out.is_terminal:
-        for line in lines:
-            terminal.print(line)
+        for part in contents.content_parts(found) if found else ():
+            terminal.write_text(part)
         return
+    lines = contents.content_lines(found, "", LINE_MAX) if found else iter(())
     for line in itertools.islice(lines, LINES_MAX):
         terminal.print(shortened(line, LINE_MAX))
     left = sum(1 for _ in itertools.islice(lines, COUNTED_MAX))

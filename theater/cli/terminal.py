@@ -52,6 +52,11 @@ class Terminal:
         self._clear()
         self.out.file.write(line + "\n")
 
+    def write_text(self, part: str) -> None:
+        """A part of a result, with its newlines."""
+        self._clear()
+        self.out.file.write(part)
+
     def write(self, data: bytes) -> None:
         """A result as it is."""
         self._clear()
