@@ -87,8 +87,9 @@ def called(kind: str, body: bytes | None) -> tuple[str, str]:
 
 def function_called(body: bytes) -> str:
     """The export, by its whole name, that this message of kind `rpc` calls."""
-    function: str
-    function, _params = msgpack.unpackb(body)
+    function, params = msgpack.unpackb(body)
+    if not isinstance(function, str) or not isinstance(params, bytes):
+        raise ValueError("a call is of no function, or with no value")
     return function
 
 
@@ -101,6 +102,15 @@ def split_name(export: str) -> tuple[str, str]:
     """The interface of a package's export, "" if there is none, and the function."""
     interface, _, function = export.rpartition(".")
     return interface, function
+
+
+REFUSAL_MAX = 8192  # characters of why a package could not take a call
+
+
+def refusal(state: bytes | None, why: str) -> dict[str, Any]:
+    """What is returned for a call of another actor's that cannot be taken: nothing is done, and the
+    caller is told."""
+    return {"ok": [state, [{"err": f"refused: {why}"[:REFUSAL_MAX]}]]}
 
 
 def rpc_body(function: str, params: bytes) -> bytes:

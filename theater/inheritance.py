@@ -17,22 +17,26 @@ def refused(
     """(index of a handler, why the parent cannot hand it on) of those that it cannot."""
     found = []
     for index, handler in enumerate(child.handlers):
-        wrong = _exceeds(handler, parent, real)
+        wrong = _exceeds(handler, child, parent, real)
         if wrong is not None:
             found.append((index, wrong))
     return found
 
 
-def _exceeds(handler: Handler, parent: ActorSpec, real: Real) -> str | None:
+def _exceeds(handler: Handler, child: ActorSpec, parent: ActorSpec, real: Real) -> str | None:
     own = parent.handler(handler.type)
     if own is None:
         return f'"{handler.type}" is not granted to {parent.path} itself'
-    within = type_of(own).within
+    type = type_of(own)
+    within = type.within
     if within is None:
         if handler.settings != own.settings:
             return f'the settings of "{handler.type}" have to be those of {parent.path}'
         return None
-    exceeds = within(real(handler).settings, real(own).settings)
+    exceeds = within(
+        type.effective(real(handler).settings, child.handlers),
+        type.effective(real(own).settings, parent.handlers),
+    )
     if exceeds is not None:
         return f'"{handler.type}": {exceeds}, which {parent.path} is not granted itself'
     return None

@@ -164,6 +164,7 @@ def test_a_worker_that_asks_what_it_may_not_is_ended(
         [[{"ok": "text"}]],
         [[{"ok": b"x", "err": "y"}]],
         [[{"err": b"x"}]],
+        [[{"err": "x" * 8193}]],
         [[{"ok": b"x"}, {"ok": b"x"}]],
     ],
 )

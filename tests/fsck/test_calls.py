@@ -46,6 +46,16 @@ OF_CALL = "WHERE kind = 'rpc'"
 
 
 @pytest.mark.parametrize(
+    "body", [[5, b"x"], [None, b"x"], [[], b"x"], [{}, b"x"], [1.5, b"x"], ["f", 5], b"ab", [], 7]
+)
+def test_what_is_no_call_at_all_is_told(tmp_path: Path, body: object) -> None:
+    system = called(tmp_path)
+    data = msgpack.packb(body)
+    system.db.execute(f"UPDATE messages SET body = ?, size = ? {OF_CALL}", (data, len(data)))
+    assert any("what can be told" in each for each in system.problems())
+
+
+@pytest.mark.parametrize(
     ("damage", "words"),
     [
         (f"UPDATE messages SET body = x'{OTHER}', size = {len(OTHER) // 2} {OF_CALL}", "a call of"),

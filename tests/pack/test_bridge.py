@@ -150,6 +150,19 @@ ANSWERS: list[tuple[str, str, Any, Value]] = [
     (TIMER, "now", 5, U64(5)),
     (RPC, "call", {"ok": encode((U64(5), "x"))}, ok(Variant("result", "ok", 0, ((U64(5), "x"),)))),
     (RPC, "call", {"err": "timeout: x"}, ok(Variant("result", "err", 1, ("timeout: x",)))),
+    (
+        RPC,
+        "call",
+        {"ok": b"garbage"},
+        ok(
+            Variant(
+                "result",
+                "err",
+                1,
+                ("failed: it answered no value: 7 bytes are fewer than a header has",),
+            )
+        ),
+    ),
     (RPC, "implements", {"ok": True}, ok(Variant("result", "ok", 0, (True,)))),
     (RPC, "exports", {"ok": ["a"]}, ok(Variant("result", "ok", 0, (List(STRING.wire, ("a",)),)))),
     (RPC, "exports", {"err": "no-actor: x"}, ok(Variant("result", "err", 1, ("no-actor: x",)))),

@@ -152,6 +152,48 @@ def test_a_call_that_fails_is_a_dead_letter_and_an_error(theater: Theater) -> No
     assert told(system, call("b", f"{CALC}.swap", "")) == "kept"
 
 
+def test_what_is_too_deep_to_be_given_to_another_harms_nobody(theater: Theater) -> None:
+    system = theater.up(calculator("a"), calculator("b"))
+    value: Value = U32(1)
+    for _ in range(490):
+        value = Option(b"\x0d", value)
+    for function in ("echo", "old", "swap"):
+        message = call("b", f"{CALC}.{function}", value)
+        assert "is nested more than 480 deep" in refused(system, message)
+    assert told(system, call("b", f"{CALC}.echo", "x")) == "x"
+    assert all(row["restarts"] == 0 for row in system.info()["actors"])
+
+
+@pytest.mark.parametrize("component", ["pack-echo.wat", "probe.wat"])
+def test_calls_that_wait_while_what_they_call_goes_away_are_told(
+    theater: Theater, component: str
+) -> None:
+    callers = [calculator(f"c{number}") for number in range(5)]
+    system = theater.up(calculator("b"), *callers)
+    held = system.actor("b")["pid"]
+    os.kill(held, signal.SIGSTOP)
+    answers: list[str] = []
+
+    def ask(name: str) -> None:
+        client = System(str(theater.data))
+        answers.append(refused(client, call("b", f"{CALC}.echo", timeout_ms=60_000), name))
+        client.close()
+
+    asking = [threading.Thread(target=ask, args=(f"c{number}",)) for number in range(5)]
+    for each in asking:
+        each.start()
+    waiting = "SELECT count(*) FROM asks WHERE status = 'open' AND kind = 'call'"
+    eventually(lambda: system.log.query(waiting) == [(5,)], "all to have called")
+    theater.write(actor("b", component), *callers)
+    system.reload()
+    os.kill(held, signal.SIGKILL)
+    for each in asking:
+        each.join(30)
+    assert answers == [f"refused: what runs now does not export {CALC}.echo"] * 5
+    assert system.dead_letters() == []
+    theater.note(system)
+
+
 def test_a_call_waits_as_long_as_it_says(theater: Theater) -> None:
     limits = "[child.limits]\nturn_timeout = 60\nfuel = 1_000_000_000_000\n"
     system = theater.up(calculator("a"), calculator("b", extra=limits))

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from theater.errors import ManifestError
+from theater.inheritance import refused
 from theater.paths import DataPaths, component_path
 from theater.spec import (
     ActorSpec,
@@ -381,3 +382,33 @@ def test_with_which_state_it_begins(
     (here / "c.toml").write_text(f'{TEXT}initial_state = "1"\n')
     child = born(judged(Birth(parent(here), "c.toml")), "boss/c", (2, 1), state, resumed)
     assert (child.initial_state, child.resumed, child.spawned) == (found, resumed, (2, 1))
+
+
+@pytest.mark.parametrize(
+    ("own", "wanted", "wrong"),
+    [
+        # [whom it may send to, whom it may call]; None: it is granted, and does not say
+        (["**", ["calculator"]], ["**", None], "send_to has **"),
+        (["**", ["calculator"]], ["**", ["calculator"]], None),
+        (["**", ["calculator"]], ["**", []], None),
+        (["a", None], [None, ["a"]], None),
+        (["a", None], ["a", None], None),
+        (["a", None], [None, ["b"]], "send_to has b"),
+        ([None, None], [None, ["a"]], "send_to has a"),
+        ([None, ["a"]], [None, None], None),
+    ],
+)
+def test_whom_a_child_may_call_is_what_it_comes_to(
+    own: list[Any], wanted: list[Any], wrong: str | None
+) -> None:
+    def granted(path: str, send_to: Any, call_to: Any) -> ActorSpec:
+        both = (
+            Handler("message-server", {} if send_to is None else {"send_to": [send_to]}),
+            Handler("rpc", {} if call_to is None else {"send_to": call_to}),
+        )
+        return ActorSpec(path, "/x.wasm", handlers=both)
+
+    found = refused(granted("boss/kid", *wanted), granted("boss", *own))
+    assert [text for index, text in found if index == 1] == (
+        [] if wrong is None else [f'"rpc": {wrong}, which boss is not granted itself']
+    )

@@ -16,8 +16,9 @@ from theater.errors import ComponentError
 from theater.pack.bridge import takes_one_tuple
 from theater.pack.codec import decode, encode
 from theater.pack.parsing import parse_function
-from theater.pack.values import U32
+from theater.pack.values import U32, Option, Value
 from theater.worker.core import Core, PublicCore, QuickCore, is_quick
+from theater.worker.export import call_export
 from theater.worker.failure import Abort, GuestFailure
 from theater.worker.guest import instantiate, is_module
 from theater.worker.instance import Instance
@@ -81,8 +82,58 @@ def test_one_of_before_is_called_as_it_was_then(core: Callable[..., Core], funct
     assert returned == state and decode(answer["ok"]) == ("x", U32(7))
     _, alone = package.call(CALC, "echo", [state, [encode((("x", U32(7)),))]], FUEL)
     assert used > alone  # it was asked twice
+    _, known = package.call(CALC, function, [state, [encode(("x", U32(7)))]], FUEL)
+    assert known < used  # once it is known, it is called so at once
+    package = start(RPC, core=core)
     result, _ = package.call(CALC, function, [state, [encode((("x", U32(7)),))]], FUEL)
     assert decode(result["ok"][1][0]["ok"]) == ("x", U32(7))  # as packages are called now
+    result, _ = package.call(CALC, function, [state, [encode(("x", U32(7)))]], FUEL)
+    assert "not today" in str(result) or "refused: " in str(result)  # and it stays with that
+
+
+def deep(levels: int) -> Value:
+    value: Value = U32(1)
+    for _ in range(levels - 1):
+        value = Option(b"\x0d", value)
+    return value
+
+
+@pytest.mark.parametrize("function", ["echo", "old", "old-fail", "swap"])
+@pytest.mark.parametrize("levels", [479, 480, 481, 511, 512])
+def test_what_another_actor_gives_is_refused_before_it_is_too_deep_to_be_wrapped(
+    function: str, levels: int
+) -> None:
+    package = start(RPC)
+    result, _ = package.call(CALC, function, [encode("s"), [encode(deep(levels))]], FUEL)
+    if levels > 480:
+        text = f"refused: '{CALC}.{function}' cannot be called with that"
+        assert result["ok"][1][0]["err"].startswith(text)
+    elif not function.startswith("old"):
+        _, (answer,) = result["ok"]
+        assert "ok" in answer
+
+
+def test_a_state_that_is_too_deep_to_be_wrapped_fails_the_turn_that_makes_it() -> None:
+    package = start(RPC)
+    result, _ = package.call(ACTOR, "init", [encode(deep(500)), ["a"]], FUEL)
+    assert "cannot be kept: it is nested more than 480 deep" in result["err"]
+    result, _ = package.call(ACTOR, "init", [encode(deep(512)), ["a"]], FUEL)
+    assert "cannot be called with that" in result["err"]
+
+
+def test_a_second_attempt_counts_the_fuel_of_the_first() -> None:
+    package = start(RPC)
+    _, used = package.call(CALC, "old", [encode("s"), [encode("x")]], FUEL)
+    with pytest.raises(GuestFailure) as caught:
+        start(RPC).call(CALC, "old", [encode("s"), [encode("x")]], used - 50)
+    assert caught.value.kind == "fuel" and caught.value.fuel == used - 50
+
+
+def test_a_call_of_what_is_not_there_any_more_is_refused_and_no_failure() -> None:
+    package = start(ECHO)
+    result, used = call_export(package, CALC, "echo", [b"state", [b""]], FUEL)
+    text = f"refused: what runs now does not export {CALC}.echo"
+    assert (result, used) == ({"ok": [b"state", [{"err": text}]]}, 0)
 
 
 def test_what_fails_both_ways_tells_what_it_said_as_it_is_called_now() -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from theater.broker.book import Book
 
 TIMEOUT_MAX_MS = 1 << 64
+NAMES_MAX = 64 * 1024  # characters of the names that an answer tells
 
 
 def check(actor: Actor, function: str, arguments: list[Any], message_max: int) -> None:
@@ -55,6 +56,8 @@ def described(book: Book, function: str, arguments: list[Any]) -> dict[str, Any]
     if target is None:
         return {"err": f"no-actor: there is no actor {quoted(arguments[0])}"}
     interfaces = target.settings.interfaces
+    if function == "exports" and sum(map(len, interfaces)) > NAMES_MAX:
+        return {"err": f"too-large: {target.name} exports {len(interfaces)} interfaces"}
     return {"ok": list(interfaces) if function == "exports" else arguments[1] in interfaces}
 
 

@@ -23,6 +23,7 @@ from theater.broker.step import BadStep, Step, content_of
 from theater.calls import (
     ASKS,
     HELD,
+    REFUSAL_MAX,
     STORE,
 )
 from theater.events import (
@@ -198,9 +199,9 @@ def _answer_of(value: Any, step: Step, message_max: int) -> dict[str, Any]:
     match value:
         case {"ok": content} if len(value) == 1:
             return {"ok": content_of(content, step, message_max)}
-        case {"err": str(text)} if len(value) == 1 and len(text) <= message_max:
+        case {"err": str(text)} if len(value) == 1 and len(text) <= REFUSAL_MAX:
             return {"err": text}
-    raise ValueError("a call is neither answered nor refused")
+    raise ValueError("a call is neither answered nor refused in few words")
 
 
 def _next_round(value: Any, step: Step, message_max: int) -> bytes | None:

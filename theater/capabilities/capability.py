@@ -7,11 +7,12 @@ parameters are for people: they take no part in linking and are not compared.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
 from typing import Any
 
 from theater.records import dataclass
+from theater.spec import Handler
 
 Signatures = Mapping[str, str]  # function -> type text
 Loc = tuple[str | int, ...]  # where in the manifest: ("child", 0, "name")
@@ -126,5 +127,9 @@ class HandlerType:
     # Why an actor that has the second settings cannot hand on the first to one that it spawns;
     # None: it can. Without it only equal settings can be handed on.
     within: Callable[[Mapping[str, Any], Mapping[str, Any]], str | None] | None = None
+    # What these settings come to for an actor with these handlers: what `within` compares.
+    effective: Callable[[Mapping[str, Any], Iterable[Handler]], Mapping[str, Any]] = (
+        lambda settings, _handlers: settings
+    )
     # Of a handler that links nothing, since wasi:* always does: the interfaces that it answers.
     answers: frozenset[str] = frozenset()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from theater.calls import RPC
 from theater.capabilities import message_server
@@ -25,6 +26,12 @@ def call_to(handlers: Iterable[Handler]) -> list[str] | None:
     return None
 
 
+def effective(_settings: Mapping[str, Any], handlers: Iterable[Handler]) -> dict[str, Any]:
+    """See HandlerType: also what is taken over from `message-server`."""
+    send_to = call_to(handlers)
+    return {} if send_to is None else {"send_to": send_to}
+
+
 HANDLER = HandlerType(
     description=(
         "Call functions that other actors export, and ask which interfaces those are. Only packages"
@@ -43,4 +50,5 @@ HANDLER = HandlerType(
     },
     usage=message_server.Sent,
     within=message_server.within,
+    effective=effective,
 )

@@ -12,11 +12,12 @@ encoded.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from theater.calls import CALL, CALLS, RPC, STORE, SUPERVISOR, kind_of
 from theater.pack import schema, types
-from theater.pack.codec import BadGraph, decode, encode
+from theater.pack.codec import LIMITS, BadGraph, decode, encode
 from theater.pack.interfaces import provided
 from theater.pack.text import text
 from theater.pack.types import BYTES, Function, OptionType, Type
@@ -37,6 +38,9 @@ from theater.pack.values import (
 ERROR_MAX = 4096  # characters of an error that is no string
 SHOWN = 64  # characters of a value in a message
 MAGIC = b"CGRF"
+# What is kept, or crosses from one actor to another, may be wrapped in what is no deeper than this
+# beside it: a state in a tuple in a result.
+KEPT = replace(LIMITS, depth=LIMITS.depth - 32)
 _TIMEOUT = "timeout-ms"  # of the options of a call
 # Where a content of a store is named in the arguments.
 _REFERENCES = {"get": 1, "exists": 1, "label": 2, "replace-at-label": 2}
@@ -110,7 +114,10 @@ def _told(function: str, plain: dict[str, Any]) -> Variant:
         return Variant("result", "err", 1, (plain["err"],))
     value: Value = plain["ok"]
     if function == "call":
-        value = decode(plain["ok"])
+        try:
+            value = decode(plain["ok"], KEPT)
+        except BadGraph as error:  # a worker that has broken out has answered it
+            return Variant("result", "err", 1, (f"failed: it answered no value: {error}",))
     elif function == "exports":
         value = List(types.STRING.wire, tuple(plain["ok"]))
     return Variant("result", "ok", 0, (value,))
@@ -189,7 +196,7 @@ def _child_error(params: list[Any]) -> tuple[Value, ...]:
 
 def _given(params: list[Any]) -> tuple[Value, ...]:
     """What another actor has called it with: several parameters, or one that is no tuple."""
-    value = decode(params[0])
+    value = decode(params[0], KEPT)
     return value if isinstance(value, tuple) else (value,)
 
 
@@ -226,7 +233,10 @@ def failure(value: Value) -> str | None:
 
 
 def returned(interface: str, function: str, value: Value) -> dict[str, Any]:
-    """What a component returns in such a case: {"ok": [state, ...]}, or {"err": text}."""
+    """What a component returns in such a case: {"ok": [state, ...]}, or {"err": text}.
+
+    BadValue: what has to be kept of it is too deep.
+    """
     error = failure(value)
     if error is not None:
         return {"err": error}
@@ -238,23 +248,17 @@ def returned(interface: str, function: str, value: Value) -> dict[str, Any]:
             pass
         case state:
             pass
-    results: list[Any] = [encode(state)]
+    results: list[Any] = [encode(state, KEPT)]
     match kind_of(interface, function):
         case "request":
             results.append([_reply(response)])
         case "channel-open":
             results.append([_acceptance(response)])
         case "rpc":
-            results.append([{"ok": encode(response)}])
+            results.append([{"ok": encode(response, KEPT)}])
         case "loop":
             results.append([_next_round(response)])
     return {"ok": results}
-
-
-def refused(state: bytes | None, why: str) -> dict[str, Any]:
-    """What a package has returned that another actor has called, and that could not take the call:
-    it has done nothing, and the caller is told."""
-    return {"ok": [state, [{"err": f"refused: {why}"}]]}
 
 
 def _reply(response: Value) -> bytes:

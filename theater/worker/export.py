@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from theater.calls import answer_bytes
+from theater.calls import CALL, answer_bytes, kind_of, refusal
 from theater.worker.failure import GuestFailure
 from theater.worker.guest import Guest
 
@@ -12,9 +12,13 @@ from theater.worker.guest import Guest
 def call_export(
     instance: Guest, interface: str, function: str, arguments: list[Any], fuel: int
 ) -> tuple[dict[str, Any], int]:
-    """(its result, the fuel it burned). An actor without the export cannot take the message."""
+    """(its result, the fuel it burned). An actor without the export cannot take the message; who
+    has called it, when it still had it, is told, and nothing has failed."""
     if (interface, function) not in instance.exports:
-        return {"err": f"the component does not export {interface}.{function}"}, 0
+        text = f"does not export {interface}.{function}"
+        if kind_of(interface, function) == CALL:
+            return refusal(arguments[0], f"what runs now {text}"), 0
+        return {"err": f"the component {text}"}, 0
     result, burned = instance.call(interface, function, arguments, fuel)
     return result, burned
 

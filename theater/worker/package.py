@@ -28,6 +28,7 @@ from theater.pack.interfaces import PACKAGE_NAMES, RENAMED, provided
 from theater.pack.metadata import full_name
 from theater.pack.types import Function
 from theater.pack.values import UNIT, BadValue, Value
+from theater.quoting import escaped
 from theater.worker.core import ARGUMENTS, Core, Failed, OutOfBounds, Stopped, make
 from theater.worker.cvalues import address_of, get_fuel, set_fuel
 from theater.worker.failure import Abort, GuestFailure, is_trap, kind_of, split_error
@@ -71,6 +72,8 @@ class Package:
         self._raised: BaseException | None = None  # the first exception out of a host function
         self._where = ""  # the function it came out of
         self._has_called = False  # a host function, in the call that it is in
+        # Exports by name: whether they take calls as before April 2026, once that is known.
+        self._of_before: dict[str, bool] = {}
         self._fuel_left = ctypes.c_uint64()
         self._scratch = (0, 0)  # address and size of the buffer for answers
         self._core: Core | None = None
@@ -112,37 +115,65 @@ class Package:
         state, params = args
         name, signature = export
         declared = signature.params[0][1] if signature and signature.params else None
+        is_called = calls.kind_of(interface, function) == calls.CALL  # by another actor
+        shown = _shown(name)
         try:
             argument = bridge.argument(interface, function, state, params, declared)
-        except BadGraph as error:
-            return bridge.refused(state, f"'{name}' is called with what is no value: {error}"), 0
-        why = None if declared is None else schema.why_not(declared, argument[0])
-        if why is not None:
-            return {"err": f"State type mismatch for '{name}': {why}"}, 0
-        self._has_called = False
-        found, used = self._attempt(name, signature, argument, fuel)
-        if found.is_failure and not self._has_called and bridge.takes_one_tuple(signature):
-            # It may be of before April 2026, and has done nothing yet.
-            before = argument[0], argument[1:]
-            again, more = self._attempt(name, signature, before, fuel - used)
-            used += more
-            if not again.is_failure or (found.is_refusal and not again.is_refusal):
-                found = again
+            why = None if declared is None else schema.why_not(declared, argument[0])
+            if why is not None:
+                return {"err": f"State type mismatch for {shown}: {why}"}, 0
+            found, used = self._try(name, signature, argument, fuel)
+        except (BadGraph, BadValue) as error:
+            text = f"{shown} cannot be called with that: {error}"
+            return calls.refusal(state, text) if is_called else {"err": text}, 0
         if found.is_refusal:
-            text = f"'{name}' could not take the call: {found.error}"
-            if calls.kind_of(interface, function) == calls.CALL:
-                return bridge.refused(state, text), used
-            return {"err": f"the package: {text}"}, used
+            text = f"{shown} could not take the call: {found.error}"
+            return calls.refusal(state, text) if is_called else {
+                "err": f"the package: {text}"
+            }, used
         if found.is_failure:
             return {"err": found.error}, used
-        return bridge.returned(interface, function, found.value), used
+        try:
+            return bridge.returned(interface, function, found.value), used
+        except BadValue as error:
+            return {"err": f"what {shown} answered cannot be kept: {error}"}, used
 
-    def _attempt(
+    def _try(
         self, name: str, signature: Function | None, argument: tuple[Value, ...], fuel: int
     ) -> tuple[_Answered, int]:
-        """What it answers to this, and the fuel it burned."""
-        data = encode(argument)
-        (status, answered), used = self._guarded(lambda: self._exchange(name, data), fuel, name)
+        """As packages are called; or as they were before April 2026, if it takes no other call.
+
+        BadValue: it cannot be called with this.
+        """
+        before = argument[0], argument[1:]
+        if self._of_before.get(name, False):
+            return self._attempt(name, signature, encode(before), fuel)
+        self._has_called = False
+        found, used = self._attempt(name, signature, encode(argument), fuel)
+        is_open = name not in self._of_before and bridge.takes_one_tuple(signature)
+        if not found.is_failure or not is_open or self._has_called:
+            self._of_before.setdefault(name, False)
+            return found, used
+        try:
+            data = encode(before)
+        except BadValue:
+            return found, used
+        again, used = self._attempt(name, signature, data, fuel, used)
+        if not again.is_failure:
+            self._of_before[name] = True
+        elif not found.is_refusal or again.is_refusal:
+            again = found
+        return again, used
+
+    def _attempt(
+        self, name: str, signature: Function | None, data: bytes, fuel: int, spent: int = 0
+    ) -> tuple[_Answered, int]:
+        """What it answers to this, and the fuel it burned, with what was `spent` before."""
+
+        def exchange() -> tuple[int, bytes]:
+            return self._exchange(name, data)
+
+        (status, answered), used = self._guarded(exchange, fuel, name, spent)
         if status != 0:
             text = answered[:TEXT_MAX].decode(errors="replace")
             return _Answered(UNIT, text, is_refusal=True), used
@@ -152,10 +183,10 @@ class Package:
             why = None if result is None else schema.why_not(result, value)
         except (BadGraph, BadValue) as error:
             self._failed = True
-            text = f"what '{name}' answered is no value of Pack's: {error}"
+            text = f"what {_shown(name)} answered is no value of Pack's: {error}"
             raise GuestFailure("trap", text, [], used) from None
         if why is not None:
-            return _Answered(UNIT, f"Return type violation from '{name}': {why}"), used
+            return _Answered(UNIT, f"Return type violation from {_shown(name)}: {why}"), used
         return _Answered(value, bridge.failure(value)), used
 
     def limit_fuel(self, fuel: int) -> None:
@@ -250,10 +281,13 @@ class Package:
             raise _NoMemory(f"its allocator has no {size:,} bytes{self._of_memory()}")
         return address
 
-    def _guarded(self, call: Callable[[], T], fuel: int, what: str) -> tuple[T, int]:
-        """Run guest code; what came of it, and the fuel it burned. After a failure it is done."""
+    def _guarded(
+        self, call: Callable[[], T], fuel: int, what: str, spent: int = 0
+    ) -> tuple[T, int]:
+        """Run guest code; what came of it, and the fuel it burned, with what was `spent` of it
+        before. After a failure it is done."""
         self._running = True
-        set_fuel(self._context, fuel)
+        set_fuel(self._context, fuel - spent)
         try:
             result = call()
         except Failed as error:
@@ -347,6 +381,11 @@ def _find_exports(
         if is_call and key not in RENAMED and (declared is not None or not types.exports):
             found[PACKAGE_NAMES.get(key, key)] = each.name, declared
     return found
+
+
+def _shown(name: str) -> str:
+    """An export in a message, as upstream has it."""
+    return f"'{escaped(name)}'"
 
 
 def _is_pack_call(type: wasmtime.FuncType) -> bool:
