@@ -13,6 +13,7 @@ from tests.broker.family import BOSS, FamilyWorker, born, family
 from tests.broker.whole import give
 from theater.calls import WAITS
 from theater.errors import Damaged
+from theater.events import EventType, encode
 from theater.paths import DataPaths
 from theater.spec import ActorSpec, Handler, SupervisorSpec, SystemSpec
 from theater.supervisor import kept, originals
@@ -66,29 +67,58 @@ def test_whose_end_is_waited_for_is_there_once_it_has_run(tmp_path: Path) -> Non
     assert found.there == () and [actor.path for actor in found.unanswered] == ["boss/b"]
 
 
-def test_components_that_no_chain_speaks_of_are_removed(log: Path) -> None:
+def chained(log: Path, type: EventType, payload: object) -> None:
+    """Have the first event of a child's chain say this."""
+    with closing(sqlite3.connect(log)) as db, db:
+        db.execute(
+            "UPDATE events SET type = ?, bytes = ? WHERE type = 'created' AND actor ="
+            " (SELECT id FROM actors WHERE name = 'boss/b')",
+            (type, encode("boss/b", 0, 0, 0, type, "theater", type, payload)),
+        )
+
+
+def kept_in(data: DataPaths, *contents: bytes) -> list[str]:
+    return [os.path.basename(originals.keep_bytes(data.components, each)) for each in contents]
+
+
+@pytest.mark.parametrize(
+    ("type", "key"),
+    [
+        (EventType.CREATED, "component"),
+        (EventType.CHANGED, "component"),
+        (EventType.RETURNED, "component"),
+        (EventType.COMPONENT_CHANGED, "from"),
+        (EventType.COMPONENT_CHANGED, "to"),
+    ],
+)
+def test_components_that_no_chain_speaks_of_are_removed(
+    log: Path, type: EventType, key: str
+) -> None:
     data = DataPaths(str(log.parent))
-
-    def keep(content: bytes) -> str:
-        return os.path.basename(originals.keep_bytes(data.components, content))
-
-    now, before, never, wanted = map(keep, (b"now", b"before", b"never", b"wanted"))
+    now, before, never, wanted = kept_in(data, b"now", b"before", b"never", b"wanted")
     with closing(sqlite3.connect(log)) as db, db:
         db.execute("UPDATE actors SET component = ? WHERE name = 'boss/a'", (now,))
-        db.execute(
-            "UPDATE events SET bytes = bytes || ? WHERE type = 'created' AND actor ="
-            " (SELECT id FROM actors WHERE name = 'boss/b')",
-            (before.encode(),),
-        )
+    chained(log, type, {"from": "x", "to": "y", key: before, "limits": {"what": never}})
     kept.remove_leftovers(data, {wanted})
     assert originals.names(data.components) == {now, before, wanted}
     kept.remove_leftovers(data, {wanted})
-    assert never not in originals.names(data.components)
+    assert originals.names(data.components) == {now, before, wanted}
+
+
+@pytest.mark.parametrize("said", [None, b"\xc1", b"", "text", encode("a", 0, 0, 0, "x", "", "", 1)])
+def test_none_is_removed_where_what_a_chain_says_cannot_be_read(log: Path, said: object) -> None:
+    data = DataPaths(str(log.parent))
+    (never,) = kept_in(data, b"never")
+    if said is not None:
+        with closing(sqlite3.connect(log)) as db, db:
+            db.execute("UPDATE events SET bytes = ? WHERE type = 'created'", (said,))
+    kept.remove_leftovers(data, set())
+    assert originals.names(data.components) == (set() if said is None else {never})
 
 
 def test_without_a_log_that_can_be_read_no_component_is_removed(tmp_path: Path) -> None:
     data = DataPaths(str(tmp_path))
-    originals.keep_bytes(data.components, b"x")
+    kept_in(data, b"x")
     kept.remove_leftovers(data, set())
     (tmp_path / "chain.db").write_bytes(b"no database " * 1000)
     kept.remove_leftovers(data, set())

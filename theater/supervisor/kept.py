@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from theater import addresses, spec_data
 from theater.errors import ComponentError, Damaged, EnvironmentProblem, ProtocolError
+from theater.events import decode
 from theater.paths import DataPaths, component_path, reading_uri
 from theater.quoting import quoted
 from theater.spec import ActorSpec, SystemSpec
@@ -29,10 +30,11 @@ _CHILDREN = (
 )
 
 # By the index of what chains say of their actors.
-_SPEAKS = (
-    "SELECT 1 FROM events WHERE (type = 'created' OR type = 'component-changed' OR type = 'changed'"
-    " OR type = 'returned') AND instr(bytes, ?) LIMIT 1"
+_FACTS = (
+    "SELECT bytes FROM events WHERE type = 'created' OR type = 'component-changed'"
+    " OR type = 'changed' OR type = 'returned'"
 )
+_NAMING = ("component", "from", "to")  # where in those a component's hash stands
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +100,23 @@ def remove_leftovers(data: DataPaths, needed: set[str]) -> None:
     left = originals.names(data.components) - needed
     if not left or not os.path.exists(data.log) or not os.path.getsize(data.log):
         return
-    with contextlib.suppress(sqlite3.Error), contextlib.closing(_open(data.log)) as db:
-        left -= {each for (each,) in db.execute("SELECT DISTINCT component FROM actors")}
-        left -= {each for each in left if db.execute(_SPEAKS, (each.encode(),)).fetchone()}
-        originals.keep_only(data.components, originals.names(data.components) - left)
+    try:
+        with contextlib.closing(_open(data.log)) as db:
+            left -= _named(db)
+    except (sqlite3.Error, ProtocolError):  # damaged: whatever it speaks of may be needed
+        return
+    originals.keep_only(data.components, originals.names(data.components) - left)
+
+
+def _named(db: sqlite3.Connection) -> set[str]:
+    """The hash of every component that the log says an actor has run. ProtocolError."""
+    found = {each for (each,) in db.execute("SELECT DISTINCT component FROM actors")}
+    for (data,) in db.execute(_FACTS):
+        said = decode(data).payload
+        if not isinstance(said, dict):
+            raise ProtocolError("not what a chain says of its actor")
+        found.update(each for key in _NAMING if isinstance(each := said.get(key), str))
+    return found
 
 
 def stock(
