@@ -78,7 +78,10 @@ def chained(log: Path, type: EventType, payload: object) -> None:
 
 
 def kept_in(data: DataPaths, *contents: bytes) -> list[str]:
-    return [os.path.basename(originals.keep_bytes(data.components, each)) for each in contents]
+    held = [originals.hold(data.components, each) for each in contents]
+    for each in held:
+        each.keep()
+    return [os.path.basename(each.kept_path) for each in held]
 
 
 @pytest.mark.parametrize(

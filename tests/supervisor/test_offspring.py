@@ -25,7 +25,9 @@ from theater.spec import (
 )
 from theater.spec_data import pack, unpack
 from theater.stores import directory_of, hash_of, manifest_of
+from theater.supervisor import offspring
 from theater.supervisor.offspring import Birth, born, prepare_birth
+from theater.supervisor.prepare import PreparedFragment, prepare_children
 
 COMPONENTS = Path(__file__).parent.parent / "components"
 TEXT = 'name = "c"\npackage = "counter.wat"\n'
@@ -326,6 +328,52 @@ def test_what_cannot_be_run_is_refused_and_no_path_is_told(
     with pytest.raises(ManifestError, match=wrong) as caught:
         judged(Birth(parent(here), "c.toml", code=code), str(tmp_path / "data"))
     assert str(tmp_path) not in str(caught.value)
+    assert os.listdir(DataPaths(str(tmp_path / "data")).components) == []
+
+
+@pytest.mark.parametrize("wrong", ["name = 1\n", 'name = "c"\nbuild = "counter.wat"\n', None])
+def test_what_is_refused_takes_nothing_from_who_runs_the_same(
+    here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str | None
+) -> None:
+    """Also while that is judged at the same time, in another process."""
+    data = str(tmp_path / "data")
+    (here / "wrong.toml").write_text(wrong or f'{WITHOUT}[[handler]]\ntype = "timer"\n')
+    (here / "c.toml").write_text(WITHOUT)
+
+    def meanwhile(*arguments: Any) -> PreparedFragment:
+        with monkeypatch.context() as other:
+            other.setattr(os, "getpid", lambda: 1)
+            with pytest.raises(ManifestError):
+                judged(Birth(parent(here), "wrong.toml", code=CODE), data)
+        return prepare_children(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(offspring, "prepare_children", meanwhile)
+        child = judged(Birth(parent(here), "c.toml", code=CODE), data)
+    with pytest.raises(ManifestError):
+        judged(Birth(parent(here), "wrong.toml", code=CODE), data)
+    assert os.listdir(DataPaths(data).components) == [hash_of(CODE)]
+    assert Path(child.component).read_bytes() == CODE
+
+
+def test_of_two_births_of_the_same_bytes_each_has_its_component(
+    here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = str(tmp_path / "data")
+    (here / "c.toml").write_text(WITHOUT)
+    children = []
+
+    def meanwhile(*arguments: Any) -> PreparedFragment:
+        with monkeypatch.context() as other:
+            other.setattr(offspring, "prepare_children", prepare_children)
+            other.setattr(os, "getpid", lambda: 1)
+            children.append(judged(Birth(parent(here), "c.toml", code=CODE), data))
+        return prepare_children(*arguments)
+
+    monkeypatch.setattr(offspring, "prepare_children", meanwhile)
+    children.append(judged(Birth(parent(here), "c.toml", code=CODE), data))
+    assert len(children) == 2 and children[0] == children[1]
+    assert os.listdir(DataPaths(data).components) == [hash_of(CODE)]
 
 
 @pytest.mark.parametrize(

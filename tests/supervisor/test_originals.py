@@ -100,22 +100,56 @@ def test_a_directory_that_cannot_be_made_is_said(file: Path, kept: Path) -> None
 
 
 def test_bytes_are_kept_as_files_are_and_once(kept: Path) -> None:
-    path = originals.keep_bytes(str(kept), WAT)
-    assert path == str(kept / SHA256) and os.listdir(kept) == [SHA256]
+    held = originals.hold(str(kept), WAT)
+    assert Path(held.path).read_bytes() == WAT and originals.names(str(kept)) == set()
+    held.keep()
+    assert held.kept_path == str(kept / SHA256) and os.listdir(kept) == [SHA256]
     assert (kept / SHA256).read_bytes() == WAT and (kept / SHA256).stat().st_mode & 0o777 == 0o400
     before = (kept / SHA256).stat().st_ino
-    originals.keep_bytes(str(kept), WAT)
+    originals.hold(str(kept), WAT).keep()
     assert (kept / SHA256).stat().st_ino == before
     (kept / SHA256).chmod(0o600)
     (kept / SHA256).write_bytes(WAT[:5])
-    originals.keep_bytes(str(kept), WAT)
-    assert (kept / SHA256).read_bytes() == WAT
+    originals.hold(str(kept), WAT).keep()
+    assert (kept / SHA256).read_bytes() == WAT and os.listdir(kept) == [SHA256]
+
+
+def test_bytes_that_are_dropped_leave_nothing_and_take_nothing_away(kept: Path) -> None:
+    originals.hold(str(kept), WAT).drop()
+    assert os.listdir(kept) == []
+    originals.hold(str(kept), WAT).keep()
+    originals.hold(str(kept), WAT).drop()
+    assert os.listdir(kept) == [SHA256]
+
+
+@pytest.mark.parametrize("first_is_kept", [True, False])
+@pytest.mark.parametrize("second_is_kept", [True, False])
+def test_two_processes_may_hold_the_same_bytes(
+    kept: Path, monkeypatch: pytest.MonkeyPatch, first_is_kept: bool, second_is_kept: bool
+) -> None:
+    first = originals.hold(str(kept), WAT)
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    second = originals.hold(str(kept), WAT)
+    assert first.path != second.path
+    for held, is_kept in ((first, first_is_kept), (second, second_is_kept)):
+        assert Path(held.path).read_bytes() == WAT
+        held.keep() if is_kept else held.drop()
+    assert os.listdir(kept) == ([SHA256] if first_is_kept or second_is_kept else [])
+
+
+def test_bytes_that_a_killed_process_held_are_held_again_and_removed(kept: Path) -> None:
+    left = originals.hold(str(kept), WAT)  # by a process of the same number
+    assert Path(originals.hold(str(kept), WAT).path).read_bytes() == WAT
+    originals.remove_unfinished(str(kept))
+    assert os.listdir(kept) == []
+    with pytest.raises(EnvironmentProblem, match="cannot keep"):
+        left.keep()
 
 
 def test_bytes_for_which_there_is_no_room_leave_nothing(tmp_path: Path) -> None:
     with mounted(tmp_path / "small", "64k") as disk:
         with pytest.raises(EnvironmentProblem, match=r"cannot keep .*No space left.*make room"):
-            originals.keep_bytes(str(disk.path / "components"), bytes(1 << 20))
+            originals.hold(str(disk.path / "components"), bytes(1 << 20))
         assert os.listdir(disk.path / "components") == []
 
 

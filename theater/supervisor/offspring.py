@@ -19,7 +19,7 @@ from theater.paths import DataPaths
 from theater.quoting import escaped, quoted
 from theater.spec import ActorSpec, Handler, SupervisorSpec, SystemSpec
 from theater.stores import directory_of, hash_of, manifest_of
-from theater.supervisor.originals import keep_bytes
+from theater.supervisor.originals import Held, hold
 from theater.supervisor.prepare import PreparedFragment, Progress, prepare_children
 from theater.supervisor.tree import SPAWNS
 
@@ -47,15 +47,32 @@ def prepare_birth(
     """Raises ManifestError with every problem there is."""
     if birth.code is None:
         return _prepared(birth, None, system, data_directory, on_progress)
-    # It is kept where all are that actors run, so that it is there when the child is started again.
-    component = keep_bytes(DataPaths(data_directory).components, birth.code)
+    # It is kept where all are that actors run, so that it is there when the child is started again;
+    # what nobody runs is not, or whoever is refused often enough would fill the disk.
+    held = hold(DataPaths(data_directory).components, birth.code)
     try:
-        return _prepared(birth, component, system, data_directory, on_progress)
-    except ManifestError as error:
+        prepared = _prepared(birth, held.path, system, data_directory, on_progress)
+        return _kept_as(held, prepared)
+    except BaseException as error:
+        held.drop()
+        if not isinstance(error, ManifestError):
+            raise
         problems = [
-            replace(each, message=each.message.replace(component, GIVEN)) for each in error.problems
+            replace(each, message=each.message.replace(held.path, GIVEN)) for each in error.problems
         ]
         raise ManifestError(error.file, problems) from None
+
+
+def _kept_as(held: Held, prepared: PreparedFragment) -> PreparedFragment:
+    """What was judged, with the component kept and called as it is from now on."""
+    (child,) = prepared.children
+    assert isinstance(child, ActorSpec), "what is given is run by one actor"
+    artifact = prepared.artifacts[child.component]
+    kept = held.kept_path
+    assert os.path.basename(kept) == artifact.component_sha256, "what is compiled is what is kept"
+    held.keep()
+    artifacts = {kept: replace(artifact, component=kept)}
+    return replace(prepared, children=(replace(child, component=kept),), artifacts=artifacts)
 
 
 def _prepared(

@@ -14,6 +14,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from theater import linux
@@ -22,6 +23,7 @@ from theater.supervisor.cache import Artifact, open_component
 
 _CHUNK = 1 << 20  # bytes
 _UNFINISHED = ".tmp"
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
 def keep(directory: str, artifacts: Iterable[Artifact]) -> None:
@@ -51,21 +53,51 @@ def _unwritable(directory: str, error: OSError) -> EnvironmentProblem:
     )
 
 
-def keep_bytes(directory: str, content: bytes) -> str:
-    """The file that has a component of which there is no other one; it is on the disk by then.
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A component of which there is no other file, while it is judged: one that is kept already, or
+    one of this process alone, which a kill leaves for the next `up` to remove."""
 
-    Raises EnvironmentProblem if it cannot be written.
+    path: str
+    kept_path: str  # what it is to be called
+
+    def keep(self) -> None:
+        """Have it under that name, whole and on the disk. EnvironmentProblem: it cannot be."""
+        try:
+            if self.path != self.kept_path:
+                with open(self.path, "rb") as file:
+                    os.fsync(file.fileno())
+                # Whoever has kept the same bytes meanwhile has the same file.
+                os.rename(self.path, self.kept_path)
+            linux.sync_directory(os.path.dirname(self.kept_path))
+        except OSError as error:
+            raise _unwritable(os.path.dirname(self.kept_path), error) from None
+
+    def drop(self) -> None:
+        """It is not to be kept. One that was before stays: others run it, or are judged with it."""
+        if self.path != self.kept_path:
+            with contextlib.suppress(OSError):
+                os.unlink(self.path)
+
+
+def hold(directory: str, content: bytes) -> Held:
+    """These bytes in a file, to be judged. Then they are kept in `directory`, or dropped.
+
+    Raises EnvironmentProblem if they cannot be written.
     """
-    target = f"{directory}/{hashlib.sha256(content).hexdigest()}"
+    kept_path = f"{directory}/{hashlib.sha256(content).hexdigest()}"
+    held = Held(f"{kept_path}.{os.getpid()}.held{_UNFINISHED}", kept_path)
     try:
         os.makedirs(directory, mode=0o700, exist_ok=True)
-        if not _is_whole(target, os.path.basename(target)):
-            with _whole(target) as file:
-                file.write(content)
-        linux.sync_directory(directory)
+        if _is_whole(kept_path, os.path.basename(kept_path)):
+            return Held(kept_path, kept_path)
+        held.drop()  # one of a process of this number that was killed
+        with open(os.open(held.path, _NEW, 0o400), "wb") as file:
+            file.write(content)
     except OSError as error:
+        held.drop()
         raise _unwritable(directory, error) from None
-    return target
+    return held
 
 
 def _is_whole(path: str, sha256: str) -> bool:
