@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -34,7 +35,6 @@ import msgpack
 
 from theater.errors import ProtocolError
 from theater.quoting import described
-from theater.records import dataclass
 
 FORMAT = 1
 INLINE_MAX = 1024  # bytes; longer byte strings in payloads are replaced by a reference

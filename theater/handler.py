@@ -18,10 +18,9 @@ In a manifest: `[[child.handler]]` with `type = "handlers.py:Pages"`. docs/handl
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, NewType, TypeVar, overload
-
-from theater.records import dataclass
 
 __all__ = [
     "F32",

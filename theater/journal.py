@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import msgpack
@@ -27,7 +28,6 @@ import msgpack
 from theater import values, wasi
 from theater.calls import RUNTIME, SUPERVISOR
 from theater.events import CHAIN_CODE, Event, EventType, externalise, internalise, refs_in
-from theater.records import dataclass
 
 _CHAIN_ANSWERS = {(RUNTIME, "get-chain"), (SUPERVISOR, "get-child-events")}
 _SHOWN = 120  # characters of a call's arguments in a message

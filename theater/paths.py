@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-
-from theater.records import dataclass
+from dataclasses import dataclass
 
 SOCKET_PATH_MAX = 107  # bytes
 HEADS = "heads."  # how the names of files of tree heads begin

@@ -8,10 +8,10 @@ absolute path; without `write` it can only be read.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from theater.quoting import described, did_you_mean, quoted
-from theater.records import dataclass
 
 HANDLER = "wasi:filesystem"
 PREOPENS_MAX = 16  # of one actor

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Generic, TypeVar
 
 from theater.quoting import described, quoted
-from theater.records import dataclass
 
 KIB, MIB, GIB, TIB = 1024, 1024**2, 1024**3, 1024**4
 # poll() counts milliseconds in 31 bits: 2,147,483 s is all it can wait.

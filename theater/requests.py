@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from theater.quantities import MIB, duration, size
 from theater.quoting import described, did_you_mean, quoted
-from theater.records import dataclass
 
 if TYPE_CHECKING:
     import ipaddress

@@ -6,13 +6,13 @@ the actor, that what is called the hash of a content is that, that names are nam
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from theater.calls import LABELS, LOOKUPS, PUTS
 from theater.errors import ProtocolError
 from theater.events import content_hash, ref_hash
 from theater.quoting import quoted
-from theater.records import dataclass
 from theater.stores import LIST_MAX, Access, check_hash, check_label
 
 NEW = "new"

@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from theater.quoting import quoted
-from theater.records import dataclass
 
 HANDLER = "store"
 SHARED, READ_ONLY = "shared", "read_only"  # settings

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
 from theater import calls
 from theater.broker.mailbox import Mailbox, Message
 from theater.chain import GENESIS
-from theater.records import dataclass
 from theater.stores import Access
 
 ROOT = "/"  # the root supervisor; no address is like it

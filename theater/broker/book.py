@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
 from theater.broker import chains, storetables
@@ -12,7 +12,6 @@ from theater.broker.deadlines import Deadlines
 from theater.broker.mailbox import Message
 from theater.chain import link
 from theater.events import EventType, encode
-from theater.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,9 @@ parameters are for people: they take no part in linking and are not compared.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
-from theater.records import dataclass
 from theater.spec import Handler
 
 Signatures = Mapping[str, str]  # function -> type text

@@ -12,10 +12,8 @@ from __future__ import annotations
 import functools
 import struct
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
-
-from theater.records import dataclass
 
 DEPTH_MAX = 64
 _U32 = struct.Struct("<I")

@@ -24,10 +24,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from theater.pack import types
-from theater.records import dataclass
 
 _F32 = struct.Struct("<f")
 _F64 = struct.Struct("<d")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from theater.records import dataclass
 from theater.spec import ChildSpec, SupervisorSpec
 
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from random import Random
 
 from theater import addresses
-from theater.records import dataclass
 from theater.spec import ActorSpec, ChildSpec, Shutdown, Strategy, SupervisorSpec
 from theater.supervisor.orders import Call, DeleteChild, ExitKind, Phase, Recycle
 from theater.supervisor.rules import Window

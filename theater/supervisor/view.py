@@ -6,9 +6,9 @@ Only reads the state.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from theater.capabilities.supervisor import MAX_CHILDREN
-from theater.records import dataclass
 from theater.spec import ActorSpec, ChildSpec, component_hashes
 from theater.supervisor.orders import AddChild, Phase
 from theater.supervisor.tree import SPAWNS, Book, Child, State, below

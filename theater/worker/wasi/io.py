@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from theater.records import dataclass
 from theater.wasi import SPLICES, WRITES
 from theater.worker.wasi.errors import OK, code_of
 from theater.worker.wasi.resources import Change, Interfaces, ResourceTable

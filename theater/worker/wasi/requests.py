@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
 from theater import requests
-from theater.records import dataclass
 from theater.requests import AUTHORITY
 from theater.worker.wasi.errors import ERR, OK, ErrorCode, internal
 from theater.worker.wasi.fields import Entries, Fields

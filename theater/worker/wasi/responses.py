@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from typing import Any
 
-from theater.records import dataclass
 from theater.worker.wasi.errors import ERR, GONE
 from theater.worker.wasi.fields import Entries, Fields, listed
 from theater.worker.wasi.io import Io

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from theater.records import dataclass
 from theater.worker.wasi.resources import Held
 
 LINE_MAX = 64 * 1024  # bytes; a longer line is cut into several
