@@ -1,4 +1,4 @@
-"""The Python actors of tests/components, built once and kept until their sources change."""
+"""The Python actor of tests/components, built once and kept until its sources change."""
 
 from __future__ import annotations
 
@@ -17,26 +17,15 @@ from theater.supervisor.cache import Artifact, prepare
 
 HERE = Path(__file__).parent
 WIT = HERE.parents[1] / "theater" / "wit"
-HTTP = HERE / "python_http"
+SOURCE = HERE / "python"
 
 
 def component() -> Path:
-    """The one that does what its language runtime needs WASI for."""
-    return _built(HERE / "python")
-
-
-def http_component() -> Path:
-    """The one that speaks HTTP, as componentize-py's examples do."""
-    return _built(HTTP, http=True)
-
-
-def _built(source: Path, http: bool = False) -> Path:
-    """The component's file. Building takes some seconds; test processes do it one at a time."""
-    names = world.MODULES if http else ()
-    sources = [source / "app.py", *sorted(WIT.glob("*.wit")), *world.of_http(http)]
+    """Its file. Building takes some seconds; test processes do it one at a time."""
+    sources = [*sorted(SOURCE.glob("*.py")), *sorted(WIT.glob("*.wit")), *world.of_http(True)]
     key = hashlib.sha256(b"\0".join(path.read_bytes() for path in sources))
-    key.update("\0".join((version("componentize-py"), *names)).encode())
-    build = source / "build"
+    key.update("\0".join((version("componentize-py"), *world.MODULES)).encode())
+    build = SOURCE / "build"
     path = build / f"{key.hexdigest()[:16]}.wasm"
     build.mkdir(exist_ok=True)
     with open(build / "lock", "w") as lock, tempfile.TemporaryDirectory() as stage:
@@ -44,13 +33,13 @@ def _built(source: Path, http: bool = False) -> Path:
         if not path.exists():
             for old in build.glob("*.wasm"):
                 old.unlink()
-            wit, world_name = world.world(Path(stage), "messaging-actor", (), http=http)
+            wit, world_name = world.world(Path(stage), "messaging-actor", (), http=True)
             unfinished = path.with_suffix(".unfinished")
             subprocess.run(
                 [
                     str(Path(sys.executable).parent / "componentize-py"),
-                    *("--wit-path", str(wit), "--world", world_name, *names),
-                    *("componentize", "--python-path", str(source), "app"),
+                    *("--wit-path", str(wit), "--world", world_name, *world.MODULES),
+                    *("componentize", "--python-path", str(SOURCE), "app"),
                     *("--output", str(unfinished)),
                 ],
                 check=True,

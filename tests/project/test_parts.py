@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,51 +25,77 @@ from theater.project.languages.parts import (
 from theater.project.languages.python import Python
 from theater.project.languages.world import world
 from theater.spec import Build
+from theater.stores import hash_of
 from theater.supervisor import building
 from theater.supervisor.building import Built
 
 HEAD = "from theater_actor import Actor, Message, send\n"
 CLASS = "class A(Actor):\n    def on_message(self, m): send('b', m)\n"
-TICKER = """
+# One that uses several, since building one takes half a minute.
+PARTS = """
 from dataclasses import dataclass
 
 import theater_actor
-from theater_actor import Actor, Message, set_interval
+from theater_actor import Actor, Message, NotDone, Store, set_interval
 
 
 @dataclass
 class State:
     ticks: int = 0
     since_ms: int = 0
+    own: str = ""
 
 
-class Ticker(Actor):
+class Parts(Actor):
     state: State
 
     def on_start(self) -> None:
+        self.state.own = Store.new().id
         self.state.since_ms = theater_actor.now()
         set_interval("tick", 20)
 
-    def on_request(self, message: Message, request: str) -> State:
+    def on_request(self, message: Message, request: str) -> object:
         if message == b"stop":
             theater_actor.clear_timer("tick")
         elif message == b"bad":
             set_interval("bad", 1)
+        elif message == b"hello":
+            return self.kept(message)
         return self.state
 
     def on_tick(self, timer: str) -> None:
         self.state.ticks += 1
+
+    def kept(self, message: Message) -> object:
+        store, own = Store("catalog"), Store(self.state.own)
+        hash = store.put(message, label="newest")
+        store.label("other", hash)
+        own.put({"a": 1}, label="l")
+        seen = [store.get(hash).text, store.exists(hash), store.at("other"), store.labels()]
+        store.unlabel("other", "0" * 64)
+        seen.append(store.at("other"))
+        store.unlabel("other", hash)
+        own.unlabel("l")
+        seen += [store.at("other"), store.labels(), store.contents(), store.size(), own.labels()]
+        try:
+            Store("nobody").put(b"")
+        except NotDone as error:
+            seen.append(error.kind)
+        return seen
 """
 MANIFEST = """
-name = "ticker"
+name = "parts"
 durability = "process"
-build = "ticker.py"
+build = "parts.py"
 [[handler]]
 type = "message-server"
 [[handler]]
 type = "runtime"
 [[handler]]
 type = "timer"
+[[handler]]
+type = "store"
+shared = ["catalog"]
 """
 
 
@@ -153,20 +181,31 @@ def test_the_world_that_is_made_up_is_the_usual_one_and_more(tmp_path: Path) -> 
     ]
 
 
-def test_an_actor_in_python_ticks(tmp_path: Path) -> None:
-    directory = project("ticker", ticker_py=TICKER, theater_toml=MANIFEST)
-    component = str(directory / "build" / "ticker.wasm")
-    found = building.build({component: Build(str(directory / "ticker.py"))}, print)[component]
+@pytest.fixture
+def parts(tmp_path: Path) -> Iterator[System]:
+    directory = project("parts", parts_py=PARTS, theater_toml=MANIFEST)
+    component = str(directory / "build" / "parts.wasm")
+    found = building.build({component: Build(str(directory / "parts.py"))}, print)[component]
     assert isinstance(found, Built), found
     theater = Theater(tmp_path, replays=True)
     with System.start(directory / "theater.toml", str(theater.data)) as system:
         theater.take(system)
-
-        def state(message: bytes = b"") -> bytes:
-            return system.request("ticker", message, timeout_s=30)
-
-        eventually(lambda: int(state().split(b":")[1].split(b",")[0]) > 3, "some ticks")
-        answer = state(b"stop")
-        assert state() == answer and b'"since_ms":17' in answer
+        yield system
         theater.note(system)
     theater.end()
+
+
+def test_an_actor_in_python_ticks(parts: System) -> None:
+    def state(message: bytes = b"") -> bytes:
+        return parts.request("parts", message, timeout_s=30)
+
+    eventually(lambda: int(state().split(b":")[1].split(b",")[0]) > 3, "some ticks")
+    answer = state(b"stop")
+    assert state() == answer and b'"since_ms":17' in answer
+
+
+def test_an_actor_in_python_keeps_what_it_is_told(parts: System) -> None:
+    hash = hash_of(b"hello")
+    expected = ["hello", True, hash, ["newest", "other"], hash]
+    expected += [None, ["newest"], [hash], 5, [], "refused"]
+    assert json.loads(parts.request("parts", b"hello", timeout_s=30)) == expected

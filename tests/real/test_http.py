@@ -30,7 +30,7 @@ METHODS = 'methods = ["GET", "HEAD", "POST", "PUT"]'
 def python(name: str, *rules: str, extra: str = "") -> str:
     """An actor with these rules in `allow`; `extra`: more settings, then keys of the actor."""
     table = f'[[child.handler]]\ntype = "wasi:http"\nallow = [{", ".join(rules)}]\n{extra}\n'
-    return actor(name, str(python_actor.http_component())) + (table if rules else "")
+    return actor(name, str(python_actor.component())) + (table if rules else "")
 
 
 class Stage:
@@ -55,7 +55,7 @@ class Stage:
         return self.system
 
     def run(self, code: str, name: str = "a") -> str:
-        return self.system.request(name, code.encode(), timeout_s=60).decode()
+        return self.system.request(name, f"web {code}".encode(), timeout_s=60).decode()
 
     def fetch(self, method: str, path: str = "/", body: bytes | None = None) -> str:
         return self.run(f"answer = fetch({method!r}, {self.web.url + path!r}, {body!r})")
@@ -259,7 +259,7 @@ def test_everything_dies_during_a_request_and_the_next_run_tells(stage: Stage, p
     system = stage.up(python("a", stage.rule()))
     everybody = processes(system)
     stage.arm(point, 1, system.info()["pid"], crashpoints.ITSELF)
-    system.send("a", f"answer = fetch('POST', '{stage.web.url}/', b'x')".encode())
+    system.send("a", f"web answer = fetch('POST', '{stage.web.url}/', b'x')".encode())
     eventually(lambda: gone(everybody), "everything to die with root")
     system.close()
     system = stage.up(python("a", stage.rule()))

@@ -1,4 +1,7 @@
-"""An actor in Python that does on request what its language runtime needs WASI for."""
+"""An actor in Python that does on request what its language runtime needs WASI for; and HTTP.
+
+Building one takes half a minute, so all tests have the same.
+"""
 
 import errno
 import os
@@ -7,6 +10,7 @@ import socket
 import sys
 import time
 
+import web
 from componentize_py_types import Err
 from wit_world import exports
 from wit_world.imports import message_server_host, runtime
@@ -25,6 +29,8 @@ class MessageServerClient(exports.MessageServerClient):
             return (ask(message[4:].decode()),)
         if message.startswith(b"run "):
             return (str(run(message[4:].decode())).encode(),)
+        if message.startswith(b"web "):
+            return (web.run(message[4:].decode()).encode(),)
         if message.startswith(b"to "):
             message_server_host.send(message[3:].decode(), state or b"")
         return (message,)
@@ -107,6 +113,7 @@ COMMANDS = {
     "refuse": refuse,
     "fail": fail,
     "run": run,
+    "web": web.run,
     "eat": eat,
     "spin": spin,
 }

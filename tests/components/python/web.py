@@ -1,4 +1,4 @@
-"""An actor in Python that speaks HTTP as componentize-py's own examples do: with its poll_loop."""
+"""Speaks HTTP as componentize-py's own examples do: with its poll_loop."""
 
 import asyncio
 import traceback
@@ -6,7 +6,6 @@ from urllib import parse
 
 from componentize_py_types import Err
 from poll_loop import PollLoop, Sink, Stream, send
-from wit_world import exports
 from wit_world.imports import message_server_host, outgoing_handler, poll, types
 from wit_world.imports.types import Fields, OutgoingBody, OutgoingRequest, RequestOptions
 
@@ -22,28 +21,6 @@ METHODS = {
     "PATCH": types.Method_Patch,
 }
 SCHEMES = {"http": types.Scheme_Http, "https": types.Scheme_Https}
-
-
-class Actor(exports.Actor):
-    def init(self, state, params):
-        return (state,)
-
-
-class MessageServerClient(exports.MessageServerClient):
-    def handle_send(self, state, params):
-        return (run(params[0].decode()).encode(),)
-
-    def handle_request(self, state, params):
-        return (state, (run(params[1].decode()).encode(),))
-
-    def handle_channel_open(self, state, params):
-        raise Err("no channels")
-
-    def handle_channel_message(self, state, params):
-        raise Err("no channels")
-
-    def handle_channel_close(self, state, params):
-        raise Err("no channels")
 
 
 def run(code):
