@@ -90,11 +90,15 @@ def state_at(recording: Recording, actor: str, turn: int) -> bytes | None:
 
 
 class Replayer:
-    """Replays actors of one recording, one after the other, in one process."""
+    """Replays actors of one recording, one after the other, in one process.
 
-    def __init__(self, recording: Recording) -> None:
+    `lent`: the process, if there is one already that owes nothing; it lives on, unless a replay
+    ends while it owes something.
+    """
+
+    def __init__(self, recording: Recording, lent: PlayerProcess | None = None) -> None:
         self._recording = recording
-        self._process: PlayerProcess | None = None
+        self._process = self._lent = lent
         self._components: dict[str, tuple[str, int]] = {}  # path or hash -> hash, descriptor
         self._on_stage = ""  # the component that the process has
 
@@ -102,7 +106,8 @@ class Replayer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._end()
+        if self._lent is None or self._process is not self._lent:
+            self._end()
         for _sha256, descriptor in self._components.values():
             os.close(descriptor)
 
