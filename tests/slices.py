@@ -1,6 +1,7 @@
 """Of a long list of cases the suite runs a slice; `pytest --whole`, and `make chaos`, run them all.
 
-A slice has each kind of victim and each point that is a row of the table in docs/architecture.md.
+A slice has each kind of victim and each point that is a row of the table in docs/architecture.md;
+of seeds, the first.
 """
 
 from __future__ import annotations

@@ -14,8 +14,10 @@ from benchmarks.__main__ import measure
 from benchmarks.bench import TINY
 from benchmarks.figures import FIGURES
 from benchmarks.report import Bar, Figure, Round
+from tests.slices import WHOLE
 
 
+@WHOLE  # it takes as long as twenty others
 def test_a_tiny_run_gives_every_figure_and_leaves_no_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

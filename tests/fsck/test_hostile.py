@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.fsck.conftest import Damaged
+from tests.slices import sliced
 from theater.chain import GENESIS, link
 from theater.errors import EnvironmentProblem, NotRunning, TheaterError
 from theater.events import content_hash, decode, encode
@@ -230,7 +231,7 @@ def test_a_payload_too_deep_to_look_for_contents_is_told(damaged: Damaged) -> No
 VALUES = ("NULL", "'text'", "1.5", "x'00ff'", "-1", "9223372036854775807")
 
 
-@pytest.mark.parametrize("time", range(2))
+@pytest.mark.parametrize("time", sliced(range(2), 0))
 def test_any_value_in_any_column_is_told_or_borne(damaged: Damaged, time: int) -> None:
     """One column after the other, in the first row that takes it; which value is chance."""
     seed = random.SystemRandom().randrange(1 << 32)
@@ -267,7 +268,7 @@ def test_any_value_in_any_column_is_told_or_borne(damaged: Damaged, time: int) -
         assert all(line.isprintable() for line in found), (table, column, value, found)
 
 
-@pytest.mark.parametrize("block", range(FLIPS // BLOCK))
+@pytest.mark.parametrize("block", sliced(range(FLIPS // BLOCK), *range(FLIPS // BLOCK // 2)))
 def test_flipped_bits_and_cuts_end_in_a_verdict(damaged: Damaged, block: int) -> None:
     pristine = damaged.path.read_bytes()
     for seed in range(block * BLOCK, (block + 1) * BLOCK):

@@ -13,6 +13,7 @@ import pytest
 
 from tests.project.projects import project
 from tests.real.conftest import Theater
+from tests.slices import WHOLE
 from theater import manifest
 from theater.client import System
 from theater.project.job import BuildFailed, Job
@@ -185,6 +186,7 @@ def test_what_has_not_changed_is_not_built_again(hello: System) -> None:
     assert found.tool.startswith("componentize-py 0.25")
 
 
+@WHOLE  # a build that fails is made again each time
 def test_a_package_that_is_not_there_is_told_with_its_place(tmp_path: Path) -> None:
     source = tmp_path / "app.py"
     source.write_text(HEAD + "import numpy\nclass A(Actor): ...\n")
