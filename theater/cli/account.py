@@ -11,7 +11,17 @@ from theater.causes import Account
 from theater.cli.decisions import Told, decided, listed, seconds
 from theater.cli.headline import headline, how_it_ended
 from theater.cli.page import NAME_MAX, utc_time
-from theater.cli.story import Facts, Mark, began_anew, exited, fate_of, pid_of, removal, spawned
+from theater.cli.story import (
+    Facts,
+    Mark,
+    began_anew,
+    exited,
+    fate_of,
+    kind_word,
+    pid_of,
+    removal,
+    spawned,
+)
 from theater.cli.terminal import BOLD, DIM, RED, Stream
 from theater.events import EventType
 from theater.facts import Fact, parent
@@ -111,7 +121,7 @@ def _sender(log: Facts, actor: str, turn: Any) -> str:
         actor,
         turn,
     )
-    return f" (a {rows[0][0]} from {rows[0][1]})" if rows else ""
+    return f" (a {kind_word(rows[0][0])} from {rows[0][1]})" if rows else ""
 
 
 def _decision(fact: Fact, account: Account, log: Facts, windows: Windows) -> Iterator[Told]:

@@ -13,7 +13,7 @@ from theater.cli.commands import checks, children, dead, debug, log, project, pr
 from theater.cli.frame import Data, Manifest, Options
 from theater.cli.place import Place
 from theater.cli.quick import QuickCommand, QuickGroup
-from theater.quoting import quoted
+from theater.quoting import nearest, quoted
 
 # Modules, each with commands of its own name.
 SINGLE = (project, system, log, debug, children, checks, proof)
@@ -47,6 +47,8 @@ ELSEWHERE = {
     "rm": "delete",
     "spawn": "add",
     "dead-letters": "dead",
+    "help": "--help",
+    "version": "--version",
     "deadletters": "dead",
 }
 
@@ -57,7 +59,8 @@ Debug = Annotated[
 
 class Commands(QuickGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        meant = ELSEWHERE.get(args[0]) if args else None
+        close = nearest(args[0], [*self.commands, *ELSEWHERE]) if args else None
+        meant = ELSEWHERE.get(close or "")
         if meant is not None and args[0] not in self.commands:
             ctx.fail(f"No such command {quoted(args[0])}. Here that is `theater {meant}`.")
         return super().resolve_command(ctx, args)

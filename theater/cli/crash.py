@@ -21,7 +21,7 @@ from theater.cli.page import utc_time
 from theater.cli.place import Place, meant
 from theater.cli.record import event_json
 from theater.cli.status import duration
-from theater.cli.story import AGAIN, fate_of, pid_of, spawned
+from theater.cli.story import AGAIN, fate_of, kind_word, pid_of, spawned
 from theater.cli.terminal import BOLD, DIM, RED, Stream, Terminal
 from theater.deaths import Death, deaths, sentence
 from theater.errors import TheaterError
@@ -213,7 +213,7 @@ def _facts(crash: Crash, log: LogReader, now_at: float) -> Iterator[tuple[str, s
         yield "incarnation", f"{turn.incarnation}{pid_of(log, crash.name, turn.incarnation)}"
     if turn is not None:
         message = turn.message
-        what = turn.kind if message is None else f"a {message.kind} {_from(message)}"
+        what = turn.kind if message is None else f"a {kind_word(message.kind)} {_from(message)}"
         yield "turn", f"{turn.number}, {what}"
         if turn.fuel is not None and turn.status == "done":
             yield "fuel", f"{turn.fuel:,}"

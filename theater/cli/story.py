@@ -127,6 +127,11 @@ class Story:
 AGAIN = "will be delivered again"
 
 
+def kind_word(kind: str) -> str:
+    """Of what kind a message is, in a sentence."""
+    return "call" if kind == "rpc" else kind
+
+
 def fate_of(facts: Facts, actor: str, turn: Any, again: bool) -> str:
     """What becomes of the message of a failed turn; "" if it had none. `again`: as is chained."""
     if not isinstance(turn, int):

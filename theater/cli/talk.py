@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from theater.cli.place import Place, Usage, meant
 from theater.cli.terminal import Terminal
 from theater.errors import NotDelivered, TheaterError
-from theater.values import visible
+from theater.values import pack_text, visible
 
 if TYPE_CHECKING:
     from theater.client import System
@@ -51,14 +51,18 @@ def request(terminal: Terminal, place: Place, actor: str, data: bytes, timeout_s
     finally:
         system.close()
     if terminal.out.is_terminal:
-        shown = visible(answer.decode(errors="backslashreplace"), keep="\n\t")
+        shown = pack_text(answer) or visible(answer.decode(errors="backslashreplace"), keep="\n\t")
         terminal.print(shown.removesuffix("\n"))
     else:
         terminal.write(answer)
 
 
 def _hinted(system: System, actor: str, error: NotDelivered) -> NotDelivered:
-    """Of an actor that is not there, which may have been meant."""
+    """Of an actor that is not there, which may have been meant; what became of what was asked."""
+    if str(error).startswith("timeout: no answer from "):
+        return NotDelivered(
+            f"{error}; the request stays and is done, and nobody waits for its answer any more"
+        )
     if not str(error).startswith("no-actor: "):
         return error
     known = [node["path"] for node in system.tree() if node["type"] == "actor"]
