@@ -11,11 +11,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any
 
 from theater import capabilities, manifest_json_schema, manifest_schema
 from theater.capabilities.capability import HandlerType
-from theater.manifest_tables import Key, Table, Value, keys_of
+from theater.manifest_schema import Table
 from theater.pack.interfaces import IMPORTS
 from theater.quoting import toml
 
@@ -180,8 +180,8 @@ TABLES: list[tuple[str, type[Table], frozenset[str]]] = [
     (
         "A manifest of one actor",
         manifest_schema.SingleTable,
-        frozenset(keys_of(manifest_schema.ActorKeys))
-        | (keys_of(manifest_schema.SystemTable).keys() - {"name"}),
+        frozenset(manifest_schema.ActorKeys.model_fields)
+        | (manifest_schema.SystemTable.model_fields.keys() - {"name"}),
     ),
     ("A fragment", manifest_schema.FragmentTable, frozenset()),
 ]
@@ -200,13 +200,13 @@ def manifest() -> str:
     ]
     for heading, model, elsewhere in TABLES:
         lines += ["", f"## {heading}", "", _escaped((model.__doc__ or "").split("\n")[0]), ""]
-        fields = {key: field for key, field in keys_of(model).items() if key not in elsewhere}
-        needed = [key for key, field in fields.items() if field.needed]
+        fields = {key: field for key, field in model.model_fields.items() if key not in elsewhere}
+        needed = [key for key, field in fields.items() if field.is_required()]
         rows = [
             (
                 f"`{key}`" + (", needed" if key in needed else ""),
                 _value(fields[key]),
-                _default(fields[key].default),
+                _default(manifest_json_schema.default_of(fields[key])),
                 _escaped(fields[key].description or ""),
             )
             for key in (*needed, *(key for key in fields if key not in needed))
@@ -224,13 +224,14 @@ def manifest() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _value(field: Key) -> str:
-    if isinstance(field.kind, Value):
-        return words(field.kind.schema)
-    origin, inner = get_origin(field.kind), get_args(field.kind)
-    if origin is list:
-        return "array of texts" if isinstance(inner[0], Value) else "tables"
-    return "table of texts" if origin is dict else "table"
+def _value(field: Any) -> str:
+    kind = manifest_json_schema.value_of(field)
+    if kind is None or "dict" in str(field.annotation) or "list" in str(field.annotation):
+        name = str(field.annotation)
+        if "dict" in name:
+            return "table of texts"
+        return ("array of texts" if "str" in name else "tables") if "list" in name else "table"
+    return words(kind.schema)
 
 
 def words(schema: Mapping[str, Any]) -> str:

@@ -21,8 +21,8 @@ from theater.manifest_schema import (
     SupervisorTable,
     SystemLimitsTable,
     SystemTable,
+    Table,
 )
-from theater.manifest_tables import Table, keys_of
 
 TABLES: list[type[Table]] = [
     *(BackoffTable, ChildTable, DefaultsTable, FragmentTable, LimitsTable, MailboxTable),
@@ -32,7 +32,7 @@ TABLES: list[type[Table]] = [
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.__name__)
 def test_every_key_says_what_it_is_for(table: type[Table]) -> None:
-    for key, field in keys_of(table).items():
+    for key, field in table.model_fields.items():
         text = manifest_json_schema.described(field)
         assert len(text) > 10 and text.endswith("."), f"{key}: {text}"
 
@@ -60,8 +60,8 @@ def test_a_default_that_is_written_down_changes_nothing(table: type[Table]) -> N
     }[table]
     defaults = {
         key: default
-        for key, field in keys_of(table).items()
-        if (default := field.default) is not None and key != "instances"
+        for key, field in table.model_fields.items()
+        if (default := manifest_json_schema.default_of(field)) is not None and key != "instances"
     }
     assert defaults
     lines = "".join(f"{key} = {to_toml(_plain(value))}\n" for key, value in defaults.items())
@@ -70,17 +70,20 @@ def test_a_default_that_is_written_down_changes_nothing(table: type[Table]) -> N
 
 
 def test_so_it_is_with_the_defaults_of_a_system_and_of_a_backoff() -> None:
-    top = [keys_of(SystemTable)[key] for key in ("durability", "head_every")]
-    durability, head_every = (field.default for field in top)
-    limits = {key: field.default for key, field in keys_of(SystemLimitsTable).items()}
+    top = [SystemTable.model_fields[key] for key in ("durability", "head_every")]
+    durability, head_every = map(manifest_json_schema.default_of, top)
+    limits = {
+        key: manifest_json_schema.default_of(field)
+        for key, field in SystemLimitsTable.model_fields.items()
+    }
     assert None not in limits.values()
     text = f'durability = "{durability}"\nhead_every = {head_every}\n{ACTOR}[limits]\n'
     text += "".join(f"{key} = {to_toml(value)}\n" for key, value in limits.items())
     assert manifest.parse(text, "m.toml") == manifest.parse(ACTOR, "m.toml")
     backoff = {
         key: default
-        for key, field in keys_of(BackoffTable).items()
-        if (default := field.default) is not None
+        for key, field in BackoffTable.model_fields.items()
+        if (default := manifest_json_schema.default_of(field)) is not None
     }
     base = f"{ACTOR}[supervisor.backoff]\nbase = 1\n"
     text = base + "".join(f"{key} = {value}\n" for key, value in backoff.items())

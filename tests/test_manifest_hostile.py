@@ -13,7 +13,6 @@ from theater.manifest import MANIFEST_MAX_BYTES, parse
 from theater.manifest_check import DEPTH_MAX
 from theater.manifest_findings import PROBLEMS_MAX, path_text
 from theater.manifest_schema import ChildTable, SingleTable, SupervisorTable, SystemTable
-from theater.manifest_tables import keys_of
 from theater.spec import SystemSpec
 
 GOOD = """
@@ -101,12 +100,12 @@ KNOWN = sorted(
         key
         for model in (SystemTable, SingleTable, ChildTable)
         for key in [
-            *keys_of(model),
+            *model.model_fields,
             "memory",
             "fuel",
             "send_to",
             "type",
-            *keys_of(SupervisorTable),
+            *SupervisorTable.model_fields,
         ]
     }
 )

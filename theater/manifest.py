@@ -42,7 +42,7 @@ from theater.spec import (
     instance,
 )
 
-if TYPE_CHECKING:  # imported when a manifest is parsed, not with this module
+if TYPE_CHECKING:  # pydantic is imported when a manifest is parsed, not with this module
     from theater.manifest_schema import (
         BackoffTable,
         ChildTable,

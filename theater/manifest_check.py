@@ -1,8 +1,8 @@
 """Find everything wrong with the tables of a manifest, and say where and what to do. Pure.
 
-Two looks at the same tables: one at each value by itself (`manifest_tables`), and a walk for what
-holds between them (names of siblings, actor or supervisor, handlers, and what
-`manifest_supervision` says). Both always run, so that all problems come out at once.
+Two looks at the same tables: pydantic checks each value by itself, a walk checks what holds
+between them (names of siblings, actor or supervisor, handlers, and what `manifest_supervision`
+says). Both always run, so that all problems come out at once.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from theater.manifest_schema import (
     FragmentTable,
     SingleTable,
     SystemTable,
+    Table,
 )
 from theater.manifest_supervision import CHILDREN_MAX, Above, is_supervisor
-from theater.manifest_tables import Table, keys_of
 from theater.manifest_values import INSTANCES_MAX, ROW_MAX, file_path
 from theater.quoting import described, nearest, quoted
 
 DEPTH_MAX = 16  # of supervisors in supervisors
 
-SINGLE_ONLY = keys_of(SingleTable).keys() - keys_of(SystemTable).keys()
-ACTOR_ONLY = (keys_of(ActorKeys).keys() | {"limits"}) - {"restart", "shutdown", "significant"}
+SINGLE_ONLY = SingleTable.model_fields.keys() - SystemTable.model_fields.keys()
+ACTOR_ONLY = (ActorKeys.model_fields.keys() | {"limits"}) - {"restart", "shutdown", "significant"}
 
 
 def check(
@@ -93,7 +93,7 @@ def is_single(tables: Mapping[str, Any]) -> bool:
 
 def _check_package(tables: dict[str, Any], findings: Findings) -> None:
     wanted = {"package", "build"}
-    if tables.keys().isdisjoint(wanted) and not meant(tables, keys_of(SingleTable), wanted):
+    if tables.keys().isdisjoint(wanted) and not meant(tables, SingleTable.model_fields, wanted):
         findings.add(
             ("package",),
             "missing; it names the file of the actor's component, as in "
@@ -117,7 +117,7 @@ def _check_kind_of_system(
         check_values(SingleTable, alone, findings, missing=False)
         return {key: value for key, value in tables.items() if key not in alone}
     if tables.keys().isdisjoint({"child", "defaults", "supervisor"}):
-        known = {*keys_of(SystemTable), *keys_of(SingleTable)}
+        known = {*SystemTable.model_fields, *SingleTable.model_fields}
         if not meant(tables, known, {"package", "child", "defaults", "supervisor"}):
             findings.add(
                 (),
@@ -159,7 +159,7 @@ class _Walk:
         """Look at the children of a supervisor; how many actors and supervisors they make.
         `path` is the address of the supervisor, None if that is unusable."""
         if not isinstance(children, list):
-            return 0  # the other look says so
+            return 0  # pydantic says so
         first: dict[str, int] = {}
         size = 0
         for index, child in enumerate(children):
@@ -216,7 +216,7 @@ class _Walk:
             findings.add_all(loc, manifest_supervision.check_recycling(child, self._defaults))
             return 0
         if self._depth + len(loc) // 2 > DEPTH_MAX:
-            # Neither look recurses without a bound.
+            # Neither we nor pydantic recurse without a bound.
             raise Enough(f"{path_text(loc)[:80]}...: supervisors nest deeper than {DEPTH_MAX}")
         if child.keys().isdisjoint({"component", "build"}):
             header = ".".join([*(part for part in loc if isinstance(part, str)), "child"])
@@ -237,7 +237,7 @@ def _check_kind_of_child(child: dict[str, Any], loc: Loc, findings: Findings) ->
         for key in child.keys() & ACTOR_ONLY:
             findings.add((*loc, key), "belongs to an actor, and this child is a supervisor")
     elif component is None and not meant(
-        child, keys_of(ChildTable), {"component", "build", "supervisor", "child"}
+        child, ChildTable.model_fields, {"component", "build", "supervisor", "child"}
     ):
         table = ".".join(part for part in loc if isinstance(part, str))
         findings.add(
@@ -248,7 +248,7 @@ def _check_kind_of_child(child: dict[str, Any], loc: Loc, findings: Findings) ->
 
 
 def _check_files(table: Mapping[str, Any], loc: Loc, files: Files, findings: Findings) -> None:
-    """What a table names must be there. The other look tells of a wrong value."""
+    """What a table names must be there. Of values that are wrong in themselves pydantic tells."""
     built = "build" in table and _check_build(table, loc, files, findings)
     for key in ("component", "package"):
         with suppress(ValueError):
@@ -304,7 +304,7 @@ def _check_handlers(
 ) -> None:
     handlers = table.get("handler")
     if not isinstance(handlers, list):
-        return  # the other look says so
+        return  # pydantic says so
     first: dict[str, int] = {}
     for index, handler in enumerate(handlers):
         here: Loc = (*loc, "handler", index)

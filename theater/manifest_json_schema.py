@@ -8,8 +8,11 @@ also where a condition (`if`) decides whether they may: editors complete from th
 
 from __future__ import annotations
 
+import types
 from collections.abc import Iterable, Mapping
-from typing import Any, get_args, get_origin
+from typing import Any, Union, get_args, get_origin
+
+from pydantic.fields import FieldInfo
 
 from theater import capabilities
 from theater.manifest_check import ACTOR_ONLY, SINGLE_ONLY
@@ -20,9 +23,9 @@ from theater.manifest_schema import (
     SupervisorTable,
     SystemLimitsTable,
     SystemTable,
+    Table,
 )
-from theater.manifest_tables import Key, Table, Value, keys_of
-from theater.manifest_values import JSON
+from theater.manifest_values import JSON, Value
 from theater.spec import AutoShutdown, Restart, Strategy
 
 Schema = dict[str, Any]
@@ -33,7 +36,7 @@ NOTHING = False  # the schema that accepts nothing: of a key that may not be the
 
 def manifest(installed: Iterable[str] = ()) -> Schema:
     """Of a whole manifest: of a system, or of one actor. `installed`: handlers of authors."""
-    both = {**keys_of(SystemTable), **keys_of(SingleTable)}
+    both = {**SystemTable.model_fields, **SingleTable.model_fields}
     schemas = _Schemas()
     schema = schemas.of_keys(both, "A manifest: a system of [[child]] tables, or one actor.")
     schema["allOf"] = [_kinds_of_manifest(schemas), *_between_supervisor_and_children()]
@@ -65,12 +68,21 @@ def of_handler(name: str) -> Schema:
     }
 
 
-def value_of(field: Key) -> Value[Any] | None:
+def value_of(field: FieldInfo) -> Value[Any] | None:
     """The kind of value of a key; None: it is a table, or several."""
-    return field.kind if isinstance(field.kind, Value) else None
+    marks = list(field.metadata)
+    for each in (field.annotation, *get_args(field.annotation)):
+        marks += getattr(each, "__metadata__", ())
+    return next((mark for mark in marks if isinstance(mark, Value)), None)
 
 
-def described(field: Key) -> str:
+def default_of(field: FieldInfo) -> Any:
+    """What holds where a key is not said; None: nothing that can be said in a value."""
+    said = field.json_schema_extra
+    return said.get("default") if isinstance(said, dict) else None
+
+
+def described(field: FieldInfo) -> str:
     value = value_of(field)
     return " ".join(filter(None, (field.description, value.note if value else "")))
 
@@ -94,7 +106,7 @@ class _Schemas:
         return {"$ref": f"#/definitions/{name}"}
 
     def of_table(self, table: type[Table]) -> Schema:
-        schema = self.of_keys(keys_of(table), (table.__doc__ or "").split("\n")[0])
+        schema = self.of_keys(table.model_fields, (table.__doc__ or "").split("\n")[0])
         conditions: list[Schema] = []
         if table is ChildTable:
             conditions = [_kinds_of_child(), *_between_keys_of_child()]
@@ -103,8 +115,8 @@ class _Schemas:
             conditions = [_kinds_of_supervisor()]
         return {**schema, "allOf": conditions} if conditions else schema
 
-    def of_keys(self, fields: Mapping[str, Key], description: str) -> Schema:
-        needed = [key for key, field in fields.items() if field.needed]
+    def of_keys(self, fields: Mapping[str, FieldInfo], description: str) -> Schema:
+        needed = [key for key, field in fields.items() if field.is_required()]
         rest = [key for key in fields if key not in needed]
         return {
             "description": description,
@@ -114,25 +126,32 @@ class _Schemas:
             "properties": {key: self._of_key(fields[key]) for key in (*needed, *rest)},
         }
 
-    def _of_key(self, field: Key) -> Schema:
-        schema = self._of_kind(field.kind)
+    def _of_key(self, field: FieldInfo) -> Schema:
+        value = value_of(field)
+        schema = value.schema if value else self._of_type(field.annotation)
         if "$ref" in schema:
             schema = {"allOf": [schema]}  # in draft 7 nothing counts beside a reference
         schema = {"description": described(field), **schema}
-        return schema if field.default is None else {**schema, "default": field.default}
+        default = default_of(field)
+        return schema if default is None else {**schema, "default": default}
 
-    def _of_kind(self, kind: Any) -> Schema:
-        if isinstance(kind, Value):
-            return kind.schema
-        if kind is Any:  # of handlers alone, whose keys are their own business
-            return {"$ref": f"#/definitions/{HANDLER}"}
-        origin, inner = get_origin(kind), [*map(self._of_kind, get_args(kind))]
+    def _of_type(self, annotation: Any) -> Schema:
+        origin, arguments = get_origin(annotation), get_args(annotation)
+        for mark in getattr(annotation, "__metadata__", ()):
+            if isinstance(mark, Value):
+                return mark.schema
+        if origin in (Union, types.UnionType):
+            [annotation] = [each for each in arguments if each is not type(None)]
+            return self._of_type(annotation)
         if origin is list:
-            return {"type": "array", "items": inner[0]}
+            return {"type": "array", "items": self._of_type(arguments[0])}
         if origin is dict:
-            names, values = inner
+            names, values = map(self._of_type, arguments)
             return {"type": "object", "propertyNames": names, "additionalProperties": values}
-        return self.reference(kind)
+        if annotation is Any:  # of handlers alone, whose keys are their own business
+            return {"$ref": f"#/definitions/{HANDLER}"}
+        assert issubclass(annotation, Table), f"no JSON schema is known of {annotation}"
+        return self.reference(annotation)
 
 
 def _handler(installed: Iterable[str]) -> Schema:

@@ -1,4 +1,4 @@
-"""What is wrong with the keys and values of a manifest, told so that it can be put right. Pure.
+"""What pydantic finds wrong with the keys of a manifest, in our words. Pure.
 
 Above all unknown keys: which known one was meant, or in which other table it belongs.
 """
@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import islice
-from typing import Any, TypeVar, assert_never
+from typing import Any, TypeVar
 
-from theater import capabilities, manifest_tables
+from pydantic import ValidationError
+
+from theater import capabilities
 from theater.manifest_findings import Findings, Loc
 from theater.manifest_schema import (
     BackoffTable,
@@ -23,9 +25,9 @@ from theater.manifest_schema import (
     SupervisorTable,
     SystemLimitsTable,
     SystemTable,
+    Table,
 )
-from theater.manifest_tables import Fault, Table, Wrong, keys_of
-from theater.quoting import described, nearest
+from theater.quoting import described, escaped, nearest
 
 _SYNONYMS = {
     "arguments": ("args",),
@@ -59,33 +61,38 @@ T = TypeVar("T", bound=Table)
 def check_values(
     model: type[T], tables: dict[str, Any], findings: Findings, *, missing: bool = True
 ) -> T | None:
-    """The tables, checked. With `missing` False a key that is not there is no problem."""
-    wrong: list[Wrong] = []
-    read: T = manifest_tables.read(model, tables, (), wrong)
+    """Let pydantic check `tables`; its errors in our words. With `missing` False a key that is
+    not there is no error."""
+    try:
+        return model.model_validate(tables)
+    except ValidationError as problem:
+        errors = problem.errors(include_url=False, include_input=True)
     unknown: dict[Loc, list[str]] = {}
-    for each in wrong:
-        if each.fault is Fault.UNKNOWN:
-            unknown.setdefault(each.loc[:-1], []).append(str(each.loc[-1]))
-    for each in wrong:
-        loc = each.loc
-        match each.fault:
-            case Fault.VALUE:
-                findings.add(loc, each.text)
-            case Fault.MISSING:
+    for error in errors:
+        if error["type"] == "extra_forbidden":
+            unknown.setdefault(error["loc"][:-1], []).append(str(error["loc"][-1]))
+    for error in errors:
+        loc = error["loc"]
+        match error["type"]:
+            case "value_error":
+                # A bad name of a variable: pydantic marks that the key is meant.
+                loc = loc[:-1] if loc[-1] == "[key]" and len(loc) > 1 else loc
+                findings.add(loc, str(error["ctx"]["error"]))
+            case "missing":
                 table = _table_at(loc[:-1], model)
                 others = unknown.get(loc[:-1], ())
-                if missing and not meant(others, keys_of(table), {str(loc[-1])}):
+                if missing and not meant(others, table.model_fields, {str(loc[-1])}):
                     findings.add(loc, f"missing; {_purpose(str(loc[-1]), table)}")
-            case Fault.UNKNOWN:
+            case "extra_forbidden":
                 findings.add(loc, _unknown_key(loc, model, findings.tables))
-            case Fault.NO_TABLE:
+            case "model_type" | "dict_type":
                 example = ", as in { base = 1, max = 60 }" if loc[-1] == "backoff" else ""
-                findings.add(loc, f"found {described(each.found)}; must be a table{example}")
-            case Fault.NO_ARRAY:
-                findings.add(loc, _not_an_array(loc, each.found))
+                findings.add(loc, f"found {described(error['input'])}; must be a table{example}")
+            case "list_type":
+                findings.add(loc, _not_an_array(loc, error["input"]))
             case _:
-                assert_never(each.fault)
-    return None if wrong else read
+                findings.add(loc, escaped(error["msg"]))
+    return None
 
 
 def _purpose(key: str, table: type[Table]) -> str:
@@ -126,9 +133,9 @@ def _table_at(loc: Loc, top: type[Table]) -> type[Table]:
 def _unknown_key(loc: Loc, top: type[Table], tables: Mapping[str, Any]) -> str:
     key = str(loc[-1])
     table = _table_at(loc[:-1], top)
-    known = sorted(keys_of(table))
+    known = sorted(table.model_fields)
     allowed = "allowed: " + ", ".join(known)
-    if table is FragmentTable and (key in keys_of(SystemTable) or key == "package"):
+    if table is FragmentTable and (key in SystemTable.model_fields or key == "package"):
         return "unknown key; a fragment has [[child]] tables and [defaults], nothing else"
     if key not in _SYNONYMS and (place := place_of(key, loc, top, tables)):
         return f"unknown key; it belongs in {place}"
@@ -152,14 +159,14 @@ def place_of(key: str, loc: Loc, top: type[Table], tables: Mapping[str, Any]) ->
     prefix = "" if single else "child." * max(depth, 1)
     nowhere = depth == 0 and not single
     for name, table in (("limits", LimitsTable), ("mailbox", MailboxTable)):
-        if key in keys_of(table):
+        if key in table.model_fields:
             return f"[{prefix}{name}]" + (f" or [defaults.{name}]" if nowhere else "")
-    if key in keys_of(SupervisorTable):
+    if key in SupervisorTable.model_fields:
         return _place_of_supervisor("", loc[: 2 * depth], top, tables)
     # Of a backoff; but these are words that can mean something else among limits.
-    if key in keys_of(BackoffTable) and not {"limits", "mailbox", "handler"} & {*names}:
+    if key in BackoffTable.model_fields and not {"limits", "mailbox", "handler"} & {*names}:
         return _place_of_supervisor(".backoff", loc[: 2 * depth], top, tables)
-    if key in keys_of(SystemLimitsTable):
+    if key in SystemLimitsTable.model_fields:
         if top is FragmentTable:
             return _IN_MANIFEST
         return "the [limits] of the system, at the top of the file"
@@ -167,14 +174,14 @@ def place_of(key: str, loc: Loc, top: type[Table], tables: Mapping[str, Any]) ->
         if key in handler.settings or (key == "type" and type_ == "runtime"):
             of_type = f' of type "{type_}"' if key != "type" else ""
             return f"a [[{prefix}handler]]{of_type}"
-    if key in keys_of(ChildTable) and depth:
+    if key in ChildTable.model_fields and depth:
         return f"the [[{prefix[:-1]}]] itself, above its own tables"
-    if key in keys_of(top):
+    if key in top.model_fields:
         return "the top of the file, above the first table"
-    if key in keys_of(ChildTable) and nowhere:
-        also = " or [defaults]" if key in keys_of(DefaultsTable) else ""
+    if key in ChildTable.model_fields and nowhere:
+        also = " or [defaults]" if key in DefaultsTable.model_fields else ""
         return f"a [[child]]{also}"
-    return _IN_MANIFEST if top is FragmentTable and key in keys_of(SystemTable) else None
+    return _IN_MANIFEST if top is FragmentTable and key in SystemTable.model_fields else None
 
 
 def _place_of_supervisor(

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from theater.manifest_tables import Table, key, needed
+from pydantic import BaseModel, ConfigDict, Field
+
 from theater.manifest_values import (
     AutoShutdownWord,
     BuildValue,
@@ -46,6 +47,23 @@ _ACTOR = ActorSpec(path="", component="")
 _SUPERVISOR = SupervisorSpec(path="")
 _SYSTEM = SystemSpec(name="", root=_SUPERVISOR)
 _BACKOFF = Backoff(base_s=1)
+
+
+def key(description: str, default: Any = None) -> Any:
+    """A key that may be left out. `default`: what holds then, None: nothing that can be said."""
+    said = None if default is None else {"default": default}
+    return Field(default=None, description=description, json_schema_extra=said)
+
+
+def needed(description: str) -> Any:
+    """A key that must be there."""
+    return Field(description=description)
+
+
+class Table(BaseModel):
+    """A TOML table: keys nobody knows are errors, a missing key is None (TOML has no null)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class BackoffTable(Table):

@@ -3,7 +3,8 @@
 Every check takes what TOML gave and returns what the program wants (bytes, seconds), or raises
 ValueError saying what was found and what is allowed. The JSON schema is for editors
 (`theater schema`): it accepts whatever the check accepts, and refuses what one can refuse that
-knows a value by itself.
+knows a value by itself. Importing this module costs 0.1 s (pydantic), so `manifest.py` imports it
+late.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ import binascii
 import datetime
 import json
 import re
-from typing import Annotated, Any, TypeVar
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic_core import CoreSchema, core_schema
 
 from theater import sources
 from theater.addresses import check_segment
 from theater.manifest_files import StateFile
-from theater.manifest_tables import Value
 from theater.quantities import KIB, MIB, TIB, Quantity, duration, size
 from theater.quantities import size_text as size_text
 from theater.quoting import described, did_you_mean, quoted
@@ -44,6 +48,19 @@ T = TypeVar("T")
 _SYSTEM_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _NO_NUL = r"^[^\x00]*$"
 _URL = r"^[A-Za-z][A-Za-z0-9+.-]*://"
+
+
+# Compared by identity: a schema is a dict, and what stands in a type has to have a hash.
+@dataclass(frozen=True, slots=True, eq=False)
+class Value(Generic[T]):
+    """A kind of value. It stands in the type of a key, where pydantic finds the check."""
+
+    check: Callable[[object], T]
+    schema: dict[str, Any]
+    note: str = ""  # how such a value is written, for people
+
+    def __get_pydantic_core_schema__(self, _source: object, _handler: object) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.check)
 
 
 def _of(quantity: Quantity[T]) -> Value[T]:

@@ -32,6 +32,7 @@ PACKAGES = {
     "pyzmq": "27",
     "msgpack": "1",
     "psutil": "6",
+    "pydantic": "2",
     "cryptography": "42",
     "h11": "0",
 }
