@@ -17,7 +17,7 @@ from typing import Any
 
 from theater.calls import CALL, CALLS, RPC, STORE, SUPERVISOR, kind_of
 from theater.pack import schema, types
-from theater.pack.codec import LIMITS, BadGraph, decode, encode
+from theater.pack.codec import LIMITS, MAGIC, BadGraph, decode, encode
 from theater.pack.interfaces import provided
 from theater.pack.text import text
 from theater.pack.types import BYTES, Function, OptionType, Type
@@ -37,7 +37,6 @@ from theater.pack.values import (
 
 ERROR_MAX = 4096  # characters of an error that is no string
 SHOWN = 64  # characters of a value in a message
-MAGIC = b"CGRF"
 # What is kept, or crosses from one actor to another, may be wrapped in what is no deeper than this
 # beside it: a state in a tuple in a result.
 KEPT = replace(LIMITS, depth=LIMITS.depth - 32)

@@ -35,6 +35,8 @@ def from_pack(type: Type, value: Value) -> Any:
 
 def why_not(type: Type, value: Value) -> str | None:
     """What of a value is not of this type, or None."""
+    if type == types.VALUE:
+        return None
     try:
         taking(type)(value)
     except BadValue as error:

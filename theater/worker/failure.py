@@ -42,6 +42,16 @@ class GuestFailure(Exception):
         super().__init__(message)
 
 
+def check_callable(interface: str, function: str, is_running: bool, has_failed: bool) -> None:
+    """That an instance can be called now. One that has failed is in nobody knows what state."""
+    if is_running:
+        raise RuntimeError(
+            f"{interface}.{function} was called while the guest waits in a host function"
+        )
+    if has_failed:
+        raise GuestFailure("trap", "the instance has failed before and cannot be called again")
+
+
 def split_error(text: str) -> tuple[str, list[str]]:
     """What wasmtime says -> (the cause in one line, the wasm frames, innermost first).
 

@@ -33,6 +33,7 @@ from theater.worker.cvalues import (
 from theater.worker.failure import (
     Abort,
     GuestFailure,
+    check_callable,
     is_trap,
     kind_of,
     split_error,
@@ -99,12 +100,7 @@ class Instance:
         not there, TypeError or ValueError for unfit arguments. The fuel of a GuestFailure is what
         wasmtime had counted: it counts per stretch of code, and a trap ends one in the middle.
         """
-        if self._running:
-            raise RuntimeError(
-                f"{interface}.{function} was called while the guest waits in a host function"
-            )
-        if self._failed:
-            raise GuestFailure("trap", "the instance has failed before and cannot be called again")
+        check_callable(interface, function, self._running, self._failed)
         export = self._exports.get((interface, function))
         if export is None:
             raise LookupError(f"the component does not export {interface}.{function}")

@@ -19,21 +19,26 @@ from typing import Any, NoReturn, TypeVar
 
 import wasmtime
 
-from theater import calls
 from theater.engine import make_engine
 from theater.errors import ComponentError, TheaterError
 from theater.pack import bridge, metadata, schema
 from theater.pack.codec import BadGraph, decode, encode
-from theater.pack.interfaces import PACKAGE_NAMES, RENAMED, provided
+from theater.pack.interfaces import provided
 from theater.pack.metadata import full_name
-from theater.pack.types import Function
 from theater.pack.values import UNIT, BadValue, Value
-from theater.quoting import escaped
-from theater.worker.core import ARGUMENTS, Core, Failed, OutOfBounds, Stopped, make
+from theater.worker.core import Core, Failed, OutOfBounds, Stopped, make
 from theater.worker.cvalues import address_of, get_fuel, set_fuel
-from theater.worker.failure import Abort, GuestFailure, is_trap, kind_of, split_error
+from theater.worker.failure import (
+    Abort,
+    GuestFailure,
+    check_callable,
+    is_trap,
+    kind_of,
+    split_error,
+)
 from theater.worker.imports import Host
 from theater.worker.instance import START_FUEL, TABLE_ELEMENTS
+from theater.worker.package_exports import Export, find_exports
 
 PANIC = "a Pack guest's panic is an endless loop"
 TEXT_MAX = 4096  # bytes of a guest's own complaint
@@ -41,7 +46,6 @@ SCRATCH_BYTES = 4096  # of the buffer for answers, unless one is larger
 SCRATCH_KEPT_BYTES = 64 * 1024  # a larger one is given back at the next answer
 SLOTS_BYTES = 8  # where the guest says where its answer is, and how long
 _SLOTS = struct.Struct("<II")
-_PACK_CALL = (["i32"] * ARGUMENTS, ["i32"])
 T = TypeVar("T")
 
 
@@ -72,8 +76,6 @@ class Package:
         self._raised: BaseException | None = None  # the first exception out of a host function
         self._where = ""  # the function it came out of
         self._has_called = False  # a host function, in the call that it is in
-        # Exports by name: whether they take calls as before April 2026, once that is known.
-        self._of_before: dict[str, bool] = {}
         self._fuel_left = ctypes.c_uint64()
         self._scratch = (0, 0)  # address and size of the buffer for answers
         self._core: Core | None = None
@@ -95,98 +97,84 @@ class Package:
         except BaseException:
             self.close()
             raise
-        self._functions = _find_exports(module, types)
-        self.exports = frozenset(self._functions)
+        self._exports = find_exports(module, types)
+        self.exports = frozenset(self._exports)
 
     def call(self, interface: str, function: str, args: list[Any], fuel: int) -> tuple[Any, int]:
         """Call an export with [state, parameters]; (what a component returns, fuel burnt).
 
         Raises as `Instance.call` does.
         """
-        if self._running:
-            raise RuntimeError(
-                f"{interface}.{function} was called while the guest waits in a host function"
-            )
-        if self._failed:
-            raise GuestFailure("trap", "the instance has failed before and cannot be called again")
-        export = self._functions.get((interface, function))
+        check_callable(interface, function, self._running, self._failed)
+        export = self._exports.get((interface, function))
         if export is None:
             raise LookupError(f"the package does not export {interface}.{function}")
         state, params = args
-        name, signature = export
-        declared = signature.params[0][1] if signature and signature.params else None
-        is_called = calls.kind_of(interface, function) == calls.CALL  # by another actor
-        shown = _shown(name)
+        declared = export.state
         try:
             argument = bridge.argument(interface, function, state, params, declared)
             why = None if declared is None else schema.why_not(declared, argument[0])
             if why is not None:
-                return {"err": f"State type mismatch for {shown}: {why}"}, 0
-            found, used = self._try(name, signature, argument, fuel)
+                return {"err": f"State type mismatch for {export.shown}: {why}"}, 0
+            found, used = self._try(export, argument, fuel)
         except (BadGraph, BadValue) as error:
-            text = f"{shown} cannot be called with that: {error}"
-            return calls.refusal(state, text) if is_called else {"err": text}, 0
+            return export.refusal(state, f"{export.shown} cannot be called with that: {error}"), 0
         if found.is_refusal:
-            text = f"{shown} could not take the call: {found.error}"
-            return calls.refusal(state, text) if is_called else {
-                "err": f"the package: {text}"
-            }, used
+            text = f"{export.shown} could not take the call: {found.error}"
+            return export.refusal(state, text), used
         if found.is_failure:
             return {"err": found.error}, used
         try:
             return bridge.returned(interface, function, found.value), used
         except BadValue as error:
-            return {"err": f"what {shown} answered cannot be kept: {error}"}, used
+            return {"err": f"what {export.shown} answered cannot be kept: {error}"}, used
 
-    def _try(
-        self, name: str, signature: Function | None, argument: tuple[Value, ...], fuel: int
-    ) -> tuple[_Answered, int]:
+    def _try(self, export: Export, argument: tuple[Value, ...], fuel: int) -> tuple[_Answered, int]:
         """As packages are called; or as they were before April 2026, if it takes no other call.
 
         BadValue: it cannot be called with this.
         """
         before = argument[0], argument[1:]
-        if self._of_before.get(name, False):
-            return self._attempt(name, signature, encode(before), fuel)
+        if export.is_of_before:
+            return self._attempt(export, encode(before), fuel)
         self._has_called = False
-        found, used = self._attempt(name, signature, encode(argument), fuel)
-        is_open = name not in self._of_before and bridge.takes_one_tuple(signature)
-        if not found.is_failure or not is_open or self._has_called:
-            self._of_before.setdefault(name, False)
+        found, used = self._attempt(export, encode(argument), fuel)
+        if not found.is_failure or self._has_called:
+            export.is_of_before = False
+        if export.is_of_before is False:
             return found, used
         try:
             data = encode(before)
         except BadValue:
             return found, used
-        again, used = self._attempt(name, signature, data, fuel, used)
+        again, used = self._attempt(export, data, fuel, used)
         if not again.is_failure:
-            self._of_before[name] = True
+            export.is_of_before = True
         elif not found.is_refusal or again.is_refusal:
             again = found
         return again, used
 
     def _attempt(
-        self, name: str, signature: Function | None, data: bytes, fuel: int, spent: int = 0
+        self, export: Export, data: bytes, fuel: int, spent: int = 0
     ) -> tuple[_Answered, int]:
         """What it answers to this, and the fuel it burned, with what was `spent` before."""
 
         def exchange() -> tuple[int, bytes]:
-            return self._exchange(name, data)
+            return self._exchange(export.name, data)
 
-        (status, answered), used = self._guarded(exchange, fuel, name, spent)
+        (status, answered), used = self._guarded(exchange, fuel, export.name, spent)
         if status != 0:
             text = answered[:TEXT_MAX].decode(errors="replace")
             return _Answered(UNIT, text, is_refusal=True), used
         try:
             value = decode(answered)
-            result = signature.result if signature else None
-            why = None if result is None else schema.why_not(result, value)
+            why = None if export.result is None else schema.why_not(export.result, value)
         except (BadGraph, BadValue) as error:
             self._failed = True
-            text = f"what {_shown(name)} answered is no value of Pack's: {error}"
+            text = f"what {export.shown} answered is no value of Pack's: {error}"
             raise GuestFailure("trap", text, [], used) from None
         if why is not None:
-            return _Answered(UNIT, f"Return type violation from {_shown(name)}: {why}"), used
+            return _Answered(UNIT, f"Return type violation from {export.shown}: {why}"), used
         return _Answered(value, bridge.failure(value)), used
 
     def limit_fuel(self, fuel: int) -> None:
@@ -363,33 +351,6 @@ class _Answered:
 
 class _NoMemory(Exception):
     """The guest's allocator answered that it has no more."""
-
-
-def _find_exports(
-    module: wasmtime.Module, types: metadata.Package
-) -> dict[tuple[str, str], tuple[str, Function | None]]:
-    """What can be called, as components have it: the name in the module, the type.
-
-    A package that declares any export is called at no other. One that declares none is believed to
-    be what it exports.
-    """
-    found: dict[tuple[str, str], tuple[str, Function | None]] = {}
-    for each in module.exports:
-        interface, function = key = calls.split_name(each.name)
-        declared = types.exports.get(interface, {}).get(function)
-        is_call = isinstance(each.type, wasmtime.FuncType) and _is_pack_call(each.type)
-        if is_call and key not in RENAMED and (declared is not None or not types.exports):
-            found[PACKAGE_NAMES.get(key, key)] = each.name, declared
-    return found
-
-
-def _shown(name: str) -> str:
-    """An export in a message, as upstream has it."""
-    return f"'{escaped(name)}'"
-
-
-def _is_pack_call(type: wasmtime.FuncType) -> bool:
-    return (list(map(str, type.params)), list(map(str, type.results))) == _PACK_CALL
 
 
 def _load(engine: wasmtime.Engine, path: str) -> wasmtime.Module:
