@@ -77,12 +77,9 @@ ASKS = frozenset(
 )
 
 
-def called(kind: str, body: bytes | None) -> tuple[str, str]:
+def called(kind: str, body: Any) -> tuple[str, str]:
     """The export that an input calls."""
-    if kind != CALL:
-        return CALLS[kind]
-    assert body is not None
-    return split_name(function_called(body))
+    return split_name(function_called(body)) if kind == CALL else CALLS[kind]
 
 
 def function_called(body: bytes) -> str:

@@ -65,7 +65,7 @@ class Handed:
 
     def called(self) -> tuple[str, str]:
         """The export that it calls."""
-        return calls.called(self.kind, self.message.body if self.message is not None else None)
+        return calls.CALLS[self.kind] if self.message is None else self.message.called()
 
 
 @dataclass(slots=True)

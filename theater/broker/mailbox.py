@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from theater.calls import TOLD, parameters
+from theater.calls import TOLD, called, parameters
 from theater.events import INLINE_MAX, content_hash, externalise, ref
 from theater.spec import MailboxBounds, OnFull
 
@@ -40,6 +40,13 @@ class Message:
     # A request that has been answered already, in a step of its turn. Of an actor's that the log
     # was asked for it is not known: whether it waits tells.
     replied: bool = False
+    export: tuple[str, str] | None = None  # that it calls, once somebody has asked: see `called`
+
+    def called(self) -> tuple[str, str]:
+        """The export that it calls. Of a call of another actor's it stands in the body."""
+        if self.export is None:
+            self.export = called(self.kind, self.body)
+        return self.export
 
     def body_value(self) -> object:
         """The body as it stands in an event: itself, or a reference when it is long."""
