@@ -9,7 +9,6 @@ order: no round twice, none that was cleared, none lost.
 
 from __future__ import annotations
 
-import copy
 import random
 from collections import deque
 from dataclasses import dataclass, field
@@ -18,12 +17,12 @@ from typing import Any
 
 import pytest
 
+from tests.broker.alone import Alone, Listened
 from tests.broker.logged import order
-from tests.broker.test_messaging_histories import Line, Lines
 from tests.slices import sliced
 from theater.broker import dead
 from theater.calls import CALLS, LOOP, START_LOOP
-from theater.events import Event, EventType, decode
+from theater.events import Event, EventType
 
 MOMENTS = 100
 KINDS = {export: kind for kind, export in CALLS.items()}
@@ -92,51 +91,19 @@ class Model:
         self.loop = None
 
 
-class Listened(Line):
-    """A worker's line; the model hears each step that this broker takes for the first time."""
+class History(Alone):
+    model: Model
 
-    history: History
-
-    def _say(self, frame: tuple[Any, ...]) -> None:
-        turn, step, input_id, events, contents = frame
-        is_new = (turn, step) > self.actor.committed
-        self.turns.step(self.actor, turn, step, input_id, events, contents, 0.0)
-        if is_new:
-            self.history.model.step(list(map(decode, events)))
-
-
-class Listening(Lines):
-    worker_type = Listened
-
-
-class History:
     def __init__(self, directory: Path, seed: int) -> None:
-        self.chance = random.Random(seed)
-        self.directory = directory
-        recycled = self.chance.choice([0, 0, 5])
-        self.order = order("a", max_deliveries=2, recycle_turns=recycled)
-        self.model = Model()
-        self.committed = copy.deepcopy(self.model)
-        Listened.history = self
-        self.system = Listening(directory, self.order)
-        self.worker: Listened | None = None
-        self.number = 0
-        self.start()
+        recycled = random.Random(f"{seed}").choice([0, 0, 5])
+        made = order("a", max_deliveries=2, recycle_turns=recycled)
+        super().__init__(directory, seed, Model(), made)
 
-    def commit(self) -> None:
-        self.system.step()
-        self.committed = copy.deepcopy(self.model)
+    def hear_step(self, events: list[Event]) -> None:
+        self.model.step(events)
 
-    def start(self, anew: str = "") -> None:
-        is_begun = self.model.initialised or self.system.actor("a").current is not None
-        before = self.set_aside()
-        worker = self.system.expect("a", anew)
-        self.hear_of_the_dead(before)
-        if anew and is_begun:
-            self.model.anew()
-        assert isinstance(worker, Listened)
-        self.worker = worker
-        self.commit()
+    def hear_set_aside(self, kind: str) -> None:
+        self.model.end(kind)
 
     # What happens
 
@@ -221,30 +188,6 @@ class History:
         self.system.adopt(self.order)
         self.commit()
 
-    def die(self) -> None:
-        """Its worker: of what it was at, or because it has to."""
-        chance, worker = self.chance, self.worker
-        assert worker is not None
-        how = chance.choice(["fail", "kill", "stop"])
-        before = self.set_aside()
-        self.worker = None
-        if how == "fail" and worker.record is not None:
-            self.system.fail("a")
-        else:
-            self.system.kill("a", wanted=how == "stop")
-        self.hear_of_the_dead(before)
-        self.system.phase("a", "stopped" if how == "stop" else "restarting")
-        self.commit()
-
-    def set_aside(self) -> list[str]:
-        """The kinds of the turns that were."""
-        rows = self.system.query("SELECT kind FROM turns WHERE status = 'failed' ORDER BY turn")
-        return [kind for (kind,) in rows]
-
-    def hear_of_the_dead(self, before: list[str]) -> None:
-        for kind in self.set_aside()[len(before) :]:
-            self.model.end(kind)
-
     def retry(self) -> None:
         """A dead letter of the actor's, which may be one of a loop."""
         self.commit()
@@ -265,31 +208,6 @@ class History:
         elif letter.actor == "a":
             assert error is None
             self.model.put(letter.message.kind, letter.message.body)
-
-    def broker_dies(self) -> None:
-        """Another one goes on, with the worker; what was not committed nobody knows."""
-        chance, old, worker = self.chance, self.system, self.worker
-        assert worker is not None
-        if chance.random() < 0.5:
-            old.write()
-            self.committed = copy.deepcopy(self.model)
-        self.model = copy.deepcopy(self.committed)
-        actor = worker.actor
-        living = [("a", actor.incarnation, actor.secret, 1)]
-        new = self.system = Listening(self.directory, self.order, db=old.db, living=living)
-        new.actor("a").phase = old.actor("a").phase
-        worker.turns, worker.actor = new.turns, new.actor("a")
-        worker.actor.route = b"route"
-        new.workers["a"] = worker
-        worker.take()
-        worker.say_again()
-        self.commit()
-
-    def all_die(self) -> None:
-        self.commit()
-        self.worker, before = None, self.set_aside()
-        self.system = Listening(self.directory, self.order, db=self.system.db)
-        self.hear_of_the_dead(before)  # which killed a worker too often
 
     def finish(self) -> None:
         """Its worker handles what there is, and no round leaves another one."""

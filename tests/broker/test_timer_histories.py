@@ -8,8 +8,6 @@ are those of the model, in its order: no tick twice, none that was cleared, none
 
 from __future__ import annotations
 
-import copy
-import random
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +15,8 @@ from typing import Any
 
 import pytest
 
+from tests.broker.alone import Alone, Listened
 from tests.broker.logged import order
-from tests.broker.test_messaging_histories import Line, Lines
 from tests.slices import sliced
 from theater.broker import timers
 from theater.calls import CALLS, CLEAR, SET_INTERVAL, SET_TIMEOUT, TIMER
@@ -114,59 +112,44 @@ class Model:
         self.queue = deque(each for each in self.queue if each[0] != "tick")
 
 
-class Listened(Line):
-    """A worker's line; the model hears each step that this broker takes for the first time."""
+class History(Alone):
+    model: Model
 
-    history: History
-
-    def _say(self, frame: tuple[Any, ...]) -> None:
-        turn, step, input_id, events, contents = frame
-        is_new = (turn, step) > self.actor.committed
-        now_s = self.history.system.now_s
-        self.turns.step(self.actor, turn, step, input_id, events, contents, now_s)
-        if is_new:
-            self.history.model.step(list(map(decode, events)), self.turns.at)
-
-
-class Listening(Lines):
-    worker_type = Listened
-
-
-class History:
     def __init__(self, directory: Path, seed: int) -> None:
-        self.chance = random.Random(seed)
-        self.directory = directory
-        self.order = order("a", max_timers=MAX_TIMERS, max_deliveries=2)
-        self.at = 1000.0
-        self.model = Model()
-        self.committed = copy.deepcopy(self.model)
-        Listened.history = self
-        self.system = Listening(directory, self.order, at=self.at)
-        self.handler = Timers({"max_timers": MAX_TIMERS}, lambda: True, lambda: 0)
-        self.worker: Listened | None = None
-        self.number = self.calls = 0
-        self.start()
+        self.calls = 0
+        made = order("a", max_timers=MAX_TIMERS, max_deliveries=2)
+        super().__init__(directory, seed, Model(), made, at=1000.0)
 
     @property
     def is_running(self) -> bool:
         return self.system.actor("a").takes_ticks()
 
-    def commit(self) -> None:
-        self.system.step()
-        self.committed = copy.deepcopy(self.model)
-
     def start(self, anew: str = "") -> None:
-        is_begun = self.model.initialised or self.system.actor("a").current is not None
-        before = self.set_aside()
-        worker = self.system.expect("a", anew)
-        self.hear_of_the_dead(before)
-        if anew and is_begun:
-            self.model.anew()
-        assert isinstance(worker, Listened)
-        self.worker = worker
+        super().start(anew)
+        assert self.worker is not None
         self.handler = Timers({"max_timers": MAX_TIMERS}, lambda: True, lambda: 0)
-        self.handler.stand([list(each) for each in timers.known(worker.actor)])
-        self.commit()
+        self.handler.stand([list(each) for each in timers.known(self.worker.actor)])
+
+    def hear_step(self, events: list[Event]) -> None:
+        self.model.step(events, self.system.turns.at)
+
+    def hear_set_aside(self, kind: str) -> None:
+        self.model.end(kind, self.at)
+
+    def between_brokers(self) -> None:
+        self.at += self.chance.random() / 2
+
+    def before_hello(self) -> None:
+        timers.wake(self.system.turns, self.system.actor("a"))
+        self.after_hello()
+
+    def after_hello(self) -> None:
+        if self.chance.random() < 0.5:
+            self.go_off()
+
+    def all_die(self) -> None:
+        self.at += self.chance.choice([0.0, 0.1, 20.0]) * self.chance.random()
+        super().all_die()
 
     def wait(self, seconds: float) -> None:
         self.at += seconds
@@ -256,64 +239,6 @@ class History:
             arguments.append(chance.choice(DELAYS_MS) + self.calls % 37)
         answer = self.handler.call(function, arguments)
         worker.timer(function, arguments, answer)
-
-    def die(self) -> None:
-        """Its worker: of what it was at, or because it has to."""
-        chance, worker = self.chance, self.worker
-        assert worker is not None
-        how = chance.choice(["fail", "kill", "stop"])
-        before = self.set_aside()
-        self.worker = None
-        if how == "fail" and worker.record is not None:
-            self.system.fail("a")
-        else:
-            self.system.kill("a", wanted=how == "stop")
-        self.hear_of_the_dead(before)
-        self.system.phase("a", "stopped" if how == "stop" else "restarting")
-        self.commit()
-
-    def set_aside(self) -> list[str]:
-        """The kinds of the turns that were."""
-        rows = self.system.query("SELECT kind FROM turns WHERE status = 'failed' ORDER BY turn")
-        return [kind for (kind,) in rows]
-
-    def hear_of_the_dead(self, before: list[str]) -> None:
-        for kind in self.set_aside()[len(before) :]:
-            self.model.end(kind, self.at)
-
-    def broker_dies(self) -> None:
-        """Another one goes on, with the worker; what was not committed nobody knows."""
-        chance, old, worker = self.chance, self.system, self.worker
-        assert worker is not None
-        if chance.random() < 0.5:
-            old.write()
-            self.committed = copy.deepcopy(self.model)
-        self.model = copy.deepcopy(self.committed)
-        self.at += chance.random() / 2
-        actor = worker.actor
-        living = [("a", actor.incarnation, actor.secret, 1)]
-        new = self.system = Listening(
-            self.directory, self.order, db=old.db, living=living, at=self.at
-        )
-        new.actor("a").phase = old.actor("a").phase
-        timers.wake(new.turns, new.actor("a"))
-        worker.turns, worker.actor = new.turns, new.actor("a")
-        worker.actor.route = b"route"
-        new.workers["a"] = worker
-        if chance.random() < 0.5:
-            self.go_off()  # before it has said who it is
-        worker.take(new.now_s)
-        worker.say_again()
-        if chance.random() < 0.5:
-            self.go_off()
-        self.commit()
-
-    def all_die(self) -> None:
-        self.commit()
-        self.at += self.chance.choice([0.0, 0.1, 20.0]) * self.chance.random()
-        self.worker, before = None, self.set_aside()
-        self.system = Listening(self.directory, self.order, db=self.system.db, at=self.at)
-        self.hear_of_the_dead(before)  # which killed a worker too often
 
     def finish(self) -> None:
         if self.worker is None:
