@@ -126,6 +126,17 @@ def permitted(
     )
 
 
+def why_not(
+    patterns: Sequence[str] | None, sender: str, to: str, spoke_to_me: Container[str]
+) -> str | None:
+    """None if `sender` may send to `to`, which can be anything, else the error it gets."""
+    if wrong := check_address(to):
+        return f"no-actor: {wrong}"
+    if not permitted(patterns, sender, to, spoke_to_me):
+        return f"refused: send_to in the manifest of {sender} does not grant {to}"
+    return None
+
+
 def _check_length(text: str) -> str | None:
     size = len(text.encode("utf-8", "surrogatepass"))
     if size > ADDRESS_MAX_BYTES:

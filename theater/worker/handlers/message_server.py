@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from theater.addresses import check_address, permitted
+from theater.addresses import why_not
 from theater.calls import MESSAGES
 from theater.worker.handlers import ASK, Handler
 
@@ -58,12 +58,8 @@ class MessageServer(Handler):
         """The error a send gets at once: only what can be known here."""
         if error := self._too_large(body):
             return error
-        wrong = check_address(to)
-        if wrong is not None:
-            return {"err": f"no-actor: {wrong}"}
-        if not permitted(self._send_to, self._actor, to, self.senders):
-            return {"err": f"refused: send_to in the manifest of {self._actor} does not grant {to}"}
-        return None
+        wrong = why_not(self._send_to, self._actor, to, self.senders)
+        return None if wrong is None else {"err": wrong}
 
     def _too_large(self, body: bytes) -> dict[str, str] | None:
         if len(body) <= self._message_max:

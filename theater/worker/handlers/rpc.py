@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Set
 from typing import Any
 
-from theater.addresses import check_address, permitted
+from theater.addresses import why_not
 from theater.calls import DESCRIBED, RPC, rpc_body
 from theater.worker.handlers import ASK, Handler
 
@@ -27,7 +27,6 @@ class Rpc(Handler):
         self._senders = senders
 
     def call(self, function: str, arguments: list[Any]) -> Any:
-        to = arguments[0]
         if function == "call":
             size = len(rpc_body(*arguments[1:3]))
             if size > self._message_max:
@@ -35,9 +34,5 @@ class Rpc(Handler):
                 return {"err": f"too-large: {size} bytes; {most}"}
         elif function not in DESCRIBED:
             raise LookupError(function)
-        wrong = check_address(to)
-        if wrong is not None:
-            return {"err": f"no-actor: {wrong}"}
-        if not permitted(self._call_to, self._actor, to, self._senders):
-            return {"err": f"refused: send_to in the manifest of {self._actor} does not grant {to}"}
-        return ASK
+        wrong = why_not(self._call_to, self._actor, arguments[0], self._senders)
+        return ASK if wrong is None else {"err": wrong}
