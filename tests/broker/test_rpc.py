@@ -10,6 +10,7 @@ from tests.broker.pretend import EXPORT, PretendedWorker, answers, commit, make_
 from tests.broker.test_burial import boxed
 from theater.broker.actors import CALL
 from theater.broker.burial import Death, bury
+from theater.broker.rpc import NAMES_MAX
 from theater.broker.step import BadStep
 from theater.broker.turns import Turns
 from theater.calls import rpc_body
@@ -37,7 +38,7 @@ def test_a_call_is_an_input_of_the_callee_and_answered_by_its_end() -> None:
     assert answers(turns) == []
     b.end(b"state", reply=b"y")
     assert answers(turns) == [("a", 1, {"ok": b"y"})]
-    assert "b" in turns.actors["a"].senders or "a" in turns.actors["b"].senders
+    assert turns.actors["b"].senders == {"a"} and turns.actors["a"].senders == set()
 
 
 def test_a_package_that_could_not_take_it_has_ended_its_turn_and_says_so() -> None:
@@ -124,6 +125,15 @@ def test_what_another_exports_is_known_here(
     turns, a, _ = begun()
     a.rpc(function, to, *more)
     assert answers(turns) == [("a", 1, answer)]
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_more_names_than_an_answer_tells_are_not_told(more: int) -> None:
+    name = "x" * (NAMES_MAX + more)
+    turns, a, _ = begun(interfaces=(name,))
+    a.rpc("exports", "b")
+    told = {"err": "too-large: b exports 1 interfaces"} if more else {"ok": [name]}
+    assert answers(turns) == [("a", 1, told)]
 
 
 @pytest.mark.parametrize(

@@ -232,6 +232,9 @@ def test_every_limit_holds_in_both_directions(limits: Limits) -> None:
         encode(value, limits)
 
 
+made: Any = values  # what it is made of can be wrong too
+
+
 @pytest.mark.parametrize(
     "value",
     [
@@ -247,7 +250,7 @@ def test_every_limit_holds_in_both_directions(limits: Limits) -> None:
         values.U8(True),
         values.S8(128),
         values.U64(1 << 64),
-        values.U64(1.0),  # type: ignore[arg-type]
+        made.U64(1.0),
         values.F32(1 << 32),
         values.Flags(-1),
         values.Char(""),
@@ -260,20 +263,20 @@ def test_every_limit_holds_in_both_directions(limits: Limits) -> None:
         values.Array(types.BOOL, b"\2"),
         values.Array(types.CHAR, u32(0xD800)),
         values.List(types.U8.wire, ()),
-        values.List(types.STRING.wire, ["a"]),  # type: ignore[arg-type]
+        made.List(types.STRING.wire, ["a"]),
         values.List(b"", ()),
         values.Option(b"\x15", None),
         values.Option(b"\x06\x06", None),
-        values.Option("u8", None),  # type: ignore[arg-type]
-        values.Result(b"\x06", b"\x06", False, None),  # type: ignore[arg-type]
+        made.Option("u8", None),
+        made.Result(b"\x06", b"\x06", False, None),
         values.Record("\ud800", ()),
         values.Record("", (("\ud800", ()),)),
-        values.Record("", ((5, ()),)),  # type: ignore[arg-type]
-        values.Record("", ("ab",)),  # type: ignore[arg-type]
-        values.Record("", (5,)),  # type: ignore[arg-type]
+        made.Record("", ((5, ()),)),
+        made.Record("", ("ab",)),
+        made.Record("", (5,)),
         values.Variant("", "", 1 << 32),
         values.Variant("", "", -1),
-        values.Variant("", "", 0, None),  # type: ignore[arg-type]
+        made.Variant("", "", 0, None),
     ],
     ids=range(39),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,6 +67,21 @@ def processes(system: System) -> set[int]:
     pids = {info["pid"], *info["helpers"].values()}
     pids |= {row["pid"] for row in info["actors"] if row["pid"]}
     return {pid for pid in pids if pid}
+
+
+def kill_worker(system: System, name: str) -> None:
+    """Kill it, and wait until the next one is there."""
+    row = system.actor(name)
+    os.kill(row["pid"], signal.SIGKILL)
+    eventually(lambda: system.actor(name)["incarnation"] > row["incarnation"], "the next one")
+
+
+def kill_everything(system: System) -> None:
+    """Kill root, and wait until everything has died with it."""
+    everybody = processes(system)
+    os.kill(system.info()["pid"], signal.SIGKILL)
+    eventually(lambda: gone(everybody), "everything to die with root")
+    system.close()
 
 
 class Theater:

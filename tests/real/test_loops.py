@@ -8,7 +8,7 @@ import struct
 
 import pytest
 
-from tests.real.conftest import Theater, actor, gone, processes
+from tests.real.conftest import Theater, actor, kill_everything, kill_worker
 from tests.real.test_broker_dies import kill_broker
 from tests.waiting import eventually
 from theater.client import System
@@ -65,19 +65,6 @@ def is_over(system: System) -> bool:
     return not rounds(system, "queued")
 
 
-def kill(system: System, name: str = "a") -> None:
-    row = system.actor(name)
-    os.kill(row["pid"], signal.SIGKILL)
-    eventually(lambda: system.actor(name)["incarnation"] > row["incarnation"], "the next one")
-
-
-def kill_everything(system: System) -> None:
-    everybody = processes(system)
-    os.kill(system.info()["pid"], signal.SIGKILL)
-    eventually(lambda: gone(everybody), "everything to die with root")
-    system.close()
-
-
 def test_a_loop_goes_on_until_it_answers_err_and_messages_come_in_between(theater: Theater) -> None:
     system = theater.up(looper())
     start(system, NEVER)
@@ -128,11 +115,11 @@ def test_kills_in_the_midst_of_a_loop_lose_no_round_and_double_none(theater: The
         reached(system, (number + 1) * 20)
         match number % 4:
             case 0 | 1:
-                kill(system)
+                kill_worker(system, "a")
             case 2:
                 kill_broker(system)
             case 3:
-                kill(system, "b")
+                kill_worker(system, "b")
     eventually(lambda: is_over(system), "the last round")
     assert count(system) == 400
     assert rounds(system, "done") == list(range(400)) == rounds(system)
@@ -213,7 +200,7 @@ def test_an_actor_that_begins_anew_has_no_loop(theater: Theater) -> None:
     system = theater.up(looper(extra='on_restart = "init"\n'), head=HEAD)
     start(system, NEVER)
     reached(system, 5)
-    kill(system)
+    kill_worker(system, "a")
     assert system.request("a", b"g") == struct.pack("<I", 0)
     assert is_over(system)
 

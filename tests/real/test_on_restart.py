@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from tests.real.conftest import Theater, actor
+from tests.real.conftest import Theater, actor, kill_worker
 from tests.waiting import eventually
 from theater.client import System
 from theater.errors import Refused
@@ -19,12 +19,6 @@ def state(system: System, name: str) -> bytes:
     """What it answers, once it runs."""
     system.wait_status(name, "running")
     return system.request(name, b"get")
-
-
-def kill(system: System, name: str) -> None:
-    row = system.actor(name)
-    os.kill(row["pid"], signal.SIGKILL)
-    eventually(lambda: system.actor(name)["incarnation"] > row["incarnation"], "the next one")
 
 
 def reasons(system: System, name: str) -> list[str]:
@@ -45,9 +39,9 @@ def test_with_init_every_incarnation_after_the_first_begins_anew_whatever_ended_
         assert (state(system, "a"), state(system, "b")) == (b"other", b"kept")
         match ended:
             case "killed":
-                kill(system, "a")
+                kill_worker(system, "a")
             case "in a group":
-                kill(system, "b")
+                kill_worker(system, "b")
             case "by hand":
                 system.restart("a")
             case _:
@@ -67,7 +61,7 @@ def test_restart_with_init_is_once_and_keeps_what_waits(theater: Theater) -> Non
     system.send_many("a", [b"append +1", b"append +2"])
     assert system.restart("a", init=True) == "running"
     assert state(system, "a") == b"first+1+2"
-    kill(system, "a")
+    kill_worker(system, "a")
     assert state(system, "a") == b"first+1+2"
     assert reasons(system, "a") == ["operator"]
     account = system.why_restarted("a")
@@ -108,6 +102,6 @@ def test_a_reload_changes_it_and_nothing_is_restarted(theater: Theater) -> None:
     (change,) = system.reload()
     assert change["fields"] == {"on_restart": ["resume", "init"]} and change["at_once"]
     assert state(system, "a") == b"other" and system.actor("a")["incarnation"] == 1
-    kill(system, "a")
+    kill_worker(system, "a")
     assert state(system, "a") == b"first"
     theater.note(system)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 from functools import partial
 
-from tests.real.conftest import COMPONENTS, Theater, actor, gone, processes
+from tests.real.conftest import COMPONENTS, Theater, actor, kill_everything, kill_worker
 from tests.real.test_broker_dies import kill_broker
 from tests.waiting import eventually
 from theater.client import System
@@ -27,12 +25,6 @@ def state(system: System, name: str = "p") -> bytes | None:
     return system.log.state(name)
 
 
-def kill_worker(system: System, name: str = "p") -> None:
-    row = system.actor(name)
-    os.kill(row["pid"], signal.SIGKILL)
-    eventually(lambda: system.actor(name)["incarnation"] > row["incarnation"], "the next one")
-
-
 def test_a_package_and_a_component_send_to_and_ask_each_other(theater: Theater) -> None:
     system = theater.up(package(), actor("c"))
     assert system.request("p", b"g") == b""
@@ -50,12 +42,9 @@ def test_a_package_and_a_component_send_to_and_ask_each_other(theater: Theater) 
 def test_its_state_outlives_worker_and_system(theater: Theater) -> None:
     system = theater.up(package(extra='initial_state = "begun"\n'))
     assert system.request("p", b"a ,1") == b"begun,1"
-    kill_worker(system)
+    kill_worker(system, "p")
     assert system.request("p", b"a ,2") == b"begun,1,2"
-    everybody = processes(system)
-    os.kill(system.info()["pid"], signal.SIGKILL)
-    eventually(lambda: gone(everybody), "everything to die with root")
-    system.close()
+    kill_everything(system)
     system = theater.up()
     assert system.request("p", b"a ,3") == b"begun,1,2,3"
     assert state(system) == encode(b"begun,1,2,3")
@@ -70,7 +59,7 @@ def test_its_stores_and_timers_are_those_of_components(theater: Theater) -> None
     assert system.request("p", b"f %s %s" % (store, b"0" * 64)).startswith(b"no-content: ")
     assert system.request("p", b"i x") == b"x"
     eventually(lambda: (state(system) or b"").endswith(b"xxx"), "three ticks")
-    kill_worker(system)
+    kill_worker(system, "p")
     before = len(state(system) or b"")
     eventually(lambda: len(state(system) or b"") > before + 2, "more of them")
     system.request("p", b"c x")

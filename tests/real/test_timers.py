@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.real.conftest import Theater, actor, gone, processes
+from tests.real.conftest import Theater, actor, kill_everything, kill_worker
 from tests.real.test_broker_dies import kill_broker
 from tests.waiting import eventually
 from theater.client import System
@@ -38,19 +38,6 @@ def rows(system: System) -> list[str]:
 
 def statuses(system: System) -> set[str]:
     return {row[0] for row in system.log.query("SELECT status FROM messages WHERE kind = 'tick'")}
-
-
-def kill_worker(system: System, name: str = "a") -> None:
-    row = system.actor(name)
-    os.kill(row["pid"], signal.SIGKILL)
-    eventually(lambda: system.actor(name)["incarnation"] > row["incarnation"], "the next one")
-
-
-def kill_everything(system: System) -> None:
-    everybody = processes(system)
-    os.kill(system.info()["pid"], signal.SIGKILL)
-    eventually(lambda: gone(everybody), "everything to die with root")
-    system.close()
 
 
 def test_an_interval_ticks_until_it_is_cleared_and_a_timeout_once(theater: Theater) -> None:
@@ -98,7 +85,7 @@ def test_the_number_of_timers_is_bounded_and_what_is_over_makes_room(theater: Th
     assert rows(system) == ["x", "y"]
     assert system.request("a", b"i %d x\nc y\nt 0 z" % LATER) == b""
     count(system, "z", 1)
-    kill_worker(system)
+    kill_worker(system, "a")
     assert system.request("a", b"t %d y\nt %d z" % (LATER, LATER)) == full
 
 
@@ -110,7 +97,7 @@ def test_they_outlive_worker_broker_and_everything(theater: Theater) -> None:
         count(system, "x", seen := seen + 3)
         match who:
             case "worker":
-                kill_worker(system)
+                kill_worker(system, "a")
             case "broker":
                 kill_broker(system)
             case "everything":
@@ -183,7 +170,7 @@ def test_beginning_anew_clears_them(theater: Theater) -> None:
     system = theater.up(clock(extra='on_restart = "init"\ninitial_state = "s,"\n'))
     system.request("a", b"i 20 x\nt %d z" % LATER)
     count(system, "x", 2)
-    kill_worker(system)
+    kill_worker(system, "a")
     system.request("a", b"t 60 y")
     count(system, "y", 1)
     assert ticks(system) == ["s", "y"] and rows(system) == []
@@ -252,7 +239,7 @@ def test_an_open_turn_of_a_tick_is_carried_on(theater: Theater) -> None:
     os.kill(system.actor("b")["pid"], signal.SIGSTOP)
     system.request("a", b"i 20 ask b")
     eventually(lambda: system.log.query("SELECT 1 FROM asks WHERE status = 'open'"), "the ask")
-    kill_worker(system)
+    kill_worker(system, "a")
     kill_broker(system)
     os.kill(system.actor("b")["pid"], signal.SIGCONT)
     count(system, "ask b", 3)

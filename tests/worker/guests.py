@@ -35,11 +35,11 @@ def _directory() -> tempfile.TemporaryDirectory[str]:
 
 
 @functools.cache
-def compiled(wat: str) -> str:
-    """The path of the artifact of a component in text form."""
+def compiled(wat: str, kind: type[wc.Component | wasmtime.Module] = wc.Component) -> str:
+    """The path of the artifact of a component, or of a module, in text form."""
     path = f"{_directory().name}/{hashlib.sha256(wat.encode()).hexdigest()[:16]}.cwasm"
     with open(path, "wb") as file:
-        file.write(wc.Component(engine(), wat).serialize())
+        file.write(kind(engine(), wat).serialize())
     return path
 
 

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import wasmtime
 
-from tests.worker.guests import FUEL, MIB, FakeHost, resident_bytes
-from tests.worker.packages import ECHO, PROBE, RPC, compiled, composite, start
+from tests.worker.guests import FUEL, MIB, FakeHost, compiled, resident_bytes
+from tests.worker.packages import ECHO, PROBE, RPC, composite, start
 from theater.calls import ACTOR, CHILDREN, CLIENT, RUNTIME, TIMER_CLIENT
 from theater.errors import ComponentError
 from theater.pack.bridge import takes_one_tuple
@@ -362,15 +363,13 @@ def test_a_limit_of_memory_is_named_where_it_may_be_the_reason() -> None:
 
 
 def test_the_artifact_says_whether_it_is_a_module() -> None:
-    from tests.worker.guests import compiled as component
-
-    module, other = compiled(ECHO), component("(component)")
+    module, other = compiled(ECHO, wasmtime.Module), compiled("(component)")
     assert is_module(module) and not is_module(other) and not is_module("/dev/null")
-    limits = {"memory_bytes": MIB, "fuel": FUEL}
-    assert isinstance(instantiate(module, FakeHost(), **limits), Package)  # type: ignore[arg-type]
-    assert isinstance(instantiate(other, FakeHost(), **limits), Instance)  # type: ignore[arg-type]
+    limited = functools.partial(instantiate, memory_bytes=MIB, fuel=FUEL)
+    assert isinstance(limited(module, FakeHost()), Package)
+    assert isinstance(limited(other, FakeHost()), Instance)
     with pytest.raises(ComponentError, match="cannot load"):
-        instantiate("/nowhere", FakeHost(), memory_bytes=MIB, fuel=FUEL)
+        limited("/nowhere", FakeHost())
 
 
 def test_what_nobody_provides_does_not_link() -> None:
