@@ -31,7 +31,8 @@ class Message:
     sender_index: int | None
     client: str | None  # the client's id for it
     body: bytes
-    body_hash: bytes | None = None  # only of a body over the inline size
+    # Only of a body over the inline size; reckoned when it is first wanted.
+    body_hash: bytes | None = field(default=None, compare=False)
     deliveries: int = 0  # failed ones
     numbered: bool = False  # it has failed without a step: its turn's number stands in the chain
     was_tried: bool = False  # a guest has failed with it, and a fresh instance tries it once more
@@ -40,7 +41,8 @@ class Message:
     # A request that has been answered already, in a step of its turn. Of an actor's that the log
     # was asked for it is not known: whether it waits tells.
     replied: bool = False
-    export: tuple[str, str] | None = None  # that it calls, once somebody has asked: see `called`
+    # What it calls, once somebody has asked: see `called`.
+    export: tuple[str, str] | None = field(default=None, compare=False)
 
     def called(self) -> tuple[str, str]:
         """The export that it calls. Of a call of another actor's it stands in the body."""
