@@ -8,10 +8,13 @@ commands from the command line's own parsers, the manifest from its models, hand
 from __future__ import annotations
 
 import re
+import types
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic.fields import FieldInfo
 
 from theater import capabilities, manifest_json_schema, manifest_schema
 from theater.capabilities.capability import HandlerType
@@ -224,14 +227,16 @@ def manifest() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _value(field: Any) -> str:
+def _value(field: FieldInfo) -> str:
+    annotation: Any = field.annotation
+    if get_origin(annotation) in (Union, types.UnionType):
+        [annotation] = [each for each in get_args(annotation) if each is not type(None)]
+    if get_origin(annotation) is dict:
+        return "table of texts"
+    if get_origin(annotation) is list:
+        return "array of texts" if get_origin(get_args(annotation)[0]) is Annotated else "tables"
     kind = manifest_json_schema.value_of(field)
-    if kind is None or "dict" in str(field.annotation) or "list" in str(field.annotation):
-        name = str(field.annotation)
-        if "dict" in name:
-            return "table of texts"
-        return ("array of texts" if "str" in name else "tables") if "list" in name else "table"
-    return words(kind.schema)
+    return words(kind.schema) if kind else "table"
 
 
 def words(schema: Mapping[str, Any]) -> str:

@@ -1,6 +1,8 @@
 """Whatever a file holds, it is a system or a ManifestError, soon, and safe to print."""
 
 import json
+import subprocess
+import sys
 import time
 from typing import Any
 
@@ -159,7 +161,14 @@ def pools_in_pools(name: str, depth: int, instances: int = 0) -> str:
 
 
 MEGABYTE = MANIFEST_MAX_BYTES - 100
+ACTOR = 'name = "s"\n[[child]]\nname = "a"\ncomponent = "a.wat"\n'
+MANY = MEGABYTE - len(ACTOR) - 100
 HEAVY = {
+    "many wrong arguments": f"{ACTOR}args = [{'1,' * (MANY // 2)}]",
+    "many wrong variables": ACTOR
+    + "[child.env]\n"
+    + "".join(f"'={i}' = 1\n" for i in range(MANY // 13)),
+    "many children that are none": f"child = [{'1,' * (MANY // 2)}]",
     "one key of many parts": "a." * (MEGABYTE // 2) + "b = 1",
     "a header of many parts": "[" + "child." * (MEGABYTE // 6) + "x]",
     "keys of many parts": "".join(f"k{i}{'.a' * 30} = 1\n" for i in range(MEGABYTE // 72 // 4)),
@@ -189,6 +198,31 @@ def test_a_hostile_megabyte_is_judged_soon_and_told_briefly(name: str) -> None:
     verdict = judge(HEAVY[name])
     assert time.perf_counter() - began_s < 30
     assert isinstance(verdict, SystemSpec) or len(str(verdict)) < 50_000
+
+
+def test_a_hostile_megabyte_takes_little_memory() -> None:
+    """An actor can give such a manifest to `spawn`."""
+    code = (
+        "import resource\n"
+        "from tests.test_manifest_hostile import HEAVY, judge\n"
+        "for text in HEAVY.values():\n"
+        "    judge(text)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 300_000  # KiB
+
+
+def test_the_name_of_a_variable_is_no_mark_of_ours() -> None:
+    verdict = judge(ACTOR + 'env = { "[key]" = 1, "=" = "x", "=a" = { "[key]" = 1 } }')
+    assert isinstance(verdict, ManifestError)
+    name = "cannot be a variable's name: it is empty or contains ="
+    assert [(each.path, each.message) for each in verdict.problems] == [
+        ('child[0].env."[key]"', "found 1; must be a string"),
+        ('child[0].env."="', f'"=" {name}'),
+        ('child[0].env."=a"', f'"=a" {name}'),
+        ('child[0].env."=a"', "found a table; must be a string"),
+    ]
 
 
 def test_no_more_problems_are_told_than_anyone_reads() -> None:

@@ -77,7 +77,7 @@ ASKS = frozenset(
 )
 
 
-def called(kind: str, body: Any) -> tuple[str, str]:
+def called(kind: str, body: bytes) -> tuple[str, str]:
     """The export that an input calls."""
     return split_name(function_called(body)) if kind == CALL else CALLS[kind]
 

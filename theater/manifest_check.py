@@ -163,9 +163,10 @@ class _Walk:
         first: dict[str, int] = {}
         size = 0
         for index, child in enumerate(children):
-            if not isinstance(child, dict):
-                continue
             loc: Loc = (*above, "child", index)
+            if not isinstance(child, dict):
+                self._findings.add(loc, f"found {described(child)}; must be a table")
+                continue
             name = child.get("name")
             address = None
             if isinstance(name, str) and addresses.check_segment(name) is None:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from theater import capabilities
-from theater.manifest_findings import Findings, Loc
+from theater.manifest_findings import PROBLEMS_MAX, Findings, Loc
 from theater.manifest_schema import (
     BackoffTable,
     ChildTable,
@@ -27,6 +27,7 @@ from theater.manifest_schema import (
     SystemTable,
     Table,
 )
+from theater.manifest_values import Budget
 from theater.quoting import described, escaped, nearest
 
 _SYNONYMS = {
@@ -64,7 +65,7 @@ def check_values(
     """Let pydantic check `tables`; its errors in our words. With `missing` False a key that is
     not there is no error."""
     try:
-        return model.model_validate(tables)
+        return model.model_validate(tables, context=Budget(PROBLEMS_MAX + 1))
     except ValidationError as problem:
         errors = problem.errors(include_url=False, include_input=True)
     unknown: dict[Loc, list[str]] = {}
@@ -75,9 +76,9 @@ def check_values(
         loc = error["loc"]
         match error["type"]:
             case "value_error":
-                # A bad name of a variable: pydantic marks that the key is meant.
-                loc = loc[:-1] if loc[-1] == "[key]" and len(loc) > 1 else loc
-                findings.add(loc, str(error["ctx"]["error"]))
+                # Of a bad name of a variable pydantic marks, behind it, that the key is meant.
+                is_of_key = loc[-1] == "[key]" and loc[-3:-2] == ("env",)
+                findings.add(loc[:-1] if is_of_key else loc, str(error["ctx"]["error"]))
             case "missing":
                 table = _table_at(loc[:-1], model)
                 others = unknown.get(loc[:-1], ())
@@ -85,6 +86,8 @@ def check_values(
                     findings.add(loc, f"missing; {_purpose(str(loc[-1]), table)}")
             case "extra_forbidden":
                 findings.add(loc, _unknown_key(loc, model, findings.tables))
+            case "model_type" if isinstance(loc[-1], int):
+                pass  # a child that is no table; whoever looks at all children says so
             case "model_type" | "dict_type":
                 example = ", as in { base = 1, max = 60 }" if loc[-1] == "backoff" else ""
                 findings.add(loc, f"found {described(error['input'])}; must be a table{example}")

@@ -50,6 +50,13 @@ _NO_NUL = r"^[^\x00]*$"
 _URL = r"^[A-Za-z][A-Za-z0-9+.-]*://"
 
 
+@dataclass(slots=True)
+class Budget:
+    """How many more errors are worth having. Of a million, each would keep its traceback."""
+
+    errors: int
+
+
 # Compared by identity: a schema is a dict, and what stands in a type has to have a hash.
 @dataclass(frozen=True, slots=True, eq=False)
 class Value(Generic[T]):
@@ -60,7 +67,18 @@ class Value(Generic[T]):
     note: str = ""  # how such a value is written, for people
 
     def __get_pydantic_core_schema__(self, _source: object, _handler: object) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(self.check)
+        return core_schema.with_info_plain_validator_function(self._check_within)
+
+    def _check_within(self, value: object, info: core_schema.ValidationInfo[Budget]) -> object:
+        """As `check`, while the budget of the validation lasts. After that nothing is wrong any
+        more: what there is comes to errors anyway."""
+        try:
+            return self.check(value)
+        except ValueError:
+            if info.context.errors == 0:
+                return value
+            info.context.errors -= 1
+            raise
 
 
 def _of(quantity: Quantity[T]) -> Value[T]:

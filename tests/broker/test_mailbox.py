@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
+import msgpack
 import pytest
 
+from theater.broker.actors import CALL
 from theater.broker.handing import CREDIT
 from theater.broker.mailbox import WINDOW, Mailbox, Message
 from theater.spec import MailboxBounds, OnFull
@@ -13,6 +16,15 @@ from theater.spec import MailboxBounds, OnFull
 
 def message(id: int, body: bytes = b"x") -> Message:
     return Message(id, "send", "a", 1, 0, None, body)
+
+
+def test_what_is_remembered_of_a_message_is_no_difference() -> None:
+    call = message(1, msgpack.packb(["my:calc/calc.add", b"value" * 500]))
+    call.kind = CALL
+    asked = replace(call)
+    assert asked.called() == asked.called() == ("my:calc/calc", "add")
+    assert asked.body_value() != asked.body
+    assert asked == call and (call.export, call.body_hash) == (None, None)
 
 
 def test_messages_come_out_in_the_order_they_went_in() -> None:

@@ -48,7 +48,10 @@ def test_damage_is_told_a_line_each_and_is_exit_code_7(home: Home) -> None:
 
 def test_what_is_no_log_is_told(home: Home) -> None:
     home.write(actor("probe"))
-    assert "nothing has run here yet" in home.fails(4, "fsck")
+    kept = "; `theater run` keeps what happens only with --data\n"
+    told = "nothing has run here yet: there is no log in"
+    assert f"{told} .theater{kept}" in home.fails(4, "fsck")
+    assert f"{told} other\n" in home.fails(4, "fsck", "--data", "other")
     home.data.mkdir()
     (home.data / "chain.db").write_bytes(b"not a database at all\n" * 100)
     done = home.run("fsck")

@@ -119,7 +119,7 @@ def test_a_state_that_is_too_deep_to_be_wrapped_fails_the_turn_that_makes_it() -
     result, _ = package.call(ACTOR, "init", [encode(deep(500)), ["a"]], FUEL)
     assert "cannot be kept: it is nested more than 480 deep" in result["err"]
     result, _ = package.call(ACTOR, "init", [encode(deep(512)), ["a"]], FUEL)
-    assert "cannot be called with that" in result["err"]
+    assert result["err"].startswith(f"'{ACTOR}.init' cannot be called with that: ")
 
 
 def test_a_second_attempt_counts_the_fuel_of_the_first() -> None:
@@ -271,8 +271,9 @@ def test_an_error_of_its_own_or_of_the_abi_is_an_err_and_it_goes_on(
 ) -> None:
     package = start(PROBE, answering(), core)
     assert ask(package, b"e not today")[0] == {"err": "not today"}
-    assert "could not take the call" in ask(package, b"n missing parameter")[0]["err"]
-    assert ask(package, b"n missing parameter")[0]["err"].endswith(": missing parameter")
+    refused = ask(package, b"n missing parameter")[0]["err"]
+    export = "theater:simple/message-server-client.handle-request"
+    assert refused == f"the package: '{export}' could not take the call: missing parameter"
     assert ask(package, b"g")[0] == {"ok": [EMPTY, [b""]]}
 
 

@@ -115,8 +115,8 @@ class Place:
 
     def never_ran(self) -> NotRunning:
         where = shown_path(self.data_directory())
-        kept = "`theater run` keeps what happens only with --data"
-        return NotRunning(f"nothing has run here yet: there is no log in {where}; {kept}")
+        kept = "" if self.data else "; `theater run` keeps what happens only with --data"
+        return NotRunning(f"nothing has run here yet: there is no log in {where}{kept}")
 
     def not_running(self, directory: str) -> NotRunning:
         where = f"(data in {shown_path(directory)})"

@@ -121,7 +121,7 @@ class Package:
             return export.refusal(state, f"{export.shown} cannot be called with that: {error}"), 0
         if found.is_refusal:
             text = f"{export.shown} could not take the call: {found.error}"
-            return export.refusal(state, text), used
+            return export.refusal(state, text, "the package: "), used
         if found.is_failure:
             return {"err": found.error}, used
         try:

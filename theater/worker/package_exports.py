@@ -40,9 +40,10 @@ class Export:
             None if bridge.takes_one_tuple(declared) else False,
         )
 
-    def refusal(self, state: bytes | None, why: str) -> dict[str, Any]:
-        """What comes of a call that it cannot take. Of another actor's it is the answer."""
-        return calls.refusal(state, why) if self.is_for_actors else {"err": f"the package: {why}"}
+    def refusal(self, state: bytes | None, why: str, says: str = "") -> dict[str, Any]:
+        """What comes of a call that it cannot take. Of another actor's that is the answer; of
+        Theater's a failure, which begins with who `says` so."""
+        return calls.refusal(state, why) if self.is_for_actors else {"err": says + why}
 
 
 def find_exports(module: wasmtime.Module, types: metadata.Package) -> dict[tuple[str, str], Export]:
