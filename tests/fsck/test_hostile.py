@@ -320,14 +320,14 @@ def test_bits_flipped_in_events_are_all_noticed(damaged: Damaged) -> None:
 
 
 LARGE = """
-import resource, sys
+import sys
+from tests.memory import peak_mib
 from theater.fsck.check import check
 from theater.fsck.shape import VERSION
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak_mib()
 found = []
 summary = check(sys.argv[1], found.append)
-after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(summary.events, summary.contents, len(found), (after - before) // 1024)
+print(summary.events, summary.contents, len(found), peak_mib() - before)
 """
 
 
