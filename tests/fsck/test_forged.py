@@ -275,6 +275,11 @@ CASES: dict[str, tuple[str, Change, str]] = {
         edit("host-call", "respond-to-request", payload=put([0, 0], "a:2:1")),
         '^seq [0-9]+: it has answered request "a:2:1"; should be a request that was made to it$',
     ),
+    "an answer that failed and is to nobody": (
+        "ink",
+        edit("host-call", "respond-to-request", payload=[[], {"err": "no"}]),
+        r'^ink, turn 2: the answer of message [0-9]+ is ok\("at once"\); should be its reply, as is',
+    ),
     "an answer that nobody gave": (
         "ink",
         edit("host-call", "cancel-request", 3, payload=put([0, 0], "client:1")),

@@ -252,7 +252,7 @@ class Turns:
 
     def _own_answer(self, turn: Turn, at: Crossing) -> None:
         """Whether this answers the request that the turn is about, and how."""
-        with contextlib.suppress(TypeError, LookupError):
+        with contextlib.suppress(TypeError, ValueError, LookupError):
             (id, *content), answer = at.payload
             assert turn.call is not None
             if turn.kind == REQUEST and "ok" in answer and turn.call.payload[1][0] == id:
