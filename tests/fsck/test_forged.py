@@ -278,7 +278,7 @@ CASES: dict[str, tuple[str, Change, str]] = {
     "an answer that failed and is to nobody": (
         "ink",
         edit("host-call", "respond-to-request", payload=[[], {"err": "no"}]),
-        r'^ink, turn 2: the answer of message [0-9]+ is ok\("at once"\); should be its reply, as is',
+        r'^ink, turn 2: the answer of message [0-9]+ is ok\("at once"\); should be its reply, as',
     ),
     "an answer that nobody gave": (
         "ink",
